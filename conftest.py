@@ -1,0 +1,10 @@
+"""Before anything is imported: check every shape and type that the rooms' signatures promise.
+
+(As code and not as jaxtyping's pytest option, which loses a configuration in parentheses.)
+"""
+
+from jaxtyping import install_import_hook
+
+# An int serves where a float is asked for, as mypy has it too.
+CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+install_import_hook(["perception", "envs", "datasets", "policy"], CHECKER)
