@@ -1,0 +1,110 @@
+"""The pinhole camera: pixels and depths to world points, and back.
+
+The camera frame is that of Open3D and OpenCV: x to the right, y down, z forward. Pixel (u, v) has
+its centre at the whole numbers u and v, so the principal point of an image of width W lies at
+(W - 1) / 2: Open3D back-projects whole numbers, and W / 2 would shift its cloud by half a pixel.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+
+@dataclass(frozen=True)
+class Pinhole:
+    """An ideal camera with square pixels, looking from a pose in the world.
+
+    Attributes:
+        width: Image width in pixels.
+        height: Image height in pixels.
+        focal_px: Focal length in pixels.
+        world_from_camera: Rigid transform; its last column is the camera's position in metres.
+    """
+
+    width: int
+    height: int
+    focal_px: float
+    world_from_camera: Float[np.ndarray, "4 4"]
+
+    @classmethod
+    def from_fovy(
+        cls, fovy_deg: float, size: tuple[int, int], *, world_from_camera: Float[np.ndarray, "4 4"]
+    ) -> "Pinhole":
+        """Make the camera whose vertical field of view is `fovy_deg`; `size` is (width, height)."""
+        width, height = size
+        focal_px = 0.5 * height / np.tan(0.5 * np.deg2rad(fovy_deg))
+        return cls(width, height, float(focal_px), world_from_camera)
+
+    @property
+    def principal_point(self) -> tuple[float, float]:
+        """Where the optical axis meets the image, in pixels (u, v)."""
+        return (self.width - 1) / 2, (self.height - 1) / 2
+
+    @property
+    def intrinsics(self) -> Float[np.ndarray, "3 3"]:
+        """The matrix from camera-frame points to homogeneous pixels."""
+        cx, cy = self.principal_point
+        return np.array([[self.focal_px, 0, cx], [0, self.focal_px, cy], [0, 0, 1]])
+
+    @property
+    def camera_from_world(self) -> Float[np.ndarray, "4 4"]:
+        """The inverse of `world_from_camera` (Open3D and OpenCV call it the extrinsic)."""
+        rotation, position = self.world_from_camera[:3, :3], self.world_from_camera[:3, 3]
+        inverse = np.eye(4)
+        inverse[:3, :3] = rotation.T
+        inverse[:3, 3] = -rotation.T @ position
+        return inverse
+
+
+def project(
+    points_world: Float[np.ndarray, "point 3"], camera: Pinhole
+) -> tuple[Float[np.ndarray, "point 2"], Float[np.ndarray, " point"]]:
+    """Give the pixel (u, v) and the depth in metres of each world point."""
+    camera_from_world = camera.camera_from_world
+    points_camera = points_world @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]
+    depth_m = points_camera[:, 2]
+    cx, cy = camera.principal_point
+    pixels = camera.focal_px * points_camera[:, :2] / depth_m[:, None] + (cx, cy)
+    return pixels, depth_m
+
+
+def unproject(
+    depth_m: Float[np.ndarray, "height width"], camera: Pinhole, *, limit_m: float = np.inf
+) -> Float[np.ndarray, "point 3"]:
+    """Give the world point behind each pixel of a metric depth image, row by row.
+
+    Args:
+        depth_m: Depth along the optical axis (not along the ray); 0 where nothing was hit.
+        camera: The camera that took it.
+        limit_m: Pixels at least this deep are left out, as those without a hit are.
+
+    Raises:
+        ValueError: The image is not of the camera's size.
+    """
+    if depth_m.shape != (camera.height, camera.width):
+        raise ValueError(
+            f"The depth image is {depth_m.shape}, the camera {(camera.height, camera.width)}"
+        )
+    hit = hits(depth_m, limit_m)
+    rays_camera = _rays_camera(camera.width, camera.height, camera.focal_px)[hit]
+    points_camera = rays_camera * depth_m[hit].astype(np.float64)[:, None]
+    rotation, position = camera.world_from_camera[:3, :3], camera.world_from_camera[:3, 3]
+    return np.asarray(points_camera @ rotation.T + position)
+
+
+def hits(
+    depth_m: Float[np.ndarray, "height width"], limit_m: float
+) -> Bool[np.ndarray, "height width"]:
+    """Tell which pixels see something nearer than a limit."""
+    return np.asarray((depth_m > 0) & (depth_m < limit_m))
+
+
+@cache
+def _rays_camera(width: int, height: int, focal_px: float) -> Float[np.ndarray, "height width 3"]:
+    """Direction of each pixel in the camera frame, advancing one metre along the axis."""
+    cx, cy = (width - 1) / 2, (height - 1) / 2
+    u, v = np.meshgrid(np.arange(width), np.arange(height))
+    x, y = (u - cx) / focal_px, (v - cy) / focal_px
+    return np.stack([x, y, np.ones_like(x)], axis=-1)

@@ -1,0 +1,142 @@
+"""From depth images to one cloud of N points: unproject, crop, fuse, sample, fill.
+
+Open3D does the geometry where it imports. Its twin in NumPy gives the same points to float
+rounding (a test holds it there) and serves where Open3D cannot be installed; it says so once.
+"""
+
+import importlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from perception.camera import Pinhole, hits, unproject
+from perception.errors import InputError
+from perception.sampling import farthest_points
+
+logger = logging.getLogger(__name__)
+
+DEPTH_LIMIT_M = 1000.0  # Open3D wants a limit; the crop box is the one that matters.
+
+
+@dataclass(frozen=True)
+class View:
+    """One camera's picture: metric depth (0 where nothing was hit), and colour if wanted."""
+
+    camera: Pinhole
+    depth_m: Float[np.ndarray, "height width"]
+    colour: UInt8[np.ndarray, "height width 3"] | None = None
+
+
+@dataclass(frozen=True)
+class Box:
+    """An axis-aligned box in the world, in metres; its faces belong to it."""
+
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+
+
+def fuse(
+    views: Sequence[View], box: Box, count: int, *, geometry: str = "auto", sampling: str = "auto"
+) -> Float[np.ndarray, "count 3"] | Float[np.ndarray, "count 6"]:
+    """Make one cloud of exactly `count` points out of every camera's view.
+
+    Args:
+        views: What each camera saw; all with colour or all without.
+        box: What to keep of the world.
+        count: Points wanted. A short cloud is filled by repeating its own points, never by zeros.
+        geometry: `open3d`, `numpy`, or `auto` (Open3D where it imports).
+        sampling: A back-end of `perception.sampling`.
+
+    Returns:
+        World-frame points in metres, float32, in pixel order; with colour, RGB in [0, 1] follows.
+
+    Raises:
+        InputError: Nothing lies inside the box, or a back-end is missing.
+    """
+    lift = open3d_points if resolve_geometry(geometry) == "open3d" else numpy_points
+    points = np.concatenate([lift(view, box) for view in views]).astype(np.float32)
+    if len(points) == 0:
+        raise InputError(f"No point lies inside the crop box {box.low} to {box.high}")
+    if len(points) <= count:
+        return points[np.sort(np.resize(np.arange(len(points)), count))]
+    return np.asarray(points[farthest_points(points, count, backend=sampling)])
+
+
+def inside(points: Float[np.ndarray, "point axis"], box: Box) -> Bool[np.ndarray, " point"]:
+    """Tell which points lie inside a box."""
+    kept = np.ones(len(points), bool)
+    for axis in range(3):
+        kept &= (points[:, axis] >= box.low[axis]) & (points[:, axis] <= box.high[axis])
+    return kept
+
+
+def numpy_points(view: View, box: Box) -> Float[np.ndarray, "point axis"]:
+    """Lift a view to the world points inside a box, in NumPy."""
+    points = unproject(view.depth_m, view.camera, limit_m=DEPTH_LIMIT_M)
+    kept = inside(points, box)
+    if view.colour is None:
+        return np.asarray(points[kept])
+    colour = view.colour[hits(view.depth_m, DEPTH_LIMIT_M)]
+    return np.concatenate([points[kept], colour[kept] / 255.0], axis=1)
+
+
+def open3d_points(view: View, box: Box) -> Float[np.ndarray, "point axis"]:
+    """Lift a view to the world points inside a box, in Open3D (its legacy cloud, float64)."""
+    open3d = _open3d()
+    camera = view.camera
+    intrinsic = open3d.camera.PinholeCameraIntrinsic(camera.width, camera.height, camera.intrinsics)
+    depth = open3d.geometry.Image(np.ascontiguousarray(view.depth_m, np.float32))
+    # Open3D 0.20 divides float depth by 1000 unless told that it is metric.
+    scale = {"depth_scale": 1.0, "depth_trunc": DEPTH_LIMIT_M}
+    if view.colour is None:
+        cloud = open3d.geometry.PointCloud.create_from_depth_image(
+            depth, intrinsic, camera.camera_from_world, **scale
+        )
+    else:
+        colour = open3d.geometry.Image(np.ascontiguousarray(view.colour))
+        rgbd = open3d.geometry.RGBDImage.create_from_color_and_depth(
+            colour, depth, convert_rgb_to_intensity=False, **scale
+        )
+        cloud = open3d.geometry.PointCloud.create_from_rgbd_image(
+            rgbd, intrinsic, camera.camera_from_world
+        )
+    cloud = cloud.crop(open3d.geometry.AxisAlignedBoundingBox(box.low, box.high))
+    points = np.asarray(cloud.points)
+    return points if view.colour is None else np.concatenate([points, cloud.colors], axis=1)
+
+
+@cache
+def resolve_geometry(geometry: str) -> str:
+    """Turn `auto` into the back-end that works here, and refuse one that does not."""
+    if geometry not in ("auto", "numpy", "open3d"):
+        raise InputError(f"geometry={geometry} is unknown; choose one of auto, numpy, open3d")
+    if geometry == "numpy":
+        return "numpy"
+    try:
+        _open3d()
+    except ImportError as error:
+        if geometry == "open3d":
+            raise InputError(
+                f"geometry=open3d does not import here: {error}. {APT_LINE}"
+            ) from error
+        logger.warning("Open3D does not import here (%s): its NumPy twin serves", error)
+        return "numpy"
+    return "open3d"
+
+
+APT_LINE = (
+    "On Debian: apt-get install -y --no-install-recommends libegl1 libgl1 libusb-1.0-0 libosmesa6"
+)
+
+
+@cache
+def _open3d() -> Any:  # noqa: ANN401 (Open3D has no types)
+    try:
+        return importlib.import_module("open3d")
+    except OSError as error:  # A missing system library, not a missing package.
+        raise ImportError(str(error)) from error

@@ -1,0 +1,142 @@
+"""The learned eye: a point cloud and the robot's readings become one feature vector.
+
+Networks of DP3 (Ze et al., RSS 2024): a PointNet without T-nets, LayerNorm instead of BatchNorm,
+a max over the points, and a small MLP for the robot's state.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from perception import kernels
+from perception.observation import Observation
+
+POINT_FEATURES = 64
+STATE_FEATURES = 64
+CACHED_CLOUDS = 4  # Clouds per pass over all points: their activations stay in cache.
+REPLAYED_CLOUDS = 16  # Clouds per pass over the winners, of which there are fewer.
+
+
+class PointNet(nn.Module):
+    """Each point through one MLP, the maximum over the points, then a projection.
+
+    Args:
+        channels: 3 for positions, 6 with colour (a wider last layer without activation, as in DP3).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        widths = (channels, 64, 128, 256)
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [nn.Linear(before, after), nn.LayerNorm(after), nn.ReLU(inplace=True)]
+        if channels > 3:
+            layers.append(nn.Linear(256, 512))
+        self.points = nn.Sequential(*layers)
+        pooled = 256 if channels == 3 else 512
+        self.projection = nn.Sequential(
+            nn.Linear(pooled, POINT_FEATURES), nn.LayerNorm(POINT_FEATURES)
+        )
+
+    def forward(self, points: Float[Tensor, "cloud point channel"]) -> Float[Tensor, "cloud 64"]:
+        """Encode clouds; the gradient passes through the points that win the maximum."""
+        return cast(Tensor, self.projection(max_features(points, self.points)))
+
+
+def max_features(
+    points: Float[Tensor, "cloud point channel"], network: nn.Module
+) -> Float[Tensor, "cloud feature"]:
+    """Apply a network to each point and take the maximum of each feature over a cloud's points.
+
+    Exact, and cheap to differentiate: only winning points have a gradient, about a sixth of them,
+    so only they are looked at again. The points themselves are data and get no gradient.
+    """
+    if not torch.is_grad_enabled():
+        return torch.cat([network(part).amax(dim=1) for part in points.split(CACHED_CLOUDS)])
+    apply = cast(Callable[..., Tensor], _MaxFeatures.apply)
+    return apply(points, network, *network.parameters())
+
+
+class _MaxFeatures(torch.autograd.Function):
+    """Forward over all points without a graph; backward over the winners, a few clouds at a time.
+
+    A few clouds' activations stay in the processor's cache; all of them at once would not.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401 (Torch's own type is private)
+        points: Tensor,
+        network: nn.Module,
+        *parameters: Tensor,
+    ) -> Tensor:
+        parts = [maximum(network(part)) for part in points.split(CACHED_CLOUDS)]
+        ctx.network, ctx.autocast = network, torch.is_autocast_enabled(points.device.type)
+        ctx.save_for_backward(points, torch.cat([winners for _, winners in parts]), *parameters)
+        return torch.cat([values for values, _ in parts])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        points, winners, *parameters = ctx.saved_tensors
+        parts = (t.split(REPLAYED_CLOUDS) for t in (points, winners, gradients[0]))
+        totals: list[Tensor] | None = None
+        for some_points, some_winners, gradient in zip(*parts, strict=True):
+            rows, position = _distinct(some_winners, some_points.shape[1])
+            device = some_points.device.type
+            with torch.enable_grad(), torch.autocast(device, torch.bfloat16, enabled=ctx.autocast):
+                features = ctx.network(some_points.flatten(0, 1)[rows])
+            reached = torch.zeros_like(features).scatter_(0, position, gradient.to(features))
+            found = torch.autograd.grad(features, parameters, reached)
+            before = totals or [torch.zeros_like(part) for part in found]
+            totals = [total.add_(part) for total, part in zip(before, found, strict=True)]
+        return None, None, *(totals or ())
+
+
+def _distinct(
+    winners: Int[Tensor, "cloud feature"], points: int
+) -> tuple[Int[Tensor, " row"], Int[Tensor, "cloud feature"]]:
+    """Give the distinct winners as rows of the flattened clouds, and where each is among them."""
+    first = torch.arange(0, len(winners) * points, points, device=winners.device)
+    rows, position = torch.unique(winners + first.unsqueeze(1), return_inverse=True)
+    return rows, position
+
+
+def maximum(
+    features: Float[Tensor, "cloud point feature"],
+) -> tuple[Float[Tensor, "cloud feature"], Int[Tensor, "cloud feature"]]:
+    """Give the maximum over the points and where it is; ties go to the first."""
+    if features.device.type != "cpu" or features.dtype == torch.float64:
+        values, winners = features.max(dim=1)
+        return values, winners
+    # Torch searches a middle axis on the CPU one number at a time; the compiled loop by vectors.
+    winners = torch.from_numpy(kernels.first_maximum(features.float().numpy()))
+    return features.gather(1, winners.unsqueeze(1)).squeeze(1), winners
+
+
+class Encoder(nn.Module):
+    """DP3's encoder: 64 features of the cloud and 64 of the robot's state, side by side.
+
+    Args:
+        channels: Numbers per point, 3 or 6.
+        readings: Numbers in the robot's state. With 24 of them there are 64,832 parameters.
+    """
+
+    features = POINT_FEATURES + STATE_FEATURES
+
+    def __init__(self, channels: int, readings: int) -> None:
+        super().__init__()
+        self.cloud = PointNet(channels)
+        self.state = nn.Sequential(
+            nn.Linear(readings, 64), nn.ReLU(), nn.Linear(64, STATE_FEATURES)
+        )
+
+    def forward(self, observations: Observation[Tensor]) -> Float[Tensor, "*lead 128"]:
+        """Encode normalised observations over any leading axes."""
+        lead = observations.state.shape[:-1]
+        points = observations.points.flatten(0, -3) if lead else observations.points[None]
+        cloud = self.cloud(points).unflatten(0, lead) if lead else self.cloud(points)[0]
+        return torch.cat([cloud, self.state(observations.state)], dim=-1)

@@ -1,0 +1,23 @@
+"""What the robot perceives."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)
+
+
+@dataclass(frozen=True)
+class Observation(Generic[ArrayT]):
+    """The scene as points and the robot as its own readings, over any leading axes.
+
+    Attributes:
+        points: World-frame positions in metres; with colour, red, green and blue in [0, 1] follow.
+        state: The robot's own sensors (DP3 calls them `agent_pos`).
+    """
+
+    points: Float[ArrayT, "*lead point 3"] | Float[ArrayT, "*lead point 6"]
+    state: Float[ArrayT, "*lead reading"]
