@@ -1,0 +1,69 @@
+"""Say what of the optional parts works on this machine, and how to get what does not."""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import importlib
+import logging
+from collections.abc import Callable
+
+import torch
+
+from envs.gl import choose_backend
+from perception.cloud import APT_LINE, resolve_geometry
+from perception.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def gpu() -> str:
+    """Name the GPU that training would use."""
+    if not torch.cuda.is_available():
+        raise InputError("none found; everything runs on the CPU")
+    return torch.cuda.get_device_name()
+
+
+def pytorch3d() -> str:
+    """Find PyTorch3D's operations."""
+    try:
+        importlib.import_module("pytorch3d.ops")
+    except (ImportError, OSError) as error:
+        raise InputError(f"{error}; Numba and Torch sample as exactly") from error
+    return "importable"
+
+
+def open3d() -> str:
+    """Find Open3D."""
+    try:
+        return f"{resolve_geometry('open3d')} importable"
+    except InputError as error:
+        raise InputError("does not import; its NumPy twin serves") from error
+
+
+PARTS: dict[str, tuple[Callable[[], str], bool]] = {  # Whether the apt line would help.
+    "Open3D (clouds)": (open3d, True),
+    "OpenGL (textured pictures)": (choose_backend, True),
+    "PyTorch3D (sampling on a GPU)": (pytorch3d, False),
+    "GPU": (gpu, False),
+}
+
+
+def main() -> None:
+    """Try each part, and log what came of it."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    apt = False
+    for name, (probe, system_library) in PARTS.items():
+        try:
+            logger.info("  %-30s %s", name, probe())
+        except InputError as error:
+            logger.info("  %-30s missing: %s", name, str(error).split(". On Debian")[0])
+            apt = apt or system_library
+    if apt:
+        logger.info("Nothing here needs these. With root: %s", APT_LINE.removeprefix("On Debian: "))
+
+
+if __name__ == "__main__":
+    main()

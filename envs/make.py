@@ -1,0 +1,21 @@
+"""From a configuration to a simulator and the scene that shows it."""
+
+from envs.adroit import AdroitSimulator
+from envs.scene import Scene
+from envs.simulator import Simulator
+from envs.spec import EnvConfig
+
+
+def make_simulator(config: EnvConfig) -> Simulator:
+    """Make the task that a configuration names."""
+    if config.simulator == "metaworld":
+        # Imported where used: it takes two seconds.
+        from envs.meta_world import MetaWorldSimulator  # noqa: PLC0415
+
+        return MetaWorldSimulator(config)
+    return AdroitSimulator(config)
+
+
+def make_scene(simulator: Simulator, config: EnvConfig) -> Scene:
+    """Make the scene of a simulator: its model and states, seen as configured."""
+    return Scene(simulator.model_path, simulator.layout, config)

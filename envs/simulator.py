@@ -1,0 +1,57 @@
+"""The interface of a task: it acts, rewards and remembers, and knows nothing of pictures."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import mujoco
+import numpy as np
+from jaxtyping import Float
+
+from envs.state import StateLayout
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one agent step brought.
+
+    Attributes:
+        reward: The task's reward, summed over repeated actions and scaled.
+        success: Whether the goal is reached at this very step.
+        terminated: Whether the task cannot go on (a dropped pen).
+    """
+
+    reward: float
+    success: bool
+    terminated: bool
+
+
+@runtime_checkable
+class Simulator(Protocol):
+    """One task in its simulator. All randomness comes from the seed of a reset."""
+
+    model: mujoco.MjModel
+    data: mujoco.MjData
+    model_path: str
+    layout: StateLayout
+    action_size: int
+
+    def reset(self, seed: int) -> None:
+        """Start a new episode; the same seed gives the same episode, whatever came before."""
+
+    def step(self, action: Float[np.ndarray, " action"]) -> Outcome:
+        """Act for one agent step with an action in [-1, 1]."""
+
+    def readings(self) -> Float[np.ndarray, " reading"]:
+        """The robot's own sensors, what a planner sees beside the cloud (float32)."""
+
+    def features(self) -> Float[np.ndarray, " feature"]:
+        """The simulator's privileged state observation, for behaviours (float32)."""
+
+    def scene_state(self) -> Float[np.ndarray, " scene"]:
+        """All that a picture of this moment depends on (float64)."""
+
+    def save_state(self) -> Float[np.ndarray, " number"]:
+        """All that the rest of the episode depends on (float64)."""
+
+    def restore_state(self, state: Float[np.ndarray, " number"]) -> None:
+        """Go on from a saved state, bit for bit, also in another process."""
