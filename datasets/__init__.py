@@ -1,0 +1,1 @@
+"""Memory: what was recorded, how it is stored, and how training reads it back."""

@@ -1,0 +1,26 @@
+"""Collect a point-cloud dataset.
+
+    python datasets/collect.py env=adroit-door
+
+Acts in the plain simulator, records every state, renders clouds from them, and writes
+`data/<task>.zarr`. Stop it at any time, even by kill -9: the same command goes on where it was.
+"""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from configs.schema import script
+from datasets.collecting import CollectConfig, collect
+
+
+@script("collect", CollectConfig)
+def main(config: CollectConfig) -> None:
+    """Collect."""
+    collect(config)
+
+
+if __name__ == "__main__":
+    main()

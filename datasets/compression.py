@@ -1,0 +1,58 @@
+"""How arrays are written to disk: compression, and positions as 16-bit integers."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numcodecs
+import numpy as np
+from zarr.codecs import BloscCodec
+from zarr.codecs.numcodecs import FixedScaleOffset
+
+from perception.errors import InputError
+
+INT16_MAX = 32767
+BLOSC = {"cname": "zstd", "clevel": 5, "blocksize": 1 << 20}  # Large blocks: clouds repeat.
+
+
+@dataclass(frozen=True)
+class StoreFormat:
+    """How a store is written.
+
+    Attributes:
+        zarr_format: 2 (DP3's and Diffusion Policy's own loaders need it) or 3.
+        error_mm: Largest error of stored positions in millimetres; 0 keeps float32.
+    """
+
+    zarr_format: int
+    error_mm: float
+
+
+def codecs(values: np.ndarray, error_mm: float, zarr_format: int) -> tuple[list[Any], Any]:
+    """Choose filters and compressor of an array.
+
+    Args:
+        values: Of its kind and size.
+        error_mm: Largest error of positions kept as 16-bit integers; 0 keeps numbers as they are.
+        zarr_format: 2 or 3; their codecs are other objects of one meaning.
+
+    Raises:
+        InputError: Positions lie too far out for 16 bits at that error.
+    """
+    shuffle = 1 if values.dtype.itemsize > 1 else 0
+    if zarr_format == 2:
+        compressor = numcodecs.Blosc(shuffle=shuffle, **BLOSC)
+        quantise: Any = numcodecs.FixedScaleOffset
+    else:
+        size = 2 if error_mm else values.dtype.itemsize
+        modes = ("noshuffle", "shuffle")
+        compressor = BloscCodec(
+            typesize=size, shuffle=cast(Any, modes[shuffle]), **cast(Any, BLOSC)
+        )
+        quantise = FixedScaleOffset
+    if not error_mm:
+        return [], compressor
+    scale = math.ceil(1000 / (2 * error_mm))  # Whole, so that a colour of 1 stays 1.
+    if np.abs(values).max() * scale > INT16_MAX:
+        raise InputError(f"Points beyond {INT16_MAX / scale:.1f} m need error_mm=0")
+    return [quantise(offset=0, scale=scale, dtype="<f4", astype="<i2")], compressor

@@ -1,0 +1,131 @@
+"""The page of a store: what it holds, some episodes as films, and where it comes from."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from datasets import pages, plots
+from datasets.card import Outcomes
+from datasets.episode import Episode
+from datasets.pages import Html
+from datasets.playback import Film, as_html
+from datasets.store import EpisodeStore
+from perception.camera import Pinhole
+
+SHEET_ROWS, SHEET_COLUMNS = 5, 5
+
+
+def store_page(
+    store: EpisodeStore,
+    known: Outcomes,
+    sheet: bytes,
+    shown: Mapping[str, tuple[Episode, Film]],
+) -> str:
+    """Put the page together: overview, contact sheet, the episodes to show, and provenance."""
+    caption = (
+        "From the best episode to the worst by return. Near points are larger, and darker where"
+        " they have no colour of their own."
+    )
+    parts = [
+        _overview(store, known),
+        pages.together(pages.heading("At a glance"), pages.figure(sheet, caption)),
+        *(_episode_part(name, episode, film) for name, (episode, film) in shown.items()),
+        _provenance_part(store),
+    ]
+    return pages.page(f"{store.attributes['task']}: recorded episodes", parts)
+
+
+def contact_sheet(store: EpisodeStore, known: Outcomes) -> bytes:
+    """Draw episodes from the best to the worst, each at a few moments."""
+    order = np.argsort(-known.returns, kind="stable")
+    rows = order[np.linspace(0, len(order) - 1, min(SHEET_ROWS, len(order))).round().astype(int)]
+    clouds = []
+    for index in rows:
+        points = store.read_episode(int(index)).points
+        clouds.append(points[np.linspace(0, len(points) - 1, SHEET_COLUMNS).round().astype(int)])
+    shares = np.linspace(0, 1, SHEET_COLUMNS)[1:-1]
+    moments = ["start", *(f"{share:.0%} of the steps" for share in shares), "end"]
+    cameras = [pinhole(camera) for camera in store.attributes["cameras"].values()]
+    titles = [_title(known, int(index)) for index in rows]
+    return plots.contact_sheet(np.stack(clouds), titles, moments, cameras=cameras)
+
+
+def _title(known: Outcomes, index: int) -> str:
+    verdict = "success" if known.successes[index] else "failure"
+    return f"episode {index}\nreturn {known.returns[index]:.4g}\n{verdict}"
+
+
+def _overview(store: EpisodeStore, known: Outcomes) -> Html:
+    """Say in a sentence and a figure what the store holds."""
+    behaviour = store.attributes["identity"]["behaviour"]["name"]
+    rate = known.successes.mean()
+    rule = "at their last step" if known.success_at == "end" else "at some step"
+    least, median, greatest = np.quantile(known.returns, [0, 0.5, 1])
+    told = (
+        f"{store.episodes} episodes of {store.attributes['task']}, {store.steps:,} steps, recorded"
+        f" with the behaviour “{behaviour}” at noise {known.noise.min():.2f} to"
+        f" {known.noise.max():.2f}. {known.successes.sum()} of them ({rate:.0%}) have reached the"
+        f" goal {rule}, which is what counts here. Returns run from {least:.4g} over a median of"
+        f" {median:.4g} to {greatest:.4g}."
+    )
+    return pages.together(pages.paragraph(told), pages.figure(plots.profile_plot(known)))
+
+
+def _episode_part(title: str, episode: Episode, film: Film) -> Html:
+    """Show one episode: the film, and beside it what it earned and where it comes from."""
+    recording = episode.recording
+    points = "own colour" if episode.points.shape[-1] == 6 else "colour tells height"
+    caption = (
+        f"{episode.points.shape[1]} points a frame ({points}) on a grid of 10 cm, at"
+        f" {film.frames_per_second:g} frames a second. Drag to turn, scroll to zoom; the bar below"
+        " moves through time."
+    )
+    reached = f"{recording.successes.sum()} of {len(recording)} steps"
+    about = {
+        "seed": str(recording.provenance.seed),
+        "noise": recording.provenance.noise,
+        "random actions": f"{recording.provenance.random_share:.0%}",
+        "steps": len(recording),
+        "return": float(recording.rewards.sum()),
+        "goal reached at": f"{reached}, {'also' if recording.successes[-1] else 'not'} the last",
+    }
+    plot = pages.figure(plots.episode_plot(recording.rewards, recording.successes))
+    beside = pages.together(plot, pages.facts(about))
+    player = pages.embedded(as_html(film), caption, height_px=560)
+    both = pages.columns(player, beside, widths=(7, 4))
+    return pages.together(pages.heading(title.capitalize()), both)
+
+
+def _provenance_part(store: EpisodeStore) -> Html:
+    """Say everything that made the data."""
+    attributes = store.attributes
+    identity = attributes["identity"]
+    about = {
+        "store": str(store.path),
+        "task": attributes["task"],
+        "seed": str(identity["seed"]),
+        "behaviour": _listed(identity["behaviour"]),
+        "cameras": "; ".join(f"{n} at {_place(c)} m" for n, c in attributes["cameras"].items()),
+        "view": _listed(identity["env"]["view"]),
+        "frame and units": f"{attributes['frame']}; {attributes['units']}",
+        "versions": _listed(attributes["versions"]),
+        "source commit": attributes["source_commit"] or "not recorded",
+    }
+    return pages.together(pages.heading("Where it comes from"), pages.facts(about))
+
+
+def _place(camera: dict[str, Any]) -> str:
+    return ", ".join(f"{row[3]:.3g}" for row in camera["world_from_camera"][:3])
+
+
+def _listed(values: dict[str, Any]) -> str:
+    given = {name: value for name, value in values.items() if value not in (None, "None")}
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in given.items())
+
+
+def pinhole(camera: dict[str, Any]) -> Pinhole:
+    """Read a camera as `datasets.collecting` describes it."""
+    (focal_px, _, cx), (_, _, cy), _ = camera["intrinsics"]
+    width, height = round(2 * cx + 1), round(2 * cy + 1)  # See `perception.camera`.
+    return Pinhole(width, height, focal_px, np.array(camera["world_from_camera"]))

@@ -1,0 +1,138 @@
+"""Training windows: a short history of observations and the actions around it.
+
+The rules are DP3's: a window of `horizon` steps starts up to `history - 1` steps before an episode
+and ends up to `chunk - 1` steps after it; what lies outside is filled with the first or last step
+inside. Observations are the first `history` steps of the window; the action at index `history - 1`
+is the one taken at the current step.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from datasets.store import EpisodeStore
+from perception.errors import InputError
+from perception.observation import Observation
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Recent observations, and the chunk of actions around the current step."""
+
+    observations: Observation[Tensor]  # Leading axes: batch, history.
+    actions: Float[Tensor, "batch horizon action"]
+
+
+class Windows:
+    """Every window of one or more stores, decoded once into tensors on one device.
+
+    Args:
+        observations: Of all steps, leading axis step.
+        actions: Of all steps.
+        rows: The steps of each window, (window, horizon).
+        history: How many of them are observed.
+    """
+
+    def __init__(
+        self,
+        observations: Observation[Tensor],
+        actions: Float[Tensor, "step action"],
+        rows: Int[Tensor, "window horizon"],
+        history: int,
+    ) -> None:
+        self.observations, self.actions, self.rows = observations, actions, rows
+        self._history = history
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to(self, device: torch.device) -> "Windows":
+        """Move everything to a device."""
+        observations = Observation(
+            self.observations.points.to(device), self.observations.state.to(device)
+        )
+        return Windows(observations, self.actions.to(device), self.rows.to(device), self._history)
+
+    def __getitem__(self, index: Int[Tensor, " batch"]) -> Batch:
+        rows = self.rows[index]
+        seen = rows[:, : self._history]
+        observed = Observation(self.observations.points[seen], self.observations.state[seen])
+        return Batch(observed, self.actions[rows])
+
+
+def window_rows(
+    episode_ends: Int[np.ndarray, " episode"], *, history: int, horizon: int, chunk: int
+) -> Int[np.ndarray, "window horizon"]:
+    """List the steps of every window of the episodes; see the module for the rules.
+
+    Raises:
+        ValueError: The executed chunk does not fit behind the history in the horizon.
+    """
+    if history - 1 + chunk > horizon:
+        raise ValueError(
+            f"With history={history} a horizon of {horizon} holds {horizon - history + 1} actions"
+            f" from the current step on, fewer than chunk={chunk}"
+        )
+    rows = []
+    for start, end in zip([0, *episode_ends[:-1]], episode_ends, strict=True):
+        first = np.arange(start - (history - 1), end - horizon + chunk)
+        rows.append(np.clip(first[:, None] + np.arange(horizon), start, end - 1))
+    return np.concatenate(rows)
+
+
+def load_windows(
+    paths: Sequence[Path], *, history: int, horizon: int, chunk: int, memory_map: Path | None = None
+) -> Windows:
+    """Decode stores into windows.
+
+    Args:
+        paths: Stores of tasks with one robot (their shapes must agree).
+        history: Observed steps, T_o.
+        horizon: Planned steps, T_p.
+        chunk: Executed steps, T_a.
+        memory_map: A folder for decoded clouds too large for memory; None keeps them in memory.
+
+    Raises:
+        InputError: A store is missing, unfinished, or holds other shapes or not-a-number.
+    """
+    stores = [EpisodeStore.open(path) for path in paths]
+    parts = {name: _decode(stores, name, memory_map) for name in ("point_cloud", "state", "action")}
+    rows, offset = [], 0
+    for store in stores:
+        ends = store.episode_ends
+        rows.append(offset + window_rows(ends, history=history, horizon=horizon, chunk=chunk))
+        offset += store.steps
+    observations = Observation(parts["point_cloud"], parts["state"])
+    return Windows(observations, parts["action"], torch.from_numpy(np.concatenate(rows)), history)
+
+
+def _decode(
+    stores: Sequence[EpisodeStore], name: str, memory_map: Path | None
+) -> Float[Tensor, "step ..."]:
+    """Read one array of all stores, episode by episode, and look at every number once."""
+    arrays = [store.read(name, slice(0, 1)) for store in stores]
+    shapes = {str(store.path): array.shape[1:] for store, array in zip(stores, arrays, strict=True)}
+    if len(set(shapes.values())) > 1:
+        raise InputError(f"The stores differ in the shape of data/{name}: {shapes}")
+    shape = (sum(store.steps for store in stores), *arrays[0].shape[1:])
+    if memory_map is not None and name == "point_cloud":
+        memory_map.mkdir(parents=True, exist_ok=True)
+        target: np.ndarray = np.lib.format.open_memmap(
+            memory_map / f"{name}.npy", "w+", np.float32, shape
+        )
+    else:
+        target = np.empty(shape, np.float32)
+    row = 0
+    for store in stores:
+        for start in range(0, store.steps, 1000):
+            values = store.read(name, slice(start, start + 1000))
+            if not np.isfinite(values).all():
+                raise InputError(f"{store.path}: data/{name} holds NaN or infinity after {start}")
+            target[row : row + len(values)] = values
+            row += len(values)
+    return torch.from_numpy(target)
