@@ -1,0 +1,1 @@
+"""Deciding: the diffusion planner, the two ways it learns, and how it is judged."""

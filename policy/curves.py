@@ -1,0 +1,97 @@
+"""Figures of runs: losses, success along the way, and before against after."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from datasets.plots import FAILURE, INK, SUCCESS, dress, new_figure, to_png
+from policy.evaluation import Evaluation
+
+WATCHED = {
+    "finetune/clipped": "share of clipped ratios",
+    "finetune/cloning_loss": "cloning loss",
+    "finetune/gradient_norm": "gradient norm",
+}
+
+COLOURS = (SUCCESS, "#3d6fd1", FAILURE, "#8a5cd1", "#b8860b", "#5c6b7a", "#c2548f", "#2b8a9d")
+
+Lines = Sequence[Mapping[str, Any]]  # What `policy.run.read_metrics` gives.
+
+
+def loss_plot(metrics: Lines) -> bytes:
+    """Draw the pre-training loss over gradient steps."""
+    figure = new_figure(5.4, 3.2)
+    axes = figure.subplots()
+    axes.plot(*_series(metrics, "pretrain/loss"), color=INK, linewidth=1.5)
+    axes.set_yscale("log")
+    dress(axes, "gradient step", "loss (Eq. 7)")
+    return to_png(figure)
+
+
+def learning_plot(metrics: Lines) -> bytes:
+    """Draw success along fine-tuning, and what to watch while it learns."""
+    figure = new_figure(11, 3.2)
+    success, *others = figure.subplots(1, 1 + len(WATCHED))
+    episodes, rates = _series(metrics, "finetune/success")
+    success.plot(episodes, rates, ".", color=INK, alpha=0.35, label="while exploring")
+    success.plot(episodes, _smoothed(rates), color=INK, linewidth=1.5)
+    checked = _series(metrics, "evaluation/success")
+    if len(checked[0]):
+        success.plot(*checked, "o-", color=SUCCESS, linewidth=1.2, markersize=4, label="evaluated")
+    success.set_ylim(-0.03, 1.03)
+    success.legend(frameon=False, fontsize=8, labelcolor=INK)
+    dress(success, "episode", "success")
+    for axes, (name, label) in zip(others, WATCHED.items(), strict=True):
+        axes.plot(*_series(metrics, name), color=INK, linewidth=1.2)
+        dress(axes, "episode", label)
+    return to_png(figure)
+
+
+def comparison_plot(stages: Mapping[str, Evaluation], data_rate: float | None) -> bytes:
+    """Draw the success of each stage with its 95 % interval, and that of the data."""
+    figure = new_figure(5.4, 3.2)
+    axes = figure.subplots()
+    rates = np.array([evaluation.rate for evaluation in stages.values()])
+    spans = np.array([evaluation.interval for evaluation in stages.values()]).T
+    colours = [FAILURE, SUCCESS][: len(rates)]
+    errors = np.abs(spans - rates)
+    axes.bar(list(stages), rates, width=0.55, color=colours, alpha=0.85)
+    axes.errorbar(list(stages), rates, errors, fmt="none", ecolor=INK, capsize=5, linewidth=1.4)
+    if data_rate is not None:
+        axes.axhline(data_rate, color=INK, linestyle=":", linewidth=1.2)
+        axes.text(0.99, data_rate + 0.015, "recorded data", fontsize=8, color=INK, ha="right",
+                  transform=axes.get_yaxis_transform())  # fmt: skip
+    axes.set_ylim(0, 1.02)
+    dress(axes, "", "success")
+    return to_png(figure)
+
+
+def runs_plot(runs: Mapping[str, Sequence[Lines]]) -> bytes:
+    """Draw success along fine-tuning of several variants, with a band over their seeds."""
+    figure = new_figure(7.5, 4.2)
+    axes = figure.subplots()
+    for colour, (variant, seeds) in zip(COLOURS, runs.items(), strict=False):
+        series = [_series(metrics, "finetune/success") for metrics in seeds]
+        shortest = min(len(steps) for steps, _ in series)
+        episodes = series[0][0][:shortest]
+        rates = np.array([_smoothed(values)[:shortest] for _, values in series])
+        label = f"{variant} ({len(seeds)} seed{'s' if len(seeds) > 1 else ''})"
+        axes.plot(episodes, rates.mean(axis=0), color=colour, linewidth=1.6, label=label)
+        axes.fill_between(episodes, rates.min(0), rates.max(0), color=colour, alpha=0.18, lw=0)
+    axes.set_ylim(-0.03, 1.03)
+    axes.legend(frameon=False, fontsize=8, labelcolor=INK)
+    dress(axes, "online episodes", "success while exploring (mean of the last 5 iterations)")
+    return to_png(figure)
+
+
+def _series(metrics: Lines, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Give the steps at which something was noted, and its values."""
+    lines = [(line["step"], line[name]) for line in metrics if name in line]
+    pairs: np.ndarray = np.array(lines, np.float64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _smoothed(values: np.ndarray, width: int = 5) -> np.ndarray:
+    """Average each value with those before it; fewer at the beginning."""
+    return np.array([values[max(0, i + 1 - width) : i + 1].mean() for i in range(len(values))])

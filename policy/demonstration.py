@@ -1,0 +1,33 @@
+"""The words that end a demonstration."""
+
+import logging
+from dataclasses import dataclass
+
+from datasets.card import outcomes
+from datasets.store import EpisodeStore
+from policy.evaluation import read_evaluation
+from policy.training import TrainConfig
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """The overrides of `collect` and `train` that make the demonstration small."""
+
+    collect: tuple[str, ...]
+    train: tuple[str, ...]
+
+
+def conclude(config: TrainConfig) -> None:
+    """Say what was reached and where to look."""
+    known = outcomes(EpisodeStore.open(config.data))
+    logger.info("")
+    logger.info(
+        "recorded data: %.0f%% of %d episodes succeed",
+        100 * known.successes.mean(),
+        len(known.returns),
+    )
+    for stage, name in (("pretrain", "pre-trained planner"), ("finetune", "fine-tuned planner")):
+        logger.info("%s: %s", name, read_evaluation(config.out, stage))
+    logger.info("look at %s (no network needed)", config.out / "report.html")

@@ -1,0 +1,114 @@
+"""How often a planner succeeds: seeded episodes and an honest interval."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from tqdm import tqdm
+
+from envs.seeding import derive_seed
+from envs.vector import VectorEnv
+from policy.planner import Planner
+from policy.rollout import Rollout, roll_out
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What some episodes of a planner came to.
+
+    Attributes:
+        successes: Whether each episode succeeded under its task's rule.
+        ever: Whether each reached the goal at any step.
+        returns: Sum of each one's rewards.
+        seeds: The seed of each.
+    """
+
+    successes: tuple[bool, ...]
+    ever: tuple[bool, ...]
+    returns: tuple[float, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def rate(self) -> float:
+        """Share of successful episodes."""
+        return sum(self.successes) / len(self.successes)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of that share."""
+        return wilson(sum(self.successes), len(self.successes))
+
+    @property
+    def mean_return(self) -> float:
+        """Mean return."""
+        return sum(self.returns) / len(self.returns)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return (
+            f"{sum(self.successes)} of {len(self.successes)} episodes succeed: {self.rate:.0%}"
+            f" (95 % interval {low:.0%} to {high:.0%}), mean return {self.mean_return:.1f}"
+        )
+
+
+def evaluation_seeds(seed: int, episodes: int) -> list[int]:
+    """Give the seeds of evaluation episodes; none of them is ever trained on."""
+    return [derive_seed("evaluation", seed, index) for index in range(episodes)]
+
+
+def evaluate(
+    planner: Planner, envs: VectorEnv, seeds: Sequence[int], *, success_at: str, quiet: bool = False
+) -> Evaluation:
+    """Play one episode for each seed with DDIM's own noise, nothing added.
+
+    Each episode's noise follows from its seed; how many are played side by side changes only the
+    rounding of matrix products.
+    """
+    rollouts = list(_rollouts(planner, envs, seeds, success_at, quiet))
+    return Evaluation(
+        tuple(bool(s) for r in rollouts for s in r.successes),
+        tuple(bool(s) for r in rollouts for s in r.ever),
+        tuple(float(x) for r in rollouts for x in r.returns),
+        tuple(seeds),
+    )
+
+
+def _rollouts(
+    planner: Planner, envs: VectorEnv, seeds: Sequence[int], success_at: str, quiet: bool
+) -> Iterator[Rollout]:
+    with tqdm(total=len(seeds), desc="evaluate", unit="episode", disable=quiet) as progress:
+        for start in range(0, len(seeds), envs.shapes.envs):
+            some = seeds[start : start + envs.shapes.envs]
+            yield roll_out(planner, envs, some, success_at=success_at)
+            progress.update(len(some))
+
+
+def write_evaluation(folder: Path, stage: str, evaluation: Evaluation) -> None:
+    """Note the evaluation of a stage in `evaluation.json`."""
+    path = folder / "evaluation.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    low, high = evaluation.interval
+    summary = {"success_rate": evaluation.rate, "wilson_95": [low, high]}
+    known[stage] = {**summary, **asdict(evaluation)}
+    path.write_text(json.dumps(known, indent=2) + "\n")
+
+
+def read_evaluation(folder: Path, stage: str) -> Evaluation | None:
+    """Read the evaluation of a stage; None where there is none."""
+    path = folder / "evaluation.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    if stage not in known:
+        return None
+    return Evaluation(
+        **{field.name: tuple(known[stage][field.name]) for field in fields(Evaluation)}
+    )
+
+
+def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
+    """Give Wilson's score interval of a share (1927), 95 % by default."""
+    share, weight = successes / trials, z * z / trials
+    middle = (share + weight / 2) / (1 + weight)
+    half = z * math.sqrt(share * (1 - share) / trials + weight / (4 * trials)) / (1 + weight)
+    return max(0.0, middle - half), min(1.0, middle + half)

@@ -1,0 +1,99 @@
+"""What fine-tuning learns from: episodes of the planner, with the chains behind its plans."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from envs.seeding import derive_seed
+from envs.vector import VectorEnv
+from perception.observation import Observation
+from policy.planner import Planner
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """Episodes played side by side; time counts chunks.
+
+    Attributes:
+        contexts: What the encoder made of each history.
+        means: The mean of each denoising step.
+        samples: The chains, from noise to plan.
+        rewards: Sum of the rewards of each executed chunk (Section 3.2: gamma = 1).
+        played: Whether the episode was still on.
+        successes: Whether each episode succeeded under its task's rule.
+        ever: Whether it reached the goal at any step.
+        steps: Agent steps of all episodes together.
+    """
+
+    contexts: Float[Tensor, "time env context"]
+    means: Float[Tensor, "time env S horizon action"]
+    samples: Float[Tensor, "time env S+1 horizon action"]
+    rewards: Float[Tensor, "time env"]
+    played: Bool[Tensor, "time env"]
+    successes: Bool[Tensor, " env"]
+    ever: Bool[Tensor, " env"]
+    steps: int
+
+    @property
+    def returns(self) -> Float[Tensor, " env"]:
+        """Sum of all rewards of each episode."""
+        return self.rewards.sum(dim=0)
+
+
+def roll_out(
+    planner: Planner, envs: VectorEnv, seeds: Sequence[int], *, success_at: str, floor: float = 0.0
+) -> Rollout:
+    """Play one episode for each seed, at most as many as there are environments.
+
+    The planner's noise in an episode follows from the episode's seed, not from what is played
+    beside it.
+
+    Args:
+        planner: Acts.
+        envs: Its task.
+        seeds: One for each episode.
+        success_at: Whether an episode succeeds by its last step (`end`) or by any (`ever`).
+        floor: See `Planner.sample`.
+    """
+    with torch.no_grad(), planner.denoiser.fixed_weights():
+        return _roll_out(planner, envs, seeds, success_at, floor)
+
+
+def _roll_out(
+    planner: Planner, envs: VectorEnv, seeds: Sequence[int], success_at: str, floor: float
+) -> Rollout:
+    count = len(seeds)
+    generators = [torch.Generator().manual_seed(derive_seed("noise", seed, 0)) for seed in seeds]
+    observations = envs.reset(seeds)
+    going = torch.ones(count, dtype=torch.bool)
+    ever, at_end = torch.zeros_like(going), torch.zeros_like(going)
+    chunks = np.zeros((envs.shapes.envs, envs.shapes.chunk, planner.sizes.actions), np.float32)
+    moments: list[tuple[Tensor, ...]] = []
+    steps = 0
+    while going.any():
+        context = planner.encode(_on(planner.device, observations, count))
+        chain = planner.sample(context, planner.noises(generators), floor=floor)
+        chunks[:count] = planner.to_actions(chain.plan).cpu().numpy()
+        outcome = envs.step(chunks)
+        rewards = torch.from_numpy(outcome.rewards[:count].sum(axis=1))
+        moments.append((context.cpu(), chain.means.cpu(), chain.samples.cpu(), rewards, going))
+        steps += int(outcome.taken.sum())
+        ever = ever | (going & torch.from_numpy(outcome.touched[:count]))
+        at_end = torch.where(going, torch.from_numpy(outcome.reached[:count]), at_end)
+        going = ~torch.from_numpy(outcome.done[:count])
+        observations = outcome.observations
+    contexts, means, samples, earned, played = map(torch.stack, zip(*moments, strict=True))
+    successes = at_end if success_at == "end" else ever
+    return Rollout(contexts, means, samples, earned, played, successes, ever, steps)
+
+
+def _on(
+    device: torch.device, observations: Observation[np.ndarray], count: int
+) -> Observation[Tensor]:
+    """Move the observations of the first environments to a device."""
+    points, state = (torch.from_numpy(a[:count]) for a in (observations.points, observations.state))
+    return Observation(points.to(device), state.to(device))

@@ -1,0 +1,121 @@
+"""The noise schedule and the denoising step: mean, deviation and log-probability.
+
+Dimension legend of this room: B batch, S denoising steps taken, H horizon, A action.
+
+Forward process: a^k = sqrt(abar_k) a^0 + sqrt(1 - abar_k) noise, with Nichol and Dhariwal's cosine
+abar (ICML 2021). Reverse step: DDIM (Song et al., ICLR 2021, Eq. 12 and 16); with eta = 1 and every
+step taken it is DDPM's. Steps are numbered k = 0 ... K - 1 here (the paper's 1 ... K).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Spacing = Literal["trailing", "leading"]
+Prediction = Literal["noise", "start"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One reverse step a^k -> a^j: a Gaussian of this mean and deviation."""
+
+    mean: Float[Tensor, "batch horizon action"]
+    deviation: Float[Tensor, "batch 1 1"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How much of an action chunk is left at each denoising step.
+
+    Attributes:
+        kept: abar_k for k = 0 ... K - 1.
+        grid: The steps that sampling visits, from noisy to clean.
+        eta: Share of DDPM's noise in a sampling step; 0 is deterministic DDIM.
+    """
+
+    kept: Float[Tensor, " K"]
+    grid: Int[Tensor, " S"]
+    eta: float
+
+    @classmethod
+    def cosine(cls, steps: int, taken: int, eta: float, spacing: Spacing) -> "Schedule":
+        """Make the cosine schedule of K steps, of which sampling takes evenly spaced ones.
+
+        Args:
+            steps: K.
+            taken: How many of them sampling visits, S; K / S must be whole.
+            eta: See the class.
+            spacing: `trailing` starts at K - 1, almost pure noise; `leading` (the default of
+                diffusers) ends at 0.
+
+        Raises:
+            ValueError: K / S is not whole.
+        """
+        if steps % taken:
+            raise ValueError(f"{steps} denoising steps cannot be visited evenly by {taken}")
+        time = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+        alpha_bar = torch.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
+        beta = (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=0.999)
+        kept = torch.cumprod(1 - beta, dim=0).float()
+        stride = steps // taken
+        first = stride - 1 if spacing == "trailing" else 0
+        grid = torch.arange(first, steps, stride).flip(0)
+        return cls(kept, grid, eta)
+
+    def add_noise(
+        self,
+        clean: Float[Tensor, "batch horizon action"],
+        noise: Float[Tensor, "batch horizon action"],
+        k: Int[Tensor, " batch"],
+    ) -> Float[Tensor, "batch horizon action"]:
+        """Take clean chunks to step k of the forward process."""
+        kept = self.kept[k].view(-1, 1, 1)
+        return kept.sqrt() * clean + (1 - kept).sqrt() * noise
+
+    def deviations(self, floor: float = 0.0) -> Float[Tensor, " S"]:
+        """Deviation of each sampling step, at least `floor` (DDIM, Eq. 16)."""
+        here, there = self.kept[self.grid], self._kept_after()
+        variance = (1 - there) / (1 - here) * (1 - here / there)
+        return (self.eta * variance.clamp(min=0).sqrt()).clamp(min=floor)
+
+    def step(
+        self,
+        predicted: Float[Tensor, "batch horizon action"],
+        noisy: Float[Tensor, "batch horizon action"],
+        index: Int[Tensor, " batch"],
+        *,
+        prediction: Prediction,
+        floor: float,
+    ) -> Step:
+        """Take one sampling step; `index` counts along the grid.
+
+        The predicted clean chunk is clipped to [-1, 1] and the noise made consistent with it. A
+        deviation raised to `floor` does not shift the mean (DPPO does the same).
+        """
+        here = self.kept[self.grid][index].view(-1, 1, 1)
+        there = self._kept_after()[index].view(-1, 1, 1)
+        if prediction == "noise":
+            clean = (noisy - (1 - here).sqrt() * predicted) / here.sqrt()
+        else:
+            clean = predicted
+        clean = clean.clamp(-1, 1)
+        noise = (noisy - here.sqrt() * clean) / (1 - here).sqrt()
+        own = self.deviations()[index].view(-1, 1, 1)
+        mean = there.sqrt() * clean + (1 - there - own**2).clamp(min=0).sqrt() * noise
+        return Step(mean, own.clamp(min=floor))
+
+    def _kept_after(self) -> Float[Tensor, " S"]:
+        """Abar of the step that follows each one of the grid; 1, no noise, after the last."""
+        return torch.cat([self.kept[self.grid][1:], self.kept.new_ones(1)])
+
+
+def log_probability(
+    sample: Float[Tensor, "batch horizon action"], step: Step
+) -> Float[Tensor, "batch horizon action"]:
+    """Log-density of every number of a sample under a reverse step."""
+    scaled = (sample - step.mean) / step.deviation
+    return -0.5 * scaled**2 - step.deviation.log() - 0.5 * math.log(2 * math.pi)

@@ -1,0 +1,110 @@
+"""Tables in Markdown and plots, made from the files under results/ and from nothing else."""
+
+import json
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from perception.errors import InputError
+from policy.curves import runs_plot
+from policy.run import read_metrics
+
+logger = logging.getLogger(__name__)
+
+Rows = Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class TablesConfig:
+    """Where results lie and where tables go."""
+
+    results: Path
+    readme: Path
+
+
+def tabulate(config: TablesConfig) -> None:
+    """Write the README's tables anew, and a plot beside each task's runs.
+
+    Raises:
+        InputError: The README lacks the marks between which a table belongs.
+    """
+    text = config.readme.read_text()
+    text = put(text, "results", results_table(config.results))
+    text = put(text, "benchmarks", benchmarks_table(config.results / "benchmarks"))
+    config.readme.write_text(text)
+    logger.info("tables written to %s", config.readme)
+    for folder in sorted({path.parents[1] for path in run_files(config.results)}):
+        curves = {
+            variant.name: [read_metrics(p) for p in sorted(variant.glob("seed*.jsonl"))]
+            for variant in sorted(folder.iterdir())
+            if variant.is_dir() and list(variant.glob("seed*.jsonl"))
+        }
+        if curves:
+            (folder / "curves.png").write_bytes(runs_plot(curves))
+            logger.info("curves drawn in %s", folder / "curves.png")
+
+
+def put(text: str, name: str, table: str) -> str:
+    """Replace what stands between a table's marks.
+
+    Raises:
+        InputError: The marks are missing.
+    """
+    marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    if not marks.search(text):
+        raise InputError(f"The README lacks <!-- {name} --> and <!-- /{name} -->")
+    return marks.sub(lambda match: f"{match[1]}{table}\n{match[2]}", text)
+
+
+def run_files(results: Path) -> list[Path]:
+    """List the evaluated runs: `<experiment>/<task>/<variant>/seed<k>.json`."""
+    return sorted(results.glob("*/*/*/seed*.json"))
+
+
+def results_table(results: Path) -> str:
+    """Set out every evaluated run: success of the last checkpoint with its interval."""
+    header = (
+        "experiment", "task", "variant", "seed", "success", "95 % interval", "DP3's top-5 mean",
+        "episodes", "env steps", "gradient steps", "hours",
+    )  # fmt: skip
+    rows = [_result_row(json.loads(path.read_text())) for path in run_files(results)]
+    return markdown(header, rows)
+
+
+def _result_row(run: dict[str, Any]) -> list[str]:
+    def shown(value: float | None, form: str) -> str:
+        return "" if value is None else format(value, form)
+
+    interval = f"{run['wilson_low']:.0%} to {run['wilson_high']:.0%}"
+    hours = None if run["wall_time_s"] is None else run["wall_time_s"] / 3600
+    return [
+        *(str(run[key]) for key in ("experiment", "task", "variant", "seed")),
+        f"**{run['success_rate']:.0%}**",
+        interval,
+        shown(run["top5_mean"], ".0%"),
+        str(run["episodes"]),
+        *(shown(run[key], ",") for key in ("env_steps", "gradient_steps")),
+        shown(hours, ".1f"),
+    ]
+
+
+def benchmarks_table(folder: Path) -> str:
+    """Set out every benchmark beside its reference."""
+    header = ("benchmark", "of what", "ours", "reference", "unit", "times better", "reference is")
+    rows = []
+    for path in sorted(folder.glob("*.json")):
+        for entry in json.loads(path.read_text()):
+            figures = (f"{entry[key]:,.4g}" for key in ("ours", "reference"))
+            ratio = f"**{entry['ratio']:.3g}**"
+            told = (entry["unit"], ratio, entry["reference_is"])
+            rows.append([f"`{path.stem}`", entry["name"], *figures, *told])
+    return markdown(header, rows)
+
+
+def markdown(header: Sequence[str], rows: Rows) -> str:
+    """Write a table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,26 @@
+"""Train a planner.
+
+    python policy/train.py env=adroit-door
+
+Pre-trains on the recorded data without its rewards, fine-tunes online on the task's, and evaluates
+after each. Stop it at any time, even by kill -9: the same command goes on, to the same weights.
+"""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from configs.schema import script
+from policy.training import TrainConfig, train
+
+
+@script("train", TrainConfig)
+def main(config: TrainConfig) -> None:
+    """Train."""
+    train(config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""The whole way: pre-train, evaluate, fine-tune, evaluate (SODP, Algorithm 1)."""
+
+import logging
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from datasets.store import EpisodeStore
+from datasets.windows import load_windows
+from envs.spec import EnvConfig
+from policy import finetune as finetuning
+from policy import pretrain as pretraining
+from policy.checkpoint import load_planner
+from policy.denoiser import UnetConfig
+from policy.device import DeviceName, prepare
+from policy.evaluation import (
+    evaluate,
+    evaluation_seeds,
+    read_evaluation,
+    write_evaluation,
+)
+from policy.finetune import FinetuneConfig, finetune
+from policy.judging import check_task, make_envs
+from policy.planner import Planner, PlannerConfig, Sizes
+from policy.pretrain import PretrainConfig, pretrain
+from policy.report import write_report
+from policy.results import make_result
+from policy.run import Run
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run; every key is explained in configs/train.yaml."""
+
+    env: EnvConfig
+    denoiser: UnetConfig
+    data: Path
+    out: Path
+    stage: Literal["pretrain", "finetune", "all"]
+    checkpoint: Path | None
+    seed: int
+    device: DeviceName
+    threads: int
+    envs: int
+    workers: int
+    episodes: int
+    experiment: str | None
+    variant: str
+    planner: PlannerConfig
+    pretrain: PretrainConfig
+    finetune: FinetuneConfig
+
+
+def train(config: TrainConfig) -> None:
+    """Run the stages asked for; a stage that is finished is not run again."""
+    device = prepare(config.device, config.threads)
+    run = Run(config.out, _what_matters(config))
+    if config.stage in ("pretrain", "all"):
+        _pretrain(config, run, device)
+    if config.stage in ("finetune", "all"):
+        _finetune(config, run, device)
+    logger.info("look at %s", write_report(run, config.env, config.data))
+
+
+def _what_matters(config: TrainConfig) -> dict[str, Any]:
+    """Leave out what does not change the result, so that a run can go on with other values."""
+    kept = asdict(config)
+    for name in (
+        "stage",
+        "threads",
+        "workers",
+        "device",
+        "episodes",
+        "experiment",
+        "variant",
+        "out",
+    ):
+        del kept[name]
+    return {**kept, "about": {"task": config.env.name, "seed": config.seed}}
+
+
+def _pretrain(config: TrainConfig, run: Run, device: torch.device) -> None:
+    path = run.checkpoint(pretraining.STAGE)
+    if not path.exists():
+        task = EpisodeStore.open(config.data).attributes["task"]
+        check_task(task, config.env.name, str(config.data))
+        plan = config.planner
+        windows = load_windows(
+            [config.data], history=plan.history, horizon=plan.horizon, chunk=plan.chunk
+        )
+        torch.manual_seed(config.seed)
+        channels, readings = (
+            windows.observations.points.shape[-1],
+            windows.observations.state.shape[-1],
+        )
+        planner = Planner(plan, Sizes(channels, readings, windows.actions.shape[-1])).to(device)
+        pretrain(planner, windows.to(device), config.pretrain, run=run, seed=config.seed)
+    _evaluate(config, run, pretraining.STAGE, "pretrained")
+
+
+def _finetune(config: TrainConfig, run: Run, device: torch.device) -> None:
+    path = run.checkpoint(finetuning.STAGE)
+    if not path.exists():
+        planner, _ = load_planner(config.checkpoint or run.checkpoint(pretraining.STAGE))
+        envs = make_envs(config.env, planner, envs=config.envs, workers=config.workers)
+        finetune(
+            planner.to(device),
+            envs,
+            config.finetune,
+            run=run,
+            seed=config.seed,
+            success_at=config.env.success_at,
+        )
+        envs.close()
+    _evaluate(config, run, finetuning.STAGE, config.variant)
+
+
+def _evaluate(config: TrainConfig, run: Run, stage: str, variant: str) -> None:
+    planner, about = load_planner(run.checkpoint(stage))
+    seeds = tuple(evaluation_seeds(config.seed, config.episodes))
+    evaluation = read_evaluation(run.path, stage)
+    if evaluation is None or evaluation.seeds != seeds:
+        envs = make_envs(config.env, planner, envs=config.envs, workers=config.workers)
+        evaluation = evaluate(planner, envs, seeds, success_at=config.env.success_at)
+        envs.close()
+        write_evaluation(run.path, stage, evaluation)
+    logger.info("%s: %s", stage, evaluation)
+    if config.experiment is not None:
+        result = make_result(
+            evaluation,
+            about,
+            experiment=config.experiment,
+            variant=variant,
+            config_sha256=run.config_sha256,
+            metrics=run.path / f"{stage}.jsonl",
+        )
+        path = result.write()
+        if stage == finetuning.STAGE:  # The curve beside the figure.
+            shutil.copy(run.path / f"{stage}.jsonl", path.with_suffix(".jsonl"))
+        logger.info("written to %s", path)

@@ -1,0 +1,26 @@
+"""Watch a planner.
+
+    python policy/view.py checkpoint=outputs/adroit-door/checkpoints/finetune.safetensors
+
+Plays seeded episodes (those that an evaluation with the same seed begins with) and writes one HTML
+page that needs no network, with an MP4 beside it, into the folder of the run.
+"""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from configs.schema import script
+from policy.viewing import ViewRolloutConfig, view
+
+
+@script("view-rollout", ViewRolloutConfig)
+def main(config: ViewRolloutConfig) -> None:
+    """View."""
+    view(config)
+
+
+if __name__ == "__main__":
+    main()
