@@ -1,0 +1,282 @@
+"""How fast data is made, and how small it is, beside the plain way of making it.
+
+The plain way: Gymnasium's own stepping, one default-quality RGB and one depth frame by
+mujoco.Renderer, Open3D's legacy back-projection, a NumPy crop, fpsample's exact farthest points,
+float32 xyzrgb appended to Zarr frame by frame with DP3's compressor.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import fpsample
+import mujoco
+import numcodecs
+import numpy as np
+import open3d
+import zarr
+
+from datasets.episode import Episode
+from datasets.record import Recording, render
+from datasets.compression import StoreFormat
+from datasets.store import EpisodeStore
+from envs.gl import GLRenderer, choose_backend
+from envs.make import make_scene, make_simulator
+from envs.scene import Scene
+from envs.simulator import Simulator
+from envs.spec import EnvConfig
+from perception.cloud import Box, View, numpy_points, open3d_points
+from perception.sampling import farthest_points
+from tests.benchmarks.timing import Entry, entry, seconds
+from tests.conftest import task_config
+
+TASKS = ("adroit-door", "adroit-pen", "metaworld-basketball")
+FRAMES = 40
+PLAIN = "Gymnasium step, mujoco.Renderer RGB (default quality) + depth, Open3D, exact FPS, float32"
+
+
+class PlainCollector:
+    """Collects frames the plain way, stage by stage."""
+
+    def __init__(self, config: EnvConfig, simulator: Simulator, folder: Path) -> None:
+        choose_backend()
+        self._simulator, self._view = simulator, config.view
+        self._scene = make_scene(simulator, config)
+        size = config.view.image_size
+        self._renderer = mujoco.Renderer(self._scene.model, size, size)
+        shutil.rmtree(folder, ignore_errors=True)
+        group = zarr.open_group(folder, mode="w", zarr_format=2)
+        codec = numcodecs.Blosc("zstd", clevel=3, shuffle=1)
+        self._array = group.create_array(
+            "point_cloud", shape=(0, 512, 6), chunks=(100, 512, 6), dtype="f4", compressors=codec
+        )
+        self.stages: dict[str, Callable[[], None]] = {
+            "step": self.step,
+            "rgb": self.rgb,
+            "depth": self.depth,
+            "cloud": self.cloud,
+            "sampling": self.sample,
+            "store": self.store,
+        }
+        self.step()
+
+    def step(self) -> None:
+        """Act, and bring the drawn data up to date."""
+        self._simulator.step(np.zeros(self._simulator.action_size))
+        self._scene.put(self._simulator.scene_state())
+
+    def rgb(self) -> None:
+        """Draw RGB at the model's default quality."""
+        self._renderer.update_scene(self._scene.data, self._view.cameras[0])
+        self._colour = self._renderer.render()
+
+    def depth(self) -> None:
+        """Draw metric depth."""
+        self._renderer.enable_depth_rendering()
+        self._renderer.update_scene(self._scene.data, self._view.cameras[0])
+        self._depth_m = self._renderer.render()
+        self._renderer.disable_depth_rendering()
+
+    def cloud(self) -> None:
+        """Back-project with Open3D, colour, crop with NumPy."""
+        camera = self._scene.camera(self._view.cameras[0])
+        intrinsic = open3d.camera.PinholeCameraIntrinsic(
+            camera.width, camera.height, camera.intrinsics
+        )
+        image = open3d.geometry.Image(np.ascontiguousarray(self._depth_m, np.float32))
+        cloud = open3d.geometry.PointCloud.create_from_depth_image(
+            image, intrinsic, camera.camera_from_world, depth_scale=1.0, depth_trunc=1000.0
+        )
+        points = np.asarray(cloud.points)
+        low, high = self._view.crop_low, self._view.crop_high
+        kept = ((points >= low) & (points <= high)).all(axis=1)
+        self._points = np.concatenate([points, self._colour.reshape(-1, 3)], axis=1)[kept]
+
+    def sample(self) -> None:
+        """Sample with fpsample's exact algorithm."""
+        chosen = fpsample.fps_sampling(
+            self._points[:, :3], min(512, len(self._points)), start_idx=0
+        )
+        self._sampled = self._points[np.resize(chosen, 512)]
+
+    def store(self) -> None:
+        """Append one frame."""
+        self._array.append(self._sampled[None].astype(np.float32))
+
+
+class OurCollector:
+    """The same frames by the project's own parts, stage by stage."""
+
+    def __init__(self, config: EnvConfig, simulator: Simulator, folder: Path) -> None:
+        self._simulator, self._scene = simulator, make_scene(simulator, config)
+        self._view, self._folder = config.view, folder
+        self.stages: dict[str, Callable[[], None]] = {
+            "step": self.step,
+            "depth": self.depth,
+            "cloud": self.cloud,
+            "sampling": self.sample,
+        }
+        self.step()
+
+    def step(self) -> None:
+        """Act, and show the state to the scene."""
+        self._simulator.step(np.zeros(self._simulator.action_size))
+        self._scene.put(self._simulator.scene_state())
+
+    def depth(self) -> None:
+        """Draw metric depth by the z-buffer."""
+        self._depth_m = self._scene.depth(self._view.cameras[0])
+
+    def cloud(self) -> None:
+        """Back-project and crop with Open3D."""
+        view = View(self._scene.camera(self._view.cameras[0]), self._depth_m)
+        self._points = open3d_points(view, Box(self._view.crop_low, self._view.crop_high))
+        self._points = self._points.astype(np.float32)
+
+    def sample(self) -> None:
+        """Sample exactly by blocks."""
+        self._sampled = self._points[farthest_points(self._points, min(512, len(self._points)))]
+
+
+def stage_times(collector: PlainCollector | OurCollector) -> dict[str, float]:
+    """Seconds per frame of each stage."""
+    times = dict.fromkeys(collector.stages, 0.0)
+    for _ in range(FRAMES):
+        for name, taken in seconds(collector.stages, rounds=1).items():
+            times[name] += taken / FRAMES
+    return times
+
+
+def store_seconds(episode: Episode, folder: Path) -> tuple[float, float]:
+    """Seconds and bytes per frame to store an episode."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with EpisodeStore.writing(folder, StoreFormat(2, 0.09), {"identity": {}, "task": ""}) as store:
+        taken = seconds({"append": lambda: store.append(episode)}, rounds=9)["append"]
+        frames = store.steps
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return taken / len(episode.recording), size / frames
+
+
+def record_some(simulator: Simulator, scene: Scene) -> Episode:
+    """Record and render an episode of a real behaviour."""
+    from datasets.behaviour import BehaviourConfig, make_behaviour  # noqa: PLC0415
+    from datasets.record import act  # noqa: PLC0415
+
+    config = task_config("adroit-door")
+    noisy = BehaviourConfig("agent", None, (0.5, 0.5), (0.0, 0.0))
+    behaviour = make_behaviour(noisy, config, simulator)
+    recording: Recording = act(simulator, behaviour, steps=100, seed=0)
+    return render(recording, scene)
+
+
+def benchmark(folder: Path) -> dict[str, list[Entry]]:
+    """Measure collection: whole, by stage, and in bytes."""
+    found: dict[str, list[Entry]] = {"collect": [], "collect_depth": [], "collect_sampling": []}
+    for task in TASKS:
+        config = task_config(task)
+        simulator = make_simulator(config)
+        simulator.reset(0)
+        plain = stage_times(PlainCollector(config, simulator, folder / "plain.zarr"))
+        ours = stage_times(OurCollector(config, simulator, folder))
+        door = task_config("adroit-door")
+        door_simulator = make_simulator(door)
+        episode = record_some(door_simulator, make_scene(door_simulator, door))
+        ours["store"], _ = store_seconds(episode, folder / "ours.zarr")
+        found["collect"].append(_rate(task, ours, plain))
+        found["collect"] += [
+            _stage(task, name, ours.get(name), plain[name]) for name in plain if name in ours
+        ]
+        found["collect_depth"] += _depth(task, config, simulator)
+        found["collect_sampling"] += _sampling(task, config, simulator)
+    found["bytes_per_transition"] = [_bytes(folder)]
+    return found
+
+
+def _rate(task: str, ours: dict[str, float], plain: dict[str, float]) -> Entry:
+    return entry(
+        f"{task}: whole frame",
+        ours=1 / sum(ours.values()),
+        reference=1 / sum(plain.values()),
+        unit="frames/s per core",
+        reference_is=PLAIN,
+    )
+
+
+def _stage(task: str, name: str, ours: float | None, plain: float) -> Entry:
+    return entry(
+        f"{task}: {name}",
+        ours=1000 * (ours or 0.0),
+        reference=1000 * plain,
+        unit="ms per frame",
+        reference_is=f"the same stage of: {PLAIN}",
+    )
+
+
+def _depth(task: str, config: EnvConfig, simulator: Simulator) -> list[Entry]:
+    """Z-buffer against mujoco.Renderer's depth, at its defaults and tuned."""
+    scene = make_scene(simulator, config)
+    scene.put(simulator.scene_state())
+    camera, size = config.view.cameras[0], config.view.image_size
+    default = mujoco.Renderer(scene.model, size, size)
+    default.enable_depth_rendering()
+    tuned = GLRenderer(make_scene(simulator, config).model, size, size)
+
+    def draw_default() -> None:
+        default.update_scene(scene.data, camera)
+        default.render()
+
+    times = seconds(
+        {
+            "ours": lambda: scene.depth(camera),
+            "mujoco.Renderer depth, defaults": draw_default,
+            "mujoco.Renderer depth, no shadows or multisampling": lambda: tuned.depth(
+                scene.data, camera
+            ),
+        },
+        rounds=60,
+    )
+    ours = times.pop("ours")
+    return [
+        entry(task, ours=1e3 * ours, reference=1e3 * t, unit="ms per frame", reference_is=name)
+        for name, t in times.items()
+    ]
+
+
+def _sampling(task: str, config: EnvConfig, simulator: Simulator) -> list[Entry]:
+    """Each exact back-end on the cropped cloud of a task."""
+    scene = make_scene(simulator, config)
+    scene.put(simulator.scene_state())
+    view, box = scene.look(config.view.cameras)[0], Box(config.view.crop_low, config.view.crop_high)
+    points = numpy_points(view, box).astype(np.float32)
+    count = min(512, len(points))
+    names = ("numba", "fpsample", "open3d", "torch")
+    times = seconds(
+        {n: lambda n=n: farthest_points(points, count, backend=n) for n in names}, rounds=15
+    )
+    ours = times.pop("numba")
+    return [
+        entry(
+            f"{task}: {len(points)} to {count}",
+            ours=1e3 * ours,
+            reference=1e3 * t,
+            unit="ms per cloud",
+            reference_is=f"{name}, exact",
+        )
+        for name, t in times.items()
+    ]
+
+
+def _bytes(folder: Path) -> Entry:
+    """Bytes of a whole transition of ours against DP3's cloud alone."""
+    config = task_config("adroit-door")
+    simulator = make_simulator(config)
+    episode = record_some(simulator, make_scene(simulator, config))
+    _, ours = store_seconds(replace(episode), folder / "bytes.zarr")
+    return entry(
+        "adroit-door: cloud, state, action, reward, success, simulator state",
+        ours=ours,
+        reference=512 * 6 * 4,
+        unit="bytes per transition",
+        reference_is="DP3's point_cloud alone: 512 x 6 float32, as in memory",
+    )

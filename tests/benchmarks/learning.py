@@ -1,0 +1,221 @@
+"""How fast training, inference and fine-tuning are, beside the plain way of doing them.
+
+The plain way: Torch in eager mode, float32: PointNet over all points forward and backward,
+nn.Conv1d, every film and every encoding computed anew at each denoising step, one thread.
+"""
+
+import copy
+import types
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from datasets.windows import Batch, load_windows
+from envs.vector import Shapes, VectorEnv
+from perception.encoder import PointNet
+from perception.observation import Observation
+from policy.denoiser import ShortConv1d, ShortConvTranspose1d, UnetConfig
+from policy.device import keep_memory
+from policy.planner import Planner, PlannerConfig, Sizes
+from policy.pretrain import Learner, PretrainConfig
+from policy.rollout import roll_out
+from tests.benchmarks.timing import Entry, entry, seconds
+from tests.conftest import task_config
+
+SIMPLE_DP3 = UnetConfig((128, 256, 384), 1, 5, 8, 128)
+PLAIN = "eager float32, dense PointNet backward, nn.Conv1d, one thread"
+
+
+def make_planner() -> Planner:
+    """Make a planner of Simple DP3's size for Adroit's door."""
+    torch.manual_seed(0)
+    config = PlannerConfig(2, 4, 3, "noise", 100, 10, 1.0, "trailing", SIMPLE_DP3)
+    return Planner(config, Sizes(3, 24, 28))
+
+
+def make_plain(planner: Planner) -> Planner:
+    """Copy a planner, same weights, into one that computes the plain way."""
+    plain = copy.deepcopy(planner)
+    for module in plain.modules():
+        if isinstance(module, PointNet):
+            module.forward = types.MethodType(_dense, module)  # type: ignore[method-assign]
+        for short, usual in ((ShortConv1d, nn.Conv1d), (ShortConvTranspose1d, nn.ConvTranspose1d)):
+            if isinstance(module, short):
+                module.forward = types.MethodType(usual.forward, module)  # type: ignore[method-assign]
+    return plain
+
+
+def _dense(self: PointNet, points: Tensor) -> Tensor:
+    return self.projection(self.points(points).max(dim=1).values)
+
+
+def make_batch(size: int, points: int, data: Path) -> Batch:
+    """Take real windows from a store."""
+    windows = load_windows([data], history=2, horizon=4, chunk=3)
+    batch = windows[
+        torch.randint(len(windows), (size,), generator=torch.Generator().manual_seed(0))
+    ]
+    seen = Observation(batch.observations.points[:, :, :points], batch.observations.state)
+    return Batch(seen, batch.actions)
+
+
+def benchmark(data: Path) -> dict[str, list[Entry]]:
+    """Measure windows, training steps, inference and fine-tuning rollouts."""
+    torch.set_num_threads(1)
+    found = {"windows": _windows(data), **_training(data)}
+    found["inference"] = _inference(data)
+    found["finetune_env_steps"] = _rollouts()
+    return found
+
+
+def _windows(data: Path) -> list[Entry]:
+    """Windows a second out of memory, against reading Zarr for each batch."""
+    from datasets.store import EpisodeStore  # noqa: PLC0415
+
+    windows = load_windows([data], history=2, horizon=4, chunk=3)
+    store = EpisodeStore.open(data)
+    index = torch.randint(len(windows), (256,), generator=torch.Generator().manual_seed(0))
+    rows = windows.rows[index].numpy()
+
+    def from_zarr() -> None:
+        for start in rows[:16, 0]:
+            store.read("point_cloud", slice(int(start), int(start) + 2))
+            store.read("action", slice(int(start), int(start) + 4))
+
+    times = seconds({"ours": lambda: windows[index], "zarr": from_zarr}, rounds=10)
+    return [
+        entry(
+            "random windows, batch 256 of 2 x 512 points",
+            ours=256 / times["ours"],
+            reference=16 / times["zarr"],
+            unit="windows/s",
+            reference_is="reading each window from Zarr",
+        )
+    ]
+
+
+def _training(data: Path) -> dict[str, list[Entry]]:
+    """A whole optimiser step, batch 256, exact and in bfloat16."""
+    batch = make_batch(256, 512, data)
+    keep_memory()
+    found: dict[str, list[Entry]] = {}
+    for name, precision in (("train_step_exact", "float32"), ("train_step_bf16", "bfloat16")):
+        ours, plain = make_planner(), make_plain(make_planner())
+        config = PretrainConfig(1, 256, 1e-4, precision, 1, 1)
+        learner = Learner(ours, config, 0)
+        optimizer = torch.optim.Adam(plain.parameters(), 1e-4)
+
+        def step_plain(plain: Planner = plain, optimizer: torch.optim.Adam = optimizer) -> None:
+            loss = plain.loss(batch)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+        windows = _Always(batch)
+        times = seconds({"ours": lambda w=windows, x=learner: x.update(w), "plain": step_plain}, 3)
+        found[name] = [
+            entry(
+                f"Simple DP3 with encoder, batch 256, 2 x 512 points, {precision}",
+                ours=1e3 * times["ours"],
+                reference=1e3 * times["plain"],
+                unit="ms per optimiser step",
+                reference_is=PLAIN,
+            )
+        ]
+    return found
+
+
+class _Always:
+    """Windows that always give one batch."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self.rows = torch.zeros(1)
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: Tensor) -> Batch:
+        return self._batch
+
+
+def _inference(data: Path) -> list[Entry]:
+    """Ten DDIM steps and the encoding, for one observation and for ten."""
+    planner = make_planner().eval()
+    plain = make_plain(planner).eval()
+    found = []
+    for size in (1, 10):
+        batch = make_batch(size, 512, data)
+        noises = planner.noises([torch.Generator().manual_seed(i) for i in range(size)])
+
+        @torch.no_grad()
+        def plan(batch: Batch = batch, noises: Tensor = noises) -> Tensor:
+            return planner.sample(planner.encode(batch.observations), noises).plan
+
+        @torch.no_grad()
+        def plan_plainly(batch: Batch = batch, noises: Tensor = noises) -> Tensor:
+            context, noisy = plain.encode(batch.observations), noises[:, 0]
+            for position in range(10):
+                index = torch.full((len(noisy),), position)
+                step = plain.step(noisy, index, context, floor=0.0)
+                noisy = step.mean + step.deviation * noises[:, position + 1]
+            return noisy
+
+        with planner.denoiser.fixed_weights():
+            difference = (plan() - plan_plainly()).abs().max().item()
+            if difference > 1e-4:
+                raise AssertionError(f"The outputs differ by {difference}")
+            times = seconds({"ours": plan, "plain": plan_plainly}, rounds=15)
+        found.append(
+            entry(
+                f"encode and denoise in ten steps, batch {size}",
+                ours=1e3 * times["ours"],
+                reference=1e3 * times["plain"],
+                unit="ms",
+                reference_is=f"{PLAIN}; equal weights, outputs equal to 1e-4",
+            )
+        )
+    return found
+
+
+def _rollouts() -> list[Entry]:
+    """Agent steps a second of online episodes, drawing only what is read, against drawing all."""
+    config = task_config("adroit-door", "env.episode_steps=30")
+    planner = make_planner().eval()
+    ours = VectorEnv(config, Shapes(envs=10, history=2, chunk=3), workers=0)
+    plain = make_plain(planner)
+    single = VectorEnv(config, Shapes(envs=1, history=2, chunk=1), workers=0)
+
+    def one_by_one() -> None:
+        """One episode at a time; every frame is drawn, each plan made for its chunk alone."""
+        observations = single.reset([0])
+        done = False
+        generator = torch.Generator().manual_seed(0)
+        while not done:
+            seen = Observation(*(torch.from_numpy(a) for a in vars(observations).values()))
+            with torch.no_grad():
+                context = plain.encode(seen)
+                chunk = plain.to_actions(plain.sample(context, plain.noises([generator])).plan)
+            for action in chunk[0]:
+                outcome = single.step(action[None, None].numpy())
+                observations, done = outcome.observations, bool(outcome.done[0])
+                if done:
+                    break
+
+    times = seconds(
+        {
+            "ours": lambda: roll_out(planner, ours, list(range(10)), success_at="end", floor=0.1),
+            "plain": one_by_one,
+        },
+        rounds=3,
+    )
+    return [
+        entry(
+            "adroit-door, ten episodes side by side, one core",
+            ours=300 / times["ours"],
+            reference=30 / times["plain"],
+            unit="agent steps/s",
+            reference_is="one episode at a time, every frame drawn and plain planner",
+        )
+    ]

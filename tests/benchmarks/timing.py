@@ -1,0 +1,64 @@
+"""Fair timing: both sides in one process, in turns, and the median of each."""
+
+import datetime
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from policy.results import ROOT, machine
+
+COMMAND = "make bench"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One measured comparison; `ratio` > 1 means that ours is better.
+
+    Attributes:
+        name: What was measured.
+        ours: Our figure.
+        reference: The figure of the reference, measured in the same run.
+        unit: Of both.
+        ratio: How many times better ours is.
+        reference_is: What the reference does.
+    """
+
+    name: str
+    ours: float
+    reference: float
+    unit: str
+    ratio: float
+    reference_is: str
+    command: str
+    machine: str
+    date: str
+
+
+def entry(name: str, *, ours: float, reference: float, unit: str, reference_is: str) -> Entry:
+    """Put two figures side by side; rates (`.../s`) are better high, all else low."""
+    ratio = ours / reference if "/s" in unit else reference / ours
+    date = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    shown, beside = float(f"{ours:.4g}"), float(f"{reference:.4g}")
+    ratio = round(ratio, 2)
+    return Entry(name, shown, beside, unit, ratio, reference_is, COMMAND, machine(), date)
+
+
+def seconds(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Time functions in turns after one warm-up each; give the median of each."""
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    for round_ in range(rounds + 1):
+        for name, side in sides.items():
+            start = time.perf_counter()
+            side()
+            if round_:
+                taken[name].append(time.perf_counter() - start)
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def write(name: str, entries: list[Entry], root: Path = ROOT / "results" / "benchmarks") -> None:
+    """Write one benchmark's entries."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / f"{name}.json").write_text(json.dumps([asdict(e) for e in entries], indent=2) + "\n")

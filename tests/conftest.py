@@ -1,0 +1,61 @@
+"""What many tests share: tasks as configured, and whether a system library is here."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from configs.schema import compose, compose_part
+from datasets.collecting import CollectConfig, collect
+from envs.gl import choose_backend
+from envs.spec import EnvConfig
+from perception.cloud import resolve_geometry
+from perception.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def task_config(name: str, *overrides: str) -> EnvConfig:
+    """Compose a task; `metaworld-reach` is short for the task `reach` of Meta-World."""
+    if name.startswith("metaworld-"):
+        overrides = (f"env.task={name.removeprefix('metaworld-')}", *overrides)
+        name = "metaworld"
+    return compose_part(EnvConfig, "env", name, list(overrides))
+
+
+def without_gl() -> str:
+    """Say why OpenGL cannot be used here; empty where it can."""
+    try:
+        choose_backend()
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+needs_gl = pytest.mark.skipif(bool(without_gl()), reason=without_gl())
+needs_open3d = pytest.mark.skipif(
+    resolve_geometry("auto") != "open3d", reason="Open3D does not import here (see the README)"
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four short real episodes of Adroit's door."""
+    path = tmp_path_factory.mktemp("data") / "adroit-door.zarr"
+    collect(collect_config(path, episodes=4))
+    return path
+
+
+def collect_config(path: Path, *overrides: str, episodes: int = 2) -> CollectConfig:
+    """Compose a small collection of Adroit's door in this process."""
+    small = [
+        "env.episode_steps=12",
+        "points=64",
+        "workers=0",
+        f"episodes={episodes}",
+        f"out={path}",
+    ]
+    return compose(CollectConfig, "collect", [*small, *overrides])
+
+
+Collector = Callable[..., CollectConfig]

@@ -1,0 +1,139 @@
+"""Every YAML builds its dataclass, and everything wrong names its key and what exists."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import yaml
+
+from configs.schema import build, compose, options
+from datasets.collecting import CollectConfig
+from envs.spec import EnvConfig
+from perception.errors import InputError
+from policy.judging import EvaluateConfig
+from policy.training import TrainConfig
+from tests.conftest import ROOT, task_config
+
+
+@dataclass(frozen=True)
+class Inner:
+    kind: Literal["a", "b"]
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Outer:
+    name: str
+    rate: float
+    count: int
+    flag: bool
+    path: Path | None
+    corner: tuple[float, float, float]
+    inner: Inner
+    many: dict[str, Inner]
+
+
+GOOD = {
+    "name": "x", "rate": 1, "count": 2, "flag": True, "path": None, "corner": [0, 1, 2.5],
+    "inner": {"kind": "a", "sizes": [1, 2]}, "many": {"one": {"kind": "b", "sizes": []}},
+}  # fmt: skip
+
+
+def test_values_become_what_the_fields_say() -> None:
+    built = build(Outer, GOOD)
+    assert built.corner == (0.0, 1.0, 2.5)
+    assert isinstance(built.rate, float)
+    assert built.inner == Inner("a", (1, 2))
+    assert built.many["one"].kind == "b"
+    assert build(Outer, {**GOOD, "path": "a/b"}).path == Path("a/b")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"colour": 1}, "Unknown key colour; there are name, rate"),
+        (
+            {"inner": {"kind": "a", "sizes": [], "x": 1}},
+            "Unknown key inner.x; there are kind, sizes",
+        ),
+        ({"inner": {"kind": "c", "sizes": []}}, "inner.kind=c is unknown; choose one of a, b"),
+        ({"count": "ten"}, "count must be a whole number, not 'ten'"),
+        ({"count": 2.5}, "count must be a whole number, not 2.5"),
+        ({"count": True}, "count must be a whole number, not True"),
+        ({"rate": "fast"}, "rate must be a number, not 'fast'"),
+        ({"flag": 1}, "flag must be true or false, not 1"),
+        ({"corner": [1, 2]}, "corner takes 3 values, not 2"),
+        ({"inner": 3}, "inner must be a group of keys, not 3"),
+        ({"inner": {"kind": "a"}}, "Missing key inner.sizes"),
+    ],
+)
+def test_everything_wrong_names_its_key(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        build(Outer, {**GOOD, **change})
+
+
+@pytest.mark.parametrize(
+    "task", [t for t in options("env") if t not in ("adroit", "metaworld-mt10")]
+)
+def test_every_task_builds(task: str) -> None:
+    config = task_config(task)
+    assert config.name.startswith(task)
+    assert config.history - 1 + config.chunk <= config.horizon
+
+
+@pytest.mark.parametrize("suite", ["adroit", "metaworld-mt10"])
+def test_every_member_of_a_suite_builds(suite: str) -> None:
+    members = yaml.safe_load((ROOT / "configs" / "env" / f"{suite}.yaml").read_text())["suite"]
+    assert len(members) == {"adroit": 3, "metaworld-mt10": 10}[suite]
+    for member in members:
+        config = compose(CollectConfig, "collect", member)
+        assert isinstance(config.env, EnvConfig)
+        assert str(config.out) == f"data/{config.env.name}.zarr"
+
+
+def test_the_defaults_are_the_papers() -> None:
+    config = compose(TrainConfig, "train", [])
+    assert (config.planner.history, config.planner.horizon, config.planner.chunk) == (2, 4, 3)
+    assert (config.planner.denoising_steps, config.planner.sampling_steps, config.planner.eta) == (
+        100,
+        10,
+        1.0,
+    )
+    assert config.planner.prediction == "start"  # DP3's; the one departure, for a measured reason.
+    assert (config.pretrain.batch, config.pretrain.learning_rate) == (256, 1e-4)
+    assert (config.finetune.batch, config.finetune.learning_rate) == (256, 1e-5)
+    assert (config.finetune.initial_episodes, config.finetune.cloning) == (10, 1.0)
+    meta = compose(TrainConfig, "train", ["env=metaworld"])
+    assert (meta.planner.history, meta.planner.horizon, meta.planner.chunk) == (2, 12, 8)
+
+
+@pytest.mark.parametrize("denoiser", options("denoiser"))
+def test_every_denoiser_builds(denoiser: str) -> None:
+    assert compose(TrainConfig, "train", [f"denoiser={denoiser}"]).planner.denoiser.widths
+
+
+def test_evaluation_needs_a_checkpoint() -> None:
+    assert compose(EvaluateConfig, "evaluate", ["checkpoint=a"]).checkpoint == Path("a")
+
+
+FROM_CONDA = {"pytorch": "torch", "open3d": "open3d", "mujoco-python": "mujoco"}
+
+
+def test_environment_yml_and_pyproject_agree() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {r.split(";")[0].strip() for r in project["dependencies"]}
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    versions = dict(entry.partition("=")[::2] for entry in conda)
+    assert environment["channels"] == ["conda-forge"]
+    assert {"python", "mesalib", "open3d", "pytorch3d", "mujoco-python", "pytorch"} <= set(versions)
+    # What conda brings has pyproject's version, and pip brings everything else and the tools.
+    brought = {f"{FROM_CONDA[name]}=={versions[name]}" for name in FROM_CONDA}
+    assert brought <= wanted
+    rest = {r for r in wanted - brought if not r.startswith("open3d-cpu")}
+    assert set(pip["pip"]) == rest | set(project["optional-dependencies"]["dev"])
+    assert versions["python"] == "3.11"
+    assert project["requires-python"] == ">=3.11,<3.14"

@@ -1,0 +1,209 @@
+"""Fine-tuning: ratios of one, a frozen encoder, a target buffer of the best, exact resumption."""
+
+import copy
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from envs.vector import Shapes, VectorEnv
+from perception.errors import InputError
+from policy.buffers import Experience, TargetBuffer
+from policy.denoiser import UnetConfig
+from policy.finetune import FinetuneConfig, Tuner, finetune
+from policy.losses import chunk_weights
+from policy.planner import Planner, PlannerConfig, Sizes
+from policy.rollout import Rollout, roll_out
+from policy.run import Run, read_metrics
+from tests.conftest import task_config
+
+SMALL = FinetuneConfig(
+    episodes=6,
+    initial_episodes=1,
+    initial_limit=2,
+    gradient_steps=2,
+    batch=16,
+    learning_rate=1e-3,
+    last_learning_rate=1e-4,
+    clip=0.02,
+    improvement=1.0,
+    cloning=1.0,
+    floor=0.1,
+    ratio="mean",
+    weight="return_to_go",
+    target_capacity=10,
+    target_top=2,
+    gradient_norm=1.0,
+    evaluate_every=0,
+    evaluate_episodes=2,
+)
+
+
+def small_planner() -> Planner:
+    torch.manual_seed(0)
+    net = UnetConfig((16, 32, 48), 1, 5, 8, 16)
+    return Planner(PlannerConfig(2, 4, 3, "noise", 100, 10, 1.0, "trailing", net), Sizes(3, 24, 28))
+
+
+@pytest.fixture(scope="module")
+def envs() -> VectorEnv:
+    config = task_config("adroit-door", "env.episode_steps=10", "env.view.points=32")
+    return VectorEnv(config, Shapes(envs=2, history=2, chunk=3), workers=0)
+
+
+def rolled(planner: Planner, envs: VectorEnv, floor: float = 0.1) -> Rollout:
+    return roll_out(planner, envs, [11, 12], success_at="end", floor=floor)
+
+
+def make_tuner(planner: Planner, envs: VectorEnv, **changes: object) -> Tuner:
+    config = dataclasses.replace(SMALL, **changes)
+    return Tuner(planner, envs, config, seed=0, success_at="end")
+
+
+def test_a_rollout_holds_every_chunk(envs: VectorEnv) -> None:
+    rollout = rolled(small_planner(), envs)
+    assert rollout.rewards.shape == (4, 2)  # Ten steps in chunks of three.
+    assert rollout.played.all()
+    assert rollout.steps == 20
+    assert rollout.samples.shape == (4, 2, 11, 4, 28)
+    assert rollout.contexts.shape == (4, 2, 256)
+
+
+def test_a_rollout_follows_from_its_seeds(envs: VectorEnv) -> None:
+    one, other = (rolled(small_planner(), envs) for _ in range(2))
+    assert torch.equal(one.samples, other.samples)
+    assert torch.equal(one.rewards, other.rewards)
+
+
+def test_workers_do_not_change_a_rollout(envs: VectorEnv) -> None:
+    config = task_config("adroit-door", "env.episode_steps=10", "env.view.points=32")
+    apart = VectorEnv(config, Shapes(envs=2, history=2, chunk=3), workers=2)
+    try:
+        one, other = rolled(small_planner(), envs), rolled(small_planner(), apart)
+    finally:
+        apart.close()
+    assert torch.equal(one.samples, other.samples)
+    assert torch.equal(one.rewards, other.rewards)
+
+
+@pytest.mark.parametrize("ratio", ["mean", "sum"])
+def test_the_ratio_is_one_before_the_first_update(envs: VectorEnv, ratio: str) -> None:
+    planner = small_planner()
+    rollout = rolled(planner, envs)
+    weights = chunk_weights(rollout.rewards, rollout.played, "return_to_go")
+    experience = Experience.of(rollout, weights)
+    chunk, step = experience.draw(80, torch.Generator().manual_seed(0))
+    new, old = make_tuner(planner, envs, ratio=ratio).log_probs(experience, chunk, step)
+    torch.testing.assert_close(new, old, rtol=1e-3, atol=1e-3)
+    assert new.requires_grad
+
+
+def test_only_executed_actions_count(envs: VectorEnv) -> None:
+    planner = small_planner()
+    tuner = make_tuner(planner, envs)
+    densities = torch.zeros(1, 4, 28)
+    densities[:, 0] = 100.0  # The action of the step before: planned, never executed.
+    assert tuner._reduce(densities).item() == 0.0
+    densities[:, 1] = 3.0
+    assert tuner._reduce(densities).item() == pytest.approx(1.0)
+
+
+def test_an_update_leaves_the_encoder_and_the_normaliser_alone(envs: VectorEnv) -> None:
+    planner = small_planner()
+    before = copy.deepcopy(planner.state_dict())
+    tuner = make_tuner(planner, envs)
+    tuner.iterate()
+    tuner.iterate()
+    changed = {n for n, v in planner.state_dict().items() if not torch.equal(v, before[n])}
+    assert changed
+    assert all(name.startswith("denoiser.") for name in changed)
+
+
+def test_improvement_makes_good_chunks_likelier(envs: VectorEnv) -> None:
+    planner = small_planner()
+    tuner = make_tuner(
+        planner, envs, cloning=0.0, learning_rate=1e-4, last_learning_rate=1e-4, clip=0.2
+    )
+    rollout = rolled(planner, envs)
+    weights = torch.zeros_like(rollout.rewards)
+    weights[:, 0], weights[:, 1] = 1.0, -1.0
+    experience = Experience.of(rollout, weights)
+    tuner.target.add(rollout)
+
+    def advantage() -> float:
+        chunk = torch.arange(len(experience)).repeat_interleave(10)
+        step = torch.arange(10).repeat(len(experience))
+        with torch.no_grad():
+            new, old = tuner.log_probs(experience, chunk, step)
+        return ((new - old) * experience.weights[chunk]).mean().item()
+
+    assert advantage() == pytest.approx(0, abs=1e-3)
+    for _ in range(20):
+        tuner._gradient_step(experience, tuner.target.chunks())
+    assert advantage() > 0.01
+
+
+def episode_rollout(successes: list[bool], returns: list[float]) -> Rollout:
+    count = len(successes)
+    return Rollout(
+        torch.arange(count).float().view(1, count, 1).expand(2, count, 5),
+        torch.zeros(2, count, 1, 4, 3),
+        torch.zeros(2, count, 2, 4, 3),
+        torch.tensor(returns).view(1, count) * torch.tensor([[1.0], [0.0]]),
+        torch.ones(2, count, dtype=torch.bool),
+        torch.tensor(successes),
+        torch.tensor(successes),
+        2 * count,
+    )
+
+
+def test_the_target_buffer_keeps_successes_and_until_then_the_best() -> None:
+    buffer = TargetBuffer(capacity=3, top=2)
+    buffer.add(episode_rollout([False, False, False], [1.0, 5.0, 3.0]))
+    assert sorted(e.episode_return for e in buffer.episodes) == [3.0, 5.0]
+    buffer.add(episode_rollout([True, False], [2.0, 9.0]))
+    # One success, and the best of the others until two have succeeded.
+    assert [(e.success, e.episode_return) for e in buffer.episodes] == [(False, 9.0), (True, 2.0)]
+    buffer.add(episode_rollout([True, True, True], [4.0, 5.0, 6.0]))
+    assert [e.episode_return for e in buffer.episodes] == [4.0, 5.0, 6.0]  # The oldest left.
+    assert buffer.successes == 3
+    contexts, plans = buffer.chunks()
+    assert contexts.shape == (6, 5)
+    assert plans.shape == (6, 4, 3)
+
+
+def test_a_stopped_fine_tuning_goes_on_to_the_same_weights(envs: VectorEnv, tmp_path: Path) -> None:
+    def tune(path: Path, episodes: int) -> Planner:
+        run = Run(path, {"about": {"task": "adroit-door", "seed": 0}})
+        config = dataclasses.replace(SMALL, episodes=episodes)
+        return finetune(small_planner(), envs, config, run=run, seed=0, success_at="end")
+
+    class StopError(Exception):
+        pass
+
+    def stop(self: Tuner) -> dict[str, float]:
+        if self.episodes >= 4:
+            raise StopError
+        return iterate(self)
+
+    whole = tune(tmp_path / "whole", 6)
+    iterate = Tuner.iterate
+    Tuner.iterate = stop  # type: ignore[method-assign]
+    try:
+        with pytest.raises(StopError):
+            tune(tmp_path / "stopped", 6)
+    finally:
+        Tuner.iterate = iterate  # type: ignore[method-assign]
+    resumed = tune(tmp_path / "stopped", 6)
+    for name, weights in whole.state_dict().items():
+        assert torch.equal(weights, resumed.state_dict()[name]), name
+    one, other = (read_metrics(tmp_path / p / "finetune.jsonl") for p in ("whole", "stopped"))
+    assert one == other
+    assert [line["step"] for line in one] == [2, 4, 6]
+
+
+def test_another_configuration_is_refused_in_the_same_folder(tmp_path: Path) -> None:
+    Run(tmp_path, {"about": {}, "finetune": {"clip": 0.02}})
+    with pytest.raises(InputError, match=r"finetune\.clip: there 0\.02, here 0\.2"):
+        Run(tmp_path, {"about": {}, "finetune": {"clip": 0.2}})
