@@ -12,10 +12,10 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from datasets.behaviour import BehaviourConfig, make_behaviour
+from datasets.compression import StoreFormat
 from datasets.episode import Episode
 from datasets.parallel import parallel_map
 from datasets.record import act, render
-from datasets.compression import StoreFormat
 from datasets.store import EpisodeStore
 from envs.make import make_scene, make_simulator
 from envs.scene import Scene

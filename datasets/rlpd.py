@@ -174,7 +174,8 @@ class RLPD:
     def act(self, observation: Float[np.ndarray, " feature"]) -> Float[np.ndarray, " action"]:
         """Draw an action."""
         with torch.no_grad():
-            return self.actor(torch.from_numpy(observation)[None], self._noise(1))[0][0].numpy()
+            actions: Tensor = self.actor(torch.from_numpy(observation)[None], self._noise(1))[0]
+        return actions[0].numpy()
 
     def update(self, batch: Transitions) -> None:
         """Take one gradient step of critics, actor and temperature."""
@@ -199,7 +200,7 @@ class RLPD:
             value = self.targets(batch.next_observations, actions).amin(dim=0)
             value = value - temperature * log_probs
             wanted = batch.rewards + self.config.discount * batch.going_on * value
-        error = self.critics(batch.observations, batch.actions) - wanted
+        error: Tensor = self.critics(batch.observations, batch.actions) - wanted
         return (error**2).mean(dim=1).sum()
 
     def _step(self, name: str, loss: Tensor) -> None:

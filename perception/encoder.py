@@ -18,7 +18,7 @@ from perception.observation import Observation
 POINT_FEATURES = 64
 STATE_FEATURES = 64
 CACHED_CLOUDS = 4  # Clouds per pass over all points: their activations stay in cache.
-REPLAYED_CLOUDS = 16  # Clouds per pass over the winners, of which there are fewer.
+REPLAYED_CLOUDS = 32  # Clouds per pass over the winners, of which there are fewer.
 
 
 class PointNet(nn.Module):
@@ -56,7 +56,8 @@ def max_features(
     so only they are looked at again. The points themselves are data and get no gradient.
     """
     if not torch.is_grad_enabled():
-        return torch.cat([network(part).amax(dim=1) for part in points.split(CACHED_CLOUDS)])
+        parts = points.split(CACHED_CLOUDS)
+        return torch.cat([point_features(part, network).amax(dim=1) for part in parts])
     apply = cast(Callable[..., Tensor], _MaxFeatures.apply)
     return apply(points, network, *network.parameters())
 
@@ -74,10 +75,17 @@ class _MaxFeatures(torch.autograd.Function):
         network: nn.Module,
         *parameters: Tensor,
     ) -> Tensor:
-        parts = [maximum(network(part)) for part in points.split(CACHED_CLOUDS)]
         ctx.network, ctx.autocast = network, torch.is_autocast_enabled(points.device.type)
-        ctx.save_for_backward(points, torch.cat([winners for _, winners in parts]), *parameters)
-        return torch.cat([values for values, _ in parts])
+        # Made beforehand: small results kept between large temporary ones would splinter memory.
+        values = points.new_empty(len(points), len(parameters[-1]))
+        winners = torch.empty_like(values, dtype=torch.int64)
+        parts = (t.split(CACHED_CLOUDS) for t in (points, values, winners))
+        for some_points, some_values, some_winners in zip(*parts, strict=True):
+            found = maximum(point_features(some_points, network))
+            some_values.copy_(found[0])
+            some_winners.copy_(found[1])
+        ctx.save_for_backward(points, winners, *parameters)
+        return values
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
@@ -94,6 +102,25 @@ class _MaxFeatures(torch.autograd.Function):
             before = totals or [torch.zeros_like(part) for part in found]
             totals = [total.add_(part) for total, part in zip(before, found, strict=True)]
         return None, None, *(totals or ())
+
+
+def point_features(
+    points: Float[Tensor, "cloud point channel"], network: nn.Module
+) -> Float[Tensor, "cloud point feature"]:
+    """Apply a point network without a graph; on a CPU each LayerNorm and ReLU in one pass."""
+    if points.device.type != "cpu" or points.dtype != torch.float32:
+        return cast(Tensor, network(points))
+    x = points.flatten(0, 1)
+    for layer in network.children():
+        if isinstance(layer, nn.Linear):
+            x = layer(x)
+        elif isinstance(layer, nn.LayerNorm):  # And the ReLU that follows.
+            weights = (layer.weight.detach().numpy(), layer.bias.detach().numpy(), layer.eps)
+            if x.dtype == torch.bfloat16:
+                kernels.normalise_rectify_bfloat16(x.view(torch.uint16).numpy(), *weights)
+            else:
+                kernels.normalise_rectify(x.numpy(), *weights)
+    return cast(Tensor, x.unflatten(0, points.shape[:2]))
 
 
 def _distinct(
@@ -113,8 +140,12 @@ def maximum(
         values, winners = features.max(dim=1)
         return values, winners
     # Torch searches a middle axis on the CPU one number at a time; the compiled loop by vectors.
-    winners = torch.from_numpy(kernels.first_maximum(features.float().numpy()))
-    return features.gather(1, winners.unsqueeze(1)).squeeze(1), winners
+    if features.dtype == torch.bfloat16:
+        found = kernels.first_maximum_bfloat16(features.view(torch.uint16).numpy())
+    else:
+        found = kernels.first_maximum(features.numpy())
+    maxima, winners = map(torch.from_numpy, found)
+    return maxima.to(features.dtype), winners
 
 
 class Encoder(nn.Module):

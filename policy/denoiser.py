@@ -18,6 +18,8 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+SHORT = 5  # Steps: beyond, most of the matrix would be zeros.
+
 Films = list[Float[Tensor, "batch _"]]  # One per residual block, of its own size.
 
 
@@ -44,7 +46,7 @@ Products = dict[int, Float[Tensor, "_ _"]]  # The matrix of a layer for each num
 
 
 class ShortConv1d(nn.Conv1d):
-    """A convolution that becomes a matrix product when the input is no longer than its kernel."""
+    """A convolution that becomes a matrix product when its input is short."""
 
     products: Products | None = None
 
@@ -53,7 +55,7 @@ class ShortConv1d(nn.Conv1d):
         steps, kernel = x.shape[-1], self.kernel_size[0]
         if kernel == 1:
             return self.weight[:, :, 0] @ x + cast(Tensor, self.bias)[:, None]
-        if steps > kernel:
+        if steps > SHORT:
             return super().forward(x)
         taps = _taps(steps, kernel, self.stride[0], cast(int, self.padding[0]))
         return _as_product(self, x, taps)
@@ -67,7 +69,7 @@ class ShortConvTranspose1d(nn.ConvTranspose1d):
     def forward(self, x: Float[Tensor, "batch before steps"]) -> Float[Tensor, "batch after _"]:  # type: ignore[override]
         """Convolve along the last axis."""
         steps, kernel, stride = x.shape[-1], self.kernel_size[0], self.stride[0]
-        if steps > kernel:
+        if steps > SHORT:
             return super().forward(x)
         taps = _transposed_taps(steps, kernel, stride, cast(int, self.padding[0]))
         return _as_product(self, x, taps)
@@ -110,12 +112,17 @@ def _as_product(
 def _product_matrix(
     layer: ShortLayer, taps: Int[Tensor, "steps out"]
 ) -> Float[Tensor, "before_steps after_out"]:
-    """Spread a layer's taps over a (before, step) x (after, step) matrix."""
-    weight = layer.weight if isinstance(layer, nn.ConvTranspose1d) else layer.weight.transpose(0, 1)
-    inside = (taps >= 0) & (taps < weight.shape[-1])
-    spread = weight[..., taps.clamp(0, weight.shape[-1] - 1).to(weight.device)]
-    spread = spread * inside.to(weight)
-    return spread.permute(0, 2, 1, 3).flatten(2).flatten(0, 1)
+    """Spread a layer's taps over a (before, step) x (after, step) matrix.
+
+    Itself a product, with a matrix of zeros and ones: its gradient then is one too, which is much
+    faster than that of indexing.
+    """
+    numbers = torch.arange(layer.kernel_size[0])
+    chosen = (taps.flatten() == numbers[:, None]).to(layer.weight)
+    spread = (layer.weight @ chosen).unflatten(-1, taps.shape)
+    if isinstance(layer, nn.Conv1d):
+        spread = spread.transpose(0, 1)
+    return cast(Tensor, spread.transpose(1, 2).flatten(2).flatten(0, 1))
 
 
 class ConvBlock(nn.Module):

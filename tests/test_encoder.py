@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from perception.encoder import Encoder, PointNet, max_features, maximum
+from perception.encoder import Encoder, PointNet, max_features, maximum, point_features
 from perception.observation import Observation
 
 
@@ -78,3 +78,35 @@ def test_the_first_of_equal_maxima_wins() -> None:
         values, winners = maximum(features.to(kind))
         assert torch.equal(winners, expected)
         assert torch.equal(values.float(), features.amax(dim=1))
+
+
+@pytest.mark.parametrize("channels", [3, 6])
+def test_features_without_a_graph_are_those_of_the_network(channels: int) -> None:
+    torch.manual_seed(0)
+    net, points = PointNet(channels), torch.randn(3, 70, channels)
+    for layer in net.points:
+        if isinstance(layer, torch.nn.LayerNorm):  # Not the ones and zeros they begin with.
+            torch.nn.init.normal_(layer.weight)
+            torch.nn.init.normal_(layer.bias)
+    with torch.no_grad():
+        exact = net.points(points)
+        torch.testing.assert_close(point_features(points, net.points), exact, rtol=1e-5, atol=1e-5)
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = point_features(points, net.points)
+    assert rounded.dtype == torch.bfloat16
+    assert (rounded.float() - exact).norm() < 0.01 * exact.norm()
+
+
+def test_gradients_in_bfloat16_are_close() -> None:
+    torch.manual_seed(0)
+    net, points, weight = PointNet(3), torch.randn(20, 512, 3), torch.randn(20, 64)
+
+    def gradient() -> torch.Tensor:
+        loss = (net(points) * weight).sum()
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(net.parameters()))])
+
+    exact = gradient()
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = gradient()
+    # Not bit by bit: of points that nearly tie, another may win.
+    assert torch.nn.functional.cosine_similarity(rounded, exact, dim=0) > 0.98

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import zarr
 
-from datasets.episode import Episode, Provenance, Recording
 from datasets.compression import StoreFormat
+from datasets.episode import Episode, Provenance, Recording
 from datasets.store import EpisodeStore
 from perception.errors import InputError
 

@@ -17,9 +17,9 @@ import numpy as np
 import open3d
 import zarr
 
+from datasets.compression import StoreFormat
 from datasets.episode import Episode
 from datasets.record import Recording, render
-from datasets.compression import StoreFormat
 from datasets.store import EpisodeStore
 from envs.gl import GLRenderer, choose_backend
 from envs.make import make_scene, make_simulator

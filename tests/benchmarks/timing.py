@@ -2,10 +2,12 @@
 
 import datetime
 import json
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from policy.results import ROOT, machine
@@ -46,14 +48,46 @@ def entry(name: str, *, ours: float, reference: float, unit: str, reference_is: 
     return Entry(name, shown, beside, unit, ratio, reference_is, COMMAND, machine(), date)
 
 
-def seconds(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Time functions in turns after one warm-up each; give the median of each."""
+class Apart:
+    """A function made and called in a process of its own, with that process's memory settings.
+
+    Args:
+        make: Makes the function; picklable.
+    """
+
+    def __init__(self, make: Callable[[], Callable[[], object]]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        context.Process(target=_serve, args=(theirs, make), daemon=True).start()
+        self._pipe.recv()
+
+    def __call__(self) -> None:
+        """Call the function there and wait until it is done."""
+        self._pipe.send(None)
+        self._pipe.recv()
+
+
+def _serve(pipe: Connection, make: Callable[[], Callable[[], object]]) -> None:
+    function = make()
+    try:
+        while True:
+            pipe.send(None)
+            pipe.recv()
+            function()
+    except (EOFError, BrokenPipeError):  # The parent has ended.
+        return
+
+
+def seconds(
+    sides: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 1
+) -> dict[str, float]:
+    """Time functions in turns after some calls to warm up; give the median of each."""
     taken: dict[str, list[float]] = {name: [] for name in sides}
-    for round_ in range(rounds + 1):
+    for round_ in range(rounds + warm_up):
         for name, side in sides.items():
             start = time.perf_counter()
             side()
-            if round_:
+            if round_ >= warm_up:
                 taken[name].append(time.perf_counter() - start)
     return {name: statistics.median(times) for name, times in taken.items()}
 
