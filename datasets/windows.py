@@ -51,6 +51,11 @@ class Windows:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def some(self, count: int) -> "Windows":
+        """Give so many of the windows, spread evenly over all."""
+        spread = torch.linspace(0, len(self) - 1, min(count, len(self))).round().long()
+        return Windows(self.observations, self.actions, self.rows[spread], self._history)
+
     def to(self, device: torch.device) -> "Windows":
         """Move everything to a device."""
         observations = Observation(

@@ -189,8 +189,8 @@ class Unet(nn.Module):
         widths = (action_size, *config.widths)
         pairs = list(pairwise(widths))
         self.down = nn.ModuleList(
-            Level(blocks(a, b), ShortConv1d(b, b, 3, 2, 1) if b != widths[-1] else nn.Identity())
-            for a, b in pairs
+            Level(blocks(a, b), ShortConv1d(b, b, 3, 2, 1) if level else nn.Identity())
+            for level, (a, b) in zip(reversed(range(len(pairs))), pairs, strict=True)
         )
         self.middle = nn.ModuleList(blocks(widths[-1], widths[-1]))
         self.up = nn.ModuleList(

@@ -24,6 +24,8 @@ class PretrainConfig:
         steps: Gradient steps.
         batch: Windows per step.
         learning_rate: Of Adam, constant.
+        windows: How many of the data's windows to learn from; None is all. As few as a batch are
+            learned by heart: their loss must go to nothing, or something is wrong.
         precision: `float32`, or `bfloat16` for the matrix products (automatic mixed precision).
         log_every: Steps between metrics.
         save_every: Steps between training states; a killed run loses at most these.
@@ -32,6 +34,7 @@ class PretrainConfig:
     steps: int
     batch: int
     learning_rate: float
+    windows: int | None
     precision: Literal["float32", "bfloat16"]
     log_every: int
     save_every: int
@@ -53,6 +56,8 @@ def pretrain(
         The average planner, which is the one that acts (also saved as the stage's checkpoint).
     """
     planner.normalizer.fit(windows.observations, windows.actions)
+    if config.windows is not None:
+        windows = windows.some(config.windows)
     learner = Learner(planner, config, seed)
     learner.load(run.resume(STAGE))
     metrics = run.metrics(STAGE, learner.step)

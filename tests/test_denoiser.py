@@ -84,3 +84,8 @@ def test_films_made_ahead_change_nothing(horizon: int) -> None:
         apart = net.denoise(noisy, net.films(k, context))
     torch.testing.assert_close(apart, together)
     assert together.shape == (3, horizon, 6)
+
+
+def test_levels_may_be_equally_wide() -> None:
+    net = Unet(6, 32, UnetConfig((16, 16, 16), 1, 5, 8, 16))
+    assert net(torch.randn(2, 4, 6), torch.tensor([0, 99]), torch.randn(2, 32)).shape == (2, 4, 6)

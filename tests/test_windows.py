@@ -101,3 +101,10 @@ def test_stores_of_other_shapes_do_not_mix(tmp_path: Path) -> None:
         store.append(Episode(other.recording, other.points[:, :32]))
     with pytest.raises(InputError, match="differ in the shape of data/point_cloud"):
         load_windows([tmp_path / "a.zarr", tmp_path / "b.zarr"], history=2, horizon=4, chunk=3)
+
+
+def test_some_windows_are_spread_over_all(tmp_path: Path) -> None:
+    write(tmp_path / "s.zarr", episode(12))
+    windows = load_windows([tmp_path / "s.zarr"], history=2, horizon=4, chunk=3)
+    assert torch.equal(windows.some(3).rows, windows.rows[[0, len(windows) // 2, -1]])
+    assert torch.equal(windows.some(10_000).rows, windows.rows)
