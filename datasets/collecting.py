@@ -17,7 +17,7 @@ from datasets.episode import Episode
 from datasets.parallel import parallel_map
 from datasets.record import act, render
 from datasets.store import EpisodeStore
-from envs.make import make_scene, make_simulator
+from envs.make import make_scene, make_simulator, settled
 from envs.scene import Scene
 from envs.seeding import derive_seed
 from envs.simulator import Simulator
@@ -80,9 +80,8 @@ def collect(config: CollectConfig) -> None:
     with EpisodeStore.writing(config.out, format_, attributes) as store:
         seeds = range(store.episodes, config.episodes)
         jobs = [derive_seed("data", config.seed, index) for index in seeds]
-        made = parallel_map(
-            partial(make_work, config), jobs, workers=config.workers, launcher=config.launcher
-        )
+        make = partial(make_work, replace(config, env=settled(config.env)))
+        made = parallel_map(make, jobs, workers=config.workers, launcher=config.launcher)
         progress = tqdm(
             made, config.env.name, total=config.episodes, initial=store.episodes, unit="episode"
         )

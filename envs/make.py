@@ -1,9 +1,12 @@
 """From a configuration to a simulator and the scene that shows it."""
 
+from dataclasses import replace
+
 from envs.adroit import AdroitSimulator
 from envs.scene import Scene
 from envs.simulator import Simulator
 from envs.spec import EnvConfig
+from perception.cloud import resolve_geometry
 
 
 def make_simulator(config: EnvConfig) -> Simulator:
@@ -19,3 +22,9 @@ def make_simulator(config: EnvConfig) -> Simulator:
 def make_scene(simulator: Simulator, config: EnvConfig) -> Scene:
     """Make the scene of a simulator: its model and states, seen as configured."""
     return Scene(simulator.model_path, simulator.layout, config)
+
+
+def settled(config: EnvConfig) -> EnvConfig:
+    """Choose what a configuration leaves to the machine, once for all worker processes."""
+    view = replace(config.view, geometry=resolve_geometry(config.view.geometry))
+    return replace(config, view=view)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from envs.chunked import ChunkedTask
+from envs.make import settled
 from envs.spec import EnvConfig
 from perception.observation import Observation
 
@@ -53,7 +54,7 @@ class VectorEnv:
     """
 
     def __init__(self, config: EnvConfig, shapes: Shapes, *, workers: int) -> None:
-        self.shapes = shapes
+        self.shapes, config = shapes, settled(config)
         first = ChunkedTask(config, shapes.history)
         look = first.reset(0)
         self.sizes = {

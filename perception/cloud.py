@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -111,7 +111,7 @@ def open3d_points(view: View, box: Box) -> Float[np.ndarray, "point axis"]:
 
 
 @cache
-def resolve_geometry(geometry: str) -> str:
+def resolve_geometry(geometry: str) -> Literal["open3d", "numpy"]:
     """Turn `auto` into the back-end that works here, and refuse one that does not."""
     if geometry not in ("auto", "numpy", "open3d"):
         raise InputError(f"geometry={geometry} is unknown; choose one of auto, numpy, open3d")
