@@ -6,15 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 from safetensors.torch import load_file
 
 from datasets.pages import page
-from datasets.windows import load_windows
 from policy.checkpoint import load_planner
-from policy.denoiser import UnetConfig
-from policy.planner import Planner, PlannerConfig, Sizes
-from policy.pretrain import Learner, PretrainConfig
 from policy.results import Result
 from policy.run import read_metrics
 from tests.commands import start, succeed
@@ -75,22 +70,6 @@ def test_a_killed_run_goes_on_to_the_same_weights(
         assert_same_weights(whole, out, finished)
     for name in ("pretrain", "finetune"):
         assert read_metrics(out / f"{name}.jsonl") == read_metrics(whole / f"{name}.jsonl")
-
-
-def test_a_batch_is_learned_by_heart(tiny_store: Path) -> None:
-    windows = load_windows([tiny_store], history=2, horizon=4, chunk=3).some(16)
-    torch.manual_seed(0)
-    sizes = Sizes(channels=3, readings=24, actions=28)
-    net = UnetConfig((64, 64, 64), 1, 5, 8, 16)
-    planner = Planner(PlannerConfig(2, 4, 3, "start", 100, 10, 1.0, "trailing", net), sizes)
-    planner.normalizer.fit(windows.observations, windows.actions)
-    config = PretrainConfig(
-        steps=150, batch=32, learning_rate=3e-3, windows=None, precision="float32",
-        log_every=1, save_every=1,
-    )  # fmt: skip
-    learner = Learner(planner, config, 0)
-    losses = [learner.update(windows).item() for _ in range(config.steps)]
-    assert sum(losses[-10:]) / 10 < 0.1 * losses[0]
 
 
 def test_a_finished_run_is_not_run_again(whole: Path, tiny_store: Path) -> None:
