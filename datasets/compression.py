@@ -12,7 +12,7 @@ from zarr.codecs.numcodecs import FixedScaleOffset
 from perception.errors import InputError
 
 INT16_MAX = 32767
-BLOSC = {"cname": "zstd", "clevel": 5, "blocksize": 1 << 20}  # Large blocks: clouds repeat.
+BLOSC = {"cname": "zstd", "clevel": 1, "blocksize": 1 << 20}  # Large blocks: clouds repeat.
 
 
 @dataclass(frozen=True)

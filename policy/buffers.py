@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from policy.rollout import Rollout
+from policy.losses import chunk_weights
+from policy.rollout import Rollout, join, newest
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,41 @@ class TargetBuffer:
         self.episodes = [Proficient(**episode) for episode in state]
 
 
+class ReplayBuffer:
+    """The newest episodes with their chains, B of Algorithm 1.
+
+    Args:
+        capacity: Episodes kept. The paper keeps all; what is long past is clipped away.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self.rollout: Rollout | None = None
+
+    def add(self, rollout: Rollout) -> None:
+        """Keep a rollout, and forget the oldest episodes."""
+        joined = rollout if self.rollout is None else join(self.rollout, rollout)
+        self.rollout = newest(joined, self._capacity)
+
+    def experience(self, weight: str) -> "Experience":
+        """Weigh every chunk anew among all that are kept; see `chunk_weights`."""
+        if self.rollout is None:
+            raise ValueError("Nothing has been played yet")
+        weights = chunk_weights(self.rollout.rewards, self.rollout.played, weight)
+        return Experience.of(self.rollout, weights)
+
+    def state(self) -> dict[str, Any] | None:
+        """Plain values and tensors, for a checkpoint."""
+        return None if self.rollout is None else dict(vars(self.rollout))
+
+    def load(self, state: dict[str, Any] | None) -> None:
+        """Take back what `state` gave."""
+        self.rollout = None if state is None else Rollout(**state)
+
+
 @dataclass(frozen=True)
 class Experience:
-    """Chunks of on-policy rollouts, flat: what the improvement loss draws its pairs from."""
+    """Chunks of recent rollouts, flat: what the improvement loss draws its pairs from."""
 
     contexts: Float[Tensor, "chunk context"]
     means: Float[Tensor, "chunk S horizon action"]

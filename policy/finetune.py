@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from envs.seeding import derive_seed
 from envs.vector import VectorEnv
-from policy.buffers import Experience, TargetBuffer
+from policy.buffers import Experience, ReplayBuffer, TargetBuffer
 from policy.checkpoint import save_planner
 from policy.evaluation import evaluate
-from policy.losses import chunk_weights, improvement_loss
+from policy.losses import improvement_loss
 from policy.planner import Planner
 from policy.rollout import Rollout, roll_out
 from policy.run import Clock, Run
@@ -44,6 +44,7 @@ class FinetuneConfig:
         floor: Least deviation of a step, in sampling and in log-probabilities.
         ratio: Log-probability of a step as `mean` or `sum` over the executed numbers.
         weight: How good a chunk was: `return_to_go` or `chunk_return`; see `chunk_weights`.
+        replay_capacity: Newest episodes that the improvement loss draws from (B).
         target_capacity: Episodes in the target buffer.
         target_top: While fewer succeeded, the best returns fill it (n).
         gradient_norm: Largest norm of the gradient.
@@ -64,6 +65,7 @@ class FinetuneConfig:
     floor: float
     ratio: Literal["mean", "sum"]
     weight: Literal["return_to_go", "chunk_return"]
+    replay_capacity: int
     target_capacity: int
     target_top: int
     gradient_norm: float
@@ -137,17 +139,16 @@ class Tuner:
         planner.requires_grad_(requires_grad=False)
         planner.denoiser.requires_grad_(requires_grad=True)
         self.optimizer = torch.optim.Adam(planner.denoiser.parameters(), fused=True)
+        self.replay = ReplayBuffer(config.replay_capacity)
         self.target = TargetBuffer(config.target_capacity, config.target_top)
         self.generator = torch.Generator().manual_seed(derive_seed("finetune-draws", seed, 0))
 
     def iterate(self) -> dict[str, float]:
-        """Play episodes side by side, then update; the first time only fill the target buffer."""
+        """Play episodes side by side, then update; the first time only fill the buffers."""
         if self.episodes == 0:
             return self._begin()
         rollout = self._play()
-        self.target.add(rollout)
-        weights = chunk_weights(rollout.rewards, rollout.played, self.config.weight)
-        values = self._update(Experience.of(rollout, weights), rollout.played.shape[1])
+        values = self._update(self.replay.experience(self.config.weight), len(rollout.successes))
         return {**self._summary([rollout]), **values, **self._evaluation()}
 
     def _begin(self) -> dict[str, float]:
@@ -155,7 +156,6 @@ class Tuner:
         rollouts = []
         while self.target.successes < self.config.initial_episodes:
             rollouts.append(self._play())
-            self.target.add(rollouts[-1])
             if self.episodes >= self.config.initial_limit:
                 break
         return {**self._summary(rollouts), **self._evaluation()}
@@ -169,6 +169,8 @@ class Tuner:
             self.planner, self._envs, seeds, success_at=self._success_at, floor=floor
         )
         self.env_steps += rollout.steps
+        self.replay.add(rollout)
+        self.target.add(rollout)
         return rollout
 
     def _update(self, experience: Experience, episodes: int) -> dict[str, float]:
@@ -265,6 +267,7 @@ class Tuner:
             "seconds": self.seconds,
             "planner": self.planner.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "replay": self.replay.state(),
             "target": self.target.state(),
             "generator": self.generator.get_state(),
         }
@@ -277,5 +280,6 @@ class Tuner:
         self.gradient_steps, self.seconds = state["gradient_steps"], state["seconds"]
         self.planner.load_state_dict(state["planner"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.replay.load(state["replay"])
         self.target.load(state["target"])
         self.generator.set_state(state["generator"])

@@ -44,6 +44,39 @@ class Rollout:
         return self.rewards.sum(dim=0)
 
 
+def join(first: Rollout, second: Rollout) -> Rollout:
+    """Put episodes beside others; shorter ones are filled with chunks that were not played."""
+    chunks = max(len(first.played), len(second.played))
+
+    def beside(name: str) -> Tensor:
+        parts = [getattr(rollout, name) for rollout in (first, second)]
+        return torch.cat([_lengthened(part, chunks) for part in parts], dim=1)
+
+    return Rollout(
+        **{name: beside(name) for name in PLAYED},
+        successes=torch.cat([first.successes, second.successes]),
+        ever=torch.cat([first.ever, second.ever]),
+        steps=first.steps + second.steps,
+    )
+
+
+def newest(rollout: Rollout, episodes: int) -> Rollout:
+    """Keep the last episodes of a rollout; `steps` stays that of all."""
+    return Rollout(
+        **{name: getattr(rollout, name)[:, -episodes:] for name in PLAYED},
+        successes=rollout.successes[-episodes:],
+        ever=rollout.ever[-episodes:],
+        steps=rollout.steps,
+    )
+
+
+PLAYED = ("contexts", "means", "samples", "rewards", "played")  # Leading axes time, env.
+
+
+def _lengthened(part: Tensor, chunks: int) -> Tensor:
+    return torch.cat([part, part.new_zeros(chunks - len(part), *part.shape[1:])])
+
+
 def roll_out(
     planner: Planner, envs: VectorEnv, seeds: Sequence[int], *, success_at: str, floor: float = 0.0
 ) -> Rollout:

@@ -9,12 +9,12 @@ import torch
 
 from envs.vector import Shapes, VectorEnv
 from perception.errors import InputError
-from policy.buffers import Experience, TargetBuffer
+from policy.buffers import Experience, ReplayBuffer, TargetBuffer
 from policy.denoiser import UnetConfig
 from policy.finetune import FinetuneConfig, Tuner, finetune
 from policy.losses import chunk_weights
 from policy.planner import Planner, PlannerConfig, Sizes
-from policy.rollout import Rollout, roll_out
+from policy.rollout import PLAYED, Rollout, newest, roll_out
 from policy.run import Run, read_metrics
 from tests.conftest import task_config
 
@@ -32,6 +32,7 @@ SMALL = FinetuneConfig(
     floor=0.1,
     ratio="mean",
     weight="return_to_go",
+    replay_capacity=4,
     target_capacity=10,
     target_top=2,
     gradient_norm=1.0,
@@ -171,6 +172,25 @@ def test_the_target_buffer_keeps_successes_and_until_then_the_best() -> None:
     contexts, plans = buffer.chunks()
     assert contexts.shape == (6, 5)
     assert plans.shape == (6, 4, 3)
+
+
+def test_the_replay_buffer_keeps_the_newest_and_weighs_them_together() -> None:
+    buffer = ReplayBuffer(capacity=3)
+    buffer.add(episode_rollout([False, False], [1.0, 5.0]))
+    assert buffer.experience("chunk_return").weights.tolist() == [1.0, 5.0, 0.0, 0.0]
+    short = newest(episode_rollout([False, True], [2.0, 3.0]), 2)
+    short = dataclasses.replace(
+        short, **{name: getattr(short, name)[:1] for name in PLAYED}
+    )  # Ended after one chunk.
+    buffer.add(short)
+    experience = buffer.experience("chunk_return")
+    assert experience.weights.tolist() == [5.0, 2.0, 3.0, 0.0]
+    assert len(experience.contexts) == len(experience.samples) == 4
+    to_go = buffer.experience("return_to_go").weights
+    assert to_go[:3].sum().item() == pytest.approx(0, abs=1e-5)
+    other = ReplayBuffer(capacity=3)
+    other.load(buffer.state())
+    assert torch.equal(other.experience("chunk_return").weights, experience.weights)
 
 
 def test_a_stopped_fine_tuning_goes_on_to_the_same_weights(envs: VectorEnv, tmp_path: Path) -> None:
