@@ -124,7 +124,7 @@ def describe(config: CollectConfig, simulator: Simulator, scene: Scene) -> dict[
     }
     identity = {
         "env": asdict(config.env),
-        "behaviour": {**asdict(config.behaviour), "path": str(config.behaviour.path)},
+        "behaviour": asdict(config.behaviour),
         "seed": config.seed,
         "images": list(config.images),
         "zarr_format": config.zarr_format,
@@ -161,7 +161,9 @@ def source_commit() -> str | None:
 
 
 def _as_json(value: Any) -> Any:  # noqa: ANN401
-    """Turn tuples into lists, as JSON gives them back."""
+    """Turn tuples into lists and paths into text, as JSON gives them back."""
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, dict):
         return {str(key): _as_json(item) for key, item in value.items()}
     return [_as_json(item) for item in value] if isinstance(value, list | tuple) else value

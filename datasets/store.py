@@ -144,10 +144,14 @@ class EpisodeStore:
         start, stop, _ = rows.indices(self.steps)
         return np.asarray(array[start:stop])
 
-    def read_episode(self, index: int) -> Episode:
-        """Read one episode whole."""
+    def rows(self, index: int) -> slice:
+        """Give the steps of one episode."""
         ends = self.episode_ends
-        rows = slice(int(ends[index - 1]) if index else 0, int(ends[index]))
+        return slice(int(ends[index - 1]) if index else 0, int(ends[index]))
+
+    def read_recording(self, index: int) -> Recording:
+        """Read what the simulator knew of one episode, without its clouds."""
+        rows = self.rows(index)
         meta = {name: self.read(f"meta/{name}")[index] for name in _provenance_names()}
         provenance = Provenance(
             int(meta["seed"]),
@@ -155,7 +159,7 @@ class EpisodeStore:
             float(meta["random_share"]),
             meta["start_state"],
         )
-        recording = Recording(
+        return Recording(
             states=self.read("state", rows),
             actions=self.read("action", rows),
             rewards=self.read("reward", rows),
@@ -163,6 +167,10 @@ class EpisodeStore:
             sim_states=self.read("sim_state", rows),
             provenance=provenance,
         )
+
+    def read_episode(self, index: int) -> Episode:
+        """Read one episode whole."""
+        rows, recording = self.rows(index), self.read_recording(index)
         pictures = {n: self.read(n, rows) for n in self.names if n.startswith(("img", "depth"))}
         return Episode(recording, self.read("point_cloud", rows), pictures)
 

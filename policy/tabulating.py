@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from perception.errors import InputError
-from policy.curves import runs_plot
+from policy.curves import loss_plot, runs_plot
 from policy.run import read_metrics
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class TablesConfig:
 
 
 def tabulate(config: TablesConfig) -> None:
-    """Write the README's tables anew, and a plot beside each task's runs.
+    """Write the README's tables anew, and plots beside each task's runs.
 
     Raises:
         InputError: The README lacks the marks between which a table belongs.
@@ -45,6 +45,8 @@ def tabulate(config: TablesConfig) -> None:
         if curves:
             (folder / "curves.png").write_bytes(runs_plot(curves))
             logger.info("curves drawn in %s", folder / "curves.png")
+    for path in sorted(config.results.glob("*/*/overfit.jsonl")):
+        path.with_suffix(".png").write_bytes(loss_plot(read_metrics(path)))
 
 
 def put(text: str, name: str, table: str) -> str:

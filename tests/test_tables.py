@@ -56,13 +56,16 @@ def test_tables_and_curves_are_made_from_files(tmp_path: Path) -> None:
     }
     (results / "benchmarks" / "collect.json").write_text(json.dumps([entry]))
     readme.write_text(README)
+    overfit = results / "e" / "adroit-door" / "overfit.jsonl"
+    overfit.write_text('{"step": 1, "pretrain/loss": 0.3}\n{"step": 2, "pretrain/loss": 0.001}\n')
     tabulate(TablesConfig(results, readme))
     text = readme.read_text()
     assert text.startswith("Before.\n<!-- results -->\n| experiment |")
     assert "| e | adroit-door | bc | 3 | **75%** | 30% to 95% | 70% | 4 |" in text
     assert "old" not in text
     assert "| `collect` | n | 2 | 90 | ms | **45** | r |" in text
-    assert (results / "e/adroit-door/curves.png").read_bytes()[:4] == b"\x89PNG"
+    for plot in ("curves.png", "overfit.png"):
+        assert (results / "e/adroit-door" / plot).read_bytes()[:4] == b"\x89PNG"
 
 
 def test_a_readme_without_marks_is_refused() -> None:

@@ -1,0 +1,26 @@
+"""Draw a store's recorded states again, with other cameras, points, crop or colour.
+
+    python datasets/render.py data=data/adroit-door.zarr out=data/two.zarr cameras=[top,vil_camera]
+
+Nobody acts again: the store becomes the one that collecting with that view would have made. Stop it
+at any time, even by kill -9: the same command goes on where it was.
+"""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from configs.schema import script
+from datasets.rendering import RenderConfig, render_again
+
+
+@script("render", RenderConfig)
+def main(config: RenderConfig) -> None:
+    """Render."""
+    render_again(config)
+
+
+if __name__ == "__main__":
+    main()
