@@ -1,0 +1,26 @@
+"""Put several stores of one kind into one: shards of a task that several machines collected.
+
+    python datasets/merge.py data=[data/a.zarr,data/b.zarr] out=data/adroit-door.zarr
+
+They must be made alike but for their seeds (on each machine: `datasets/collect.py seed=<another>`).
+Stop it at any time, even by kill -9: the same command goes on where it was.
+"""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from configs.schema import script
+from datasets.merging import MergeConfig, merge
+
+
+@script("merge", MergeConfig)
+def main(config: MergeConfig) -> None:
+    """Merge."""
+    merge(config)
+
+
+if __name__ == "__main__":
+    main()
