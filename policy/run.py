@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import yaml
 from torch.utils.tensorboard import SummaryWriter
 
 from perception.errors import InputError
@@ -30,10 +31,12 @@ class Run:
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
         self.path, self.config = path, config
         path.mkdir(parents=True, exist_ok=True)
-        written = path / "config.json"
-        text = json.dumps(config, indent=2, sort_keys=True, default=str)
+        written = path / "config.yaml"
+        text = yaml.safe_dump(_plain(config))
         if written.exists() and written.read_text() != text:
-            told = "; ".join(_differences(json.loads(written.read_text()), json.loads(text)))
+            told = "; ".join(
+                _differences(yaml.safe_load(written.read_text()), yaml.safe_load(text))
+            )
             raise InputError(
                 f"{path} belongs to another configuration ({told}); choose another out="
             )
@@ -107,6 +110,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             break
     return lines
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """Leave only what YAML knows: lists for tuples, text for paths."""
+    return json.loads(json.dumps(value, default=str))
 
 
 def _differences(there: Any, here: Any, key: str = "") -> list[str]:  # noqa: ANN401

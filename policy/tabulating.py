@@ -45,7 +45,7 @@ def tabulate(config: TablesConfig) -> None:
         if curves:
             (folder / "curves.png").write_bytes(runs_plot(curves))
             logger.info("curves drawn in %s", folder / "curves.png")
-    for path in sorted(config.results.glob("*/*/overfit.jsonl")):
+    for path in sorted(config.results.glob("*/*/overfit*.jsonl")):
         path.with_suffix(".png").write_bytes(loss_plot(read_metrics(path)))
 
 

@@ -113,10 +113,10 @@ def test_a_checkpoint_of_another_task(tmp_path: Path) -> None:
 def test_a_run_folder_of_another_configuration(store: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     out.mkdir()
-    (out / "config.json").write_text('{"seed": 7}')
+    (out / "config.yaml").write_text("seed: 7\n")
     line = refuse("policy/train.py", f"data={store}", f"out={out}")
     assert "seed: there 7, here 0" in line
-    assert (out / "config.json").read_text() == '{"seed": 7}'
+    assert (out / "config.yaml").read_text() == "seed: 7\n"
 
 
 def test_no_gpu_where_one_is_asked_for(store: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from safetensors.torch import load_file
 
 from datasets.pages import page
@@ -81,7 +82,7 @@ def test_a_finished_run_is_not_run_again(whole: Path, tiny_store: Path) -> None:
 
 
 def test_a_run_folder_holds_what_it_should(whole: Path) -> None:
-    assert json.loads((whole / "config.json").read_text())["planner"]["horizon"] == 4
+    assert yaml.safe_load((whole / "config.yaml").read_text())["planner"]["horizon"] == 4
     assert list((whole / "tensorboard").rglob("events*"))
     judged = json.loads((whole / "evaluation.json").read_text())
     assert set(judged) == {"pretrain", "finetune"}
