@@ -15,9 +15,10 @@ DP3_POINT_BYTES = 6 * 4  # DP3 stores position and colour of every point as floa
 
 @dataclass(frozen=True)
 class SummaryConfig:
-    """What to summarise."""
+    """What to summarise, and where to keep it."""
 
     data: Path
+    out: Path | None
 
 
 @dataclass(frozen=True)

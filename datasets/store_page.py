@@ -1,12 +1,15 @@
-"""The page of a store: what it holds, some episodes as films, and where it comes from."""
+"""The page and the card of a store: what it holds, some episodes as films, where it comes from."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from datasets import pages, plots
-from datasets.card import Outcomes
+from datasets.card import Outcomes, make_card, outcomes
 from datasets.episode import Episode
 from datasets.pages import Html
 from datasets.playback import Film, as_html
@@ -129,3 +132,12 @@ def pinhole(camera: dict[str, Any]) -> Pinhole:
     (focal_px, _, cx), (_, _, cy), _ = camera["intrinsics"]
     width, height = round(2 * cx + 1), round(2 * cy + 1)  # See `perception.camera`.
     return Pinhole(width, height, focal_px, np.array(camera["world_from_camera"]))
+
+
+def write_card(store: EpisodeStore, path: Path) -> None:
+    """Keep a store's figures as JSON, with how it was made, and plot its episodes beside it."""
+    said = store.attributes
+    made = {key: said[key] for key in ("identity", "versions", "source_commit")}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**asdict(make_card(store)), **made}, indent=2) + "\n")
+    path.with_suffix(".png").write_bytes(plots.profile_plot(outcomes(store)))

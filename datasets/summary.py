@@ -17,15 +17,20 @@ from rich.table import Table
 from configs.schema import script
 from datasets.card import Card, SummaryConfig, make_card
 from datasets.store import EpisodeStore
+from datasets.store_page import write_card
 
 
 @script("summary", SummaryConfig)
 def main(config: SummaryConfig) -> None:
     """Print the card of a store."""
-    card = make_card(EpisodeStore.open(config.data))
+    store = EpisodeStore.open(config.data)
+    card = make_card(store)
     console = Console()
     for table in (outcome_table(card), noise_table(card), array_table(card)):
         console.print(table)
+    if config.out is not None:
+        write_card(store, config.out)
+        console.print(f"written to {config.out} and {config.out.with_suffix('.png')}")
 
 
 def outcome_table(card: Card) -> Table:

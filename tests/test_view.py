@@ -1,6 +1,7 @@
 """What is shown of data and planners: the numbers are right, and the files stand alone."""
 
 import io
+import json
 import re
 import sys
 from dataclasses import fields, replace
@@ -148,10 +149,15 @@ def test_a_card_equals_a_count_by_hand(tiny_store: Path) -> None:
     assert card.dp3_cloud_bytes == 48 * 64 * 24
 
 
-def test_a_summary_is_printed(tiny_store: Path) -> None:
-    told = succeed("datasets/summary.py", f"data={tiny_store}")
+def test_a_summary_is_printed_and_kept(tiny_store: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "cards" / "mixed.json"
+    told = succeed("datasets/summary.py", f"data={tiny_store}", f"out={kept}")
     assert "adroit-door" in told
     assert "48 x 64 x 3" in told
+    card = json.loads(kept.read_text())
+    assert (card["episodes"], card["steps"]) == (4, 48)
+    assert card["identity"]["behaviour"]["name"] == "agent"
+    assert kept.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_the_best_the_median_and_the_worst_are_chosen(tiny_store: Path) -> None:
