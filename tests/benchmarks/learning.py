@@ -110,6 +110,8 @@ def _training(data: Path) -> dict[str, list[Entry]]:
         f"{PLAIN}, memory kept": Apart(partial(_plain_step, data, keep=True)),
     }
     times = seconds(sides, rounds=7, warm_up=9)
+    for side in sides.values():
+        side.close()
     names = {"train_step_exact": "float32", "train_step_bf16": "bfloat16"}
     return {
         name: [
