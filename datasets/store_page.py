@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from datasets import pages, plots
-from datasets.card import Outcomes, make_card, outcomes
+from datasets.card import Card, Outcomes, outcomes
 from datasets.episode import Episode
 from datasets.pages import Html
 from datasets.playback import Film, as_html
@@ -134,10 +134,10 @@ def pinhole(camera: dict[str, Any]) -> Pinhole:
     return Pinhole(width, height, focal_px, np.array(camera["world_from_camera"]))
 
 
-def write_card(store: EpisodeStore, path: Path) -> None:
+def write_card(card: Card, store: EpisodeStore, path: Path) -> None:
     """Keep a store's figures as JSON, with how it was made, and plot its episodes beside it."""
     said = store.attributes
     made = {key: said[key] for key in ("identity", "versions", "source_commit")}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**asdict(make_card(store)), **made}, indent=2) + "\n")
+    path.write_text(json.dumps({**asdict(card), **made}, indent=2) + "\n")
     path.with_suffix(".png").write_bytes(plots.profile_plot(outcomes(store)))

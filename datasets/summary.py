@@ -29,7 +29,7 @@ def main(config: SummaryConfig) -> None:
     for table in (outcome_table(card), noise_table(card), array_table(card)):
         console.print(table)
     if config.out is not None:
-        write_card(store, config.out)
+        write_card(card, store, config.out)
         console.print(f"written to {config.out} and {config.out.with_suffix('.png')}")
 
 

@@ -13,6 +13,8 @@ from envs.vector import VectorEnv
 from perception.observation import Observation
 from policy.planner import Planner
 
+PLAYED = ("contexts", "means", "samples", "rewards", "played")  # Leading axes time, env.
+
 
 @dataclass(frozen=True)
 class Rollout:
@@ -68,9 +70,6 @@ def newest(rollout: Rollout, episodes: int) -> Rollout:
         ever=rollout.ever[-episodes:],
         steps=rollout.steps,
     )
-
-
-PLAYED = ("contexts", "means", "samples", "rewards", "played")  # Leading axes time, env.
 
 
 def _lengthened(part: Tensor, chunks: int) -> Tensor:
