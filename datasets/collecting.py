@@ -88,7 +88,7 @@ def collect(config: CollectConfig) -> None:
         successes = 0
         for episode in progress:
             store.append(episode)
-            successes += succeeded(episode, config.env)
+            successes += bool(episode.recording.succeeded(config.env.success_at))
             progress.set_postfix(success=f"{successes / (progress.n + 1 - seeds.start):.0%}")
 
 
@@ -103,12 +103,6 @@ def make_work(config: CollectConfig) -> Callable[[int], Episode]:
         return render(recording, scene, config.images)
 
     return work
-
-
-def succeeded(episode: Episode, env: EnvConfig) -> bool:
-    """Tell whether an episode counts as a success under its task's rule."""
-    successes = episode.recording.successes
-    return bool(successes[-1] if env.success_at == "end" else successes.any())
 
 
 def describe(config: CollectConfig, simulator: Simulator, scene: Scene) -> dict[str, Any]:

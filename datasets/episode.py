@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float
 
+from perception.errors import InputError
 from perception.observation import Observation
 
 
@@ -13,31 +14,56 @@ class Provenance:
     """Where an episode comes from, enough to act it again.
 
     Attributes:
-        seed: The simulator's seed at its reset.
+        seed: The simulator's seed at its reset; -1 where no seed drew the start.
         noise: Standard deviation of the noise on the behaviour's actions.
         random_share: Share of its actions that were replaced by random ones.
         start: The simulator's exact state before the first action.
+        agent: Which of several learning agents acted.
+        agent_step: How many steps that agent had taken before this episode.
     """
 
     seed: int
     noise: float
     random_share: float
     start: Float[np.ndarray, " number"]
+    agent: int = 0
+    agent_step: int = 0
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What was sensed, done and earned at every step, and the scene's state: no picture yet."""
+    """What was sensed, done and earned at every step, and the scene's state: no picture yet.
+
+    Data brought from elsewhere may lack all but states and actions: what was never recorded is
+    None, here and in a store.
+    """
 
     states: Float[np.ndarray, "time reading"]
     actions: Float[np.ndarray, "time action"]
-    rewards: Float[np.ndarray, " time"]
-    successes: Bool[np.ndarray, " time"]
-    sim_states: Float[np.ndarray, "time scene"]
-    provenance: Provenance
+    rewards: Float[np.ndarray, " time"] | None
+    successes: Bool[np.ndarray, " time"] | None
+    sim_states: Float[np.ndarray, "time scene"] | None
+    provenance: Provenance | None
 
     def __len__(self) -> int:
         return len(self.actions)
+
+    @property
+    def scenes(self) -> Float[np.ndarray, "time scene"]:
+        """The simulator states to draw.
+
+        Raises:
+            InputError: None was recorded.
+        """
+        if self.sim_states is None:
+            raise InputError("These episodes hold no simulator state: they cannot be drawn again")
+        return self.sim_states
+
+    def succeeded(self, success_at: str) -> bool | None:
+        """Tell whether the episode counts as a success (`end` or `ever`); None if not recorded."""
+        if self.successes is None:
+            return None
+        return bool(self.successes[-1] if success_at == "end" else self.successes.any())
 
 
 @dataclass(frozen=True)

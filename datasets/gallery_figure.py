@@ -28,7 +28,7 @@ def gallery(envs: Sequence[EnvConfig], *, steps: int, seed: int) -> bytes:
         name: Literal["scripted", "agent"] = "scripted" if scripted else "agent"
         calm = BehaviourConfig(name, None, (0.0, 0.0), (0.0, 0.0))
         recording = act(simulator, make_behaviour(calm, env, simulator), steps=steps, seed=seed)
-        cloud = scene.points(recording.sim_states[-1])
+        cloud = scene.points(recording.scenes[-1])
         camera = env.view.cameras[0]
         front = FRONT if env.simulator == "adroit" else camera
         turned = scene.camera(camera).world_from_camera[2, 1] > 0.1  # Meta-World's hangs.

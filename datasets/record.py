@@ -36,9 +36,9 @@ def act(simulator: Simulator, behaviour: BehaviourSource, *, steps: int, seed: i
 
 def render(recording: Recording, scene: Scene, images: tuple[str, ...] = ()) -> Episode:
     """Render the cloud of every state, and the pictures asked for (`img`, `depth`)."""
-    points = np.stack([scene.points(state) for state in recording.sim_states])
+    points = np.stack([scene.points(state) for state in recording.scenes])
     pictures: dict[str, list[np.ndarray]] = {name: [] for name in picture_names(scene, images)}
-    for state in recording.sim_states if pictures else ():
+    for state in recording.scenes if pictures else ():
         scene.put(state)
         for camera in scene.view.cameras:
             for kind in images:

@@ -5,7 +5,10 @@
     data/sim_state    (step, scene)         float64     data/success  (step,)         bool
     data/img, data/depth (step, height, width, ...)     if asked for
     meta/episode_ends (episode,) int64, cumulative and exclusive
-    meta/seed, meta/noise, meta/random_share, meta/start_state: where each episode comes from
+    meta/seed, noise, random_share, start_state, agent, agent_step: where each episode comes from
+
+Only action, state and episode_ends are always there: the record of a learning agent has no clouds,
+and what others have recorded may have no rewards and no simulator state.
 
 Arrays grow ahead of what is written. An episode's data is written first and its end last, so
 whatever lies beyond the last end is spare, or the rest of a killed writer; it is cut off when
@@ -29,7 +32,8 @@ from datasets.compression import StoreFormat, codecs
 from datasets.episode import Episode, Provenance, Recording
 from perception.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+PROVENANCE = ("seed", "noise", "random_share", "start_state", "agent", "agent_step")
 CHUNK_STEPS = 100
 CHUNK_EPISODES = 100
 SPARE_CHUNKS = 100  # Arrays grow by this many at a time: growing costs as much as writing.
@@ -152,20 +156,30 @@ class EpisodeStore:
     def read_recording(self, index: int) -> Recording:
         """Read what the simulator knew of one episode, without its clouds."""
         rows = self.rows(index)
-        meta = {name: self.read(f"meta/{name}")[index] for name in _provenance_names()}
-        provenance = Provenance(
-            int(meta["seed"]),
-            float(meta["noise"]),
-            float(meta["random_share"]),
-            meta["start_state"],
-        )
+
+        def read(name: str) -> np.ndarray | None:
+            return self.read(name, rows) if name in self.names else None
+
         return Recording(
             states=self.read("state", rows),
             actions=self.read("action", rows),
-            rewards=self.read("reward", rows),
-            successes=self.read("success", rows),
-            sim_states=self.read("sim_state", rows),
-            provenance=provenance,
+            rewards=read("reward"),
+            successes=read("success"),
+            sim_states=read("sim_state"),
+            provenance=self._read_provenance(index),
+        )
+
+    def _read_provenance(self, index: int) -> Provenance | None:
+        if not self._has("meta/seed"):
+            return None
+        row = {name: np.asarray(self._array(f"meta/{name}")[index]) for name in PROVENANCE}
+        return Provenance(
+            seed=int(row["seed"]),
+            noise=float(row["noise"]),
+            random_share=float(row["random_share"]),
+            start=row["start_state"],
+            agent=int(row["agent"]),
+            agent_step=int(row["agent_step"]),
         )
 
     def read_episode(self, index: int) -> Episode:
@@ -174,25 +188,28 @@ class EpisodeStore:
         pictures = {n: self.read(n, rows) for n in self.names if n.startswith(("img", "depth"))}
         return Episode(recording, self.read("point_cloud", rows), pictures)
 
-    def append(self, episode: Episode) -> None:
-        """Write one episode; until this returns, the store is as before for every reader."""
-        recording, provenance = episode.recording, episode.recording.provenance
+    def append(self, episode: Episode | Recording) -> None:
+        """Write one episode; until this returns, the store is as before for every reader.
+
+        Raises:
+            InputError: The episodes before hold other arrays than this one.
+        """
+        recording, data = _arrays_of(episode)
         ends = self.episode_ends
         start, row = int(ends[-1]) if len(ends) else 0, len(ends)
-        data = {
-            "point_cloud": episode.points,
-            "state": recording.states,
-            "action": recording.actions,
-            "reward": recording.rewards,
-            "success": recording.successes,
-            "sim_state": recording.sim_states,
-            **episode.images,
-        }
+        if row and sorted(data) != self.names:
+            raise InputError(
+                f"{self.path} holds {', '.join(self.names)}; the next episode {', '.join(data)}"
+            )
         for name, values in data.items():
             self._write(f"data/{name}", values, start, CHUNK_STEPS)
-        meta = (provenance.seed, provenance.noise, provenance.random_share, provenance.start)
-        for name, value in zip(_provenance_names(), meta, strict=True):
-            self._write(f"meta/{name}", np.asarray(value)[None], row, CHUNK_EPISODES)
+        if (known := recording.provenance) is not None:
+            meta = (
+                known.seed, known.noise, known.random_share, known.start,
+                known.agent, known.agent_step,
+            )  # fmt: skip
+            for name, value in zip(PROVENANCE, meta, strict=True):
+                self._write(f"meta/{name}", np.asarray(value)[None], row, CHUNK_EPISODES)
         end = np.array([start + len(recording)])
         self._write("meta/episode_ends", end, row, CHUNK_EPISODES)
         self.episode_ends = np.append(ends, end)
@@ -236,8 +253,20 @@ class EpisodeStore:
                     self._array(f"{folder}/{name}").resize((lengths[folder], *array.shape[1:]))
 
 
-def _provenance_names() -> tuple[str, ...]:
-    return ("seed", "noise", "random_share", "start_state")
+def _arrays_of(episode: Episode | Recording) -> tuple[Recording, dict[str, np.ndarray]]:
+    """Name what an episode holds as the store does, without what was never recorded."""
+    seen: dict[str, np.ndarray] = {}
+    if isinstance(episode, Episode):
+        seen = {"point_cloud": episode.points, **episode.images}
+        episode = episode.recording
+    known = {
+        "state": episode.states,
+        "action": episode.actions,
+        "reward": episode.rewards,
+        "success": episode.successes,
+        "sim_state": episode.sim_states,
+    }
+    return episode, {**seen, **{name: a for name, a in known.items() if a is not None}}
 
 
 def _open_to_continue(path: Path, attributes: dict[str, Any]) -> zarr.Group:

@@ -10,7 +10,7 @@ import numpy as np
 
 from datasets import pages, plots
 from datasets.card import Card, Outcomes, outcomes
-from datasets.episode import Episode
+from datasets.episode import Episode, Recording
 from datasets.pages import Html
 from datasets.playback import Film, as_html
 from datasets.store import EpisodeStore
@@ -84,20 +84,30 @@ def _episode_part(title: str, episode: Episode, film: Film) -> Html:
         f" {film.frames_per_second:g} frames a second. Drag to turn, scroll to zoom; the bar below"
         " moves through time."
     )
-    reached = f"{recording.successes.sum()} of {len(recording)} steps"
-    about = {
-        "seed": str(recording.provenance.seed),
-        "noise": recording.provenance.noise,
-        "random actions": f"{recording.provenance.random_share:.0%}",
-        "steps": len(recording),
-        "return": float(recording.rewards.sum()),
-        "goal reached at": f"{reached}, {'also' if recording.successes[-1] else 'not'} the last",
-    }
-    plot = pages.figure(plots.episode_plot(recording.rewards, recording.successes))
-    beside = pages.together(plot, pages.facts(about))
+    beside = pages.facts(_about(recording))
+    if recording.rewards is not None and recording.successes is not None:
+        plot = pages.figure(plots.episode_plot(recording.rewards, recording.successes))
+        beside = pages.together(plot, beside)
     player = pages.embedded(as_html(film), caption, height_px=560)
     both = pages.columns(player, beside, widths=(7, 4))
     return pages.together(pages.heading(title.capitalize()), both)
+
+
+def _about(recording: Recording) -> dict[str, str | float]:
+    """List what is known of one episode."""
+    known: dict[str, str | float] = {"steps": len(recording)}
+    if (source := recording.provenance) is not None:
+        known |= {"noise": source.noise, "random actions": f"{source.random_share:.0%}"}
+        known |= {"seed": str(source.seed)} if source.seed >= 0 else {}
+        if source.agent_step:
+            known["acted by"] = f"agent {source.agent} after {source.agent_step:,} steps"
+    if recording.rewards is not None:
+        known["return"] = float(recording.rewards.sum())
+    if recording.successes is not None:
+        reached = f"{recording.successes.sum()} of {len(recording)} steps"
+        also = "also" if recording.successes[-1] else "not"
+        known["goal reached at"] = f"{reached}, {also} the last"
+    return known
 
 
 def _provenance_part(store: EpisodeStore) -> Html:

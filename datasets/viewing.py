@@ -72,10 +72,11 @@ def make_film(episode: Episode, store: EpisodeStore, frames_per_second: float) -
     cameras = {n: pinhole(c) for n, c in store.attributes["cameras"].items()}
     names = {camera: "img" if len(cameras) == 1 else f"img_{camera}" for camera in cameras}
     rewards, successes = episode.recording.rewards, episode.recording.successes
+    numbers = {"reward": rewards, "success": successes}
     return Film(
         episode.points,
         cameras,
         frames_per_second,
         pictures={c: episode.images[n] for c, n in names.items() if n in episode.images},
-        numbers={"reward": rewards, "success": successes.astype(np.float32)},
+        numbers={n: a.astype(np.float32) for n, a in numbers.items() if a is not None},
     )
