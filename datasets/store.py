@@ -214,6 +214,14 @@ class EpisodeStore:
         self._write("meta/episode_ends", end, row, CHUNK_EPISODES)
         self.episode_ends = np.append(ends, end)
 
+    def keep(self, episodes: int) -> None:
+        """Forget all but the first episodes, the newest first to go."""
+        ends = self.episode_ends[:episodes]
+        if len(ends) < self.episodes:
+            self._array("meta/episode_ends").resize((len(ends),))  # First: readers see only wholes.
+            self.episode_ends = ends
+            self._cut(self.steps)
+
     def _write(self, name: str, values: np.ndarray, start: int, chunk: int) -> None:
         if not self._has(name):
             self._create(name, values, chunk)
