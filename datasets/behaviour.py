@@ -26,12 +26,15 @@ class LearningConfig:
     Attributes:
         steps: How many steps it takes.
         demonstrations: How many successful episodes it is shown; 0 is plain soft actor-critic.
+        seeding: Steps at the beginning in which the demonstrator acts in its place, failures
+            included: they are part of its life, and data.
         save_every: Steps between checkpoints.
         rlpd: How it learns.
     """
 
     steps: int
     demonstrations: int
+    seeding: int
     save_every: int
     rlpd: RLPDConfig
 

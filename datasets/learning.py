@@ -5,6 +5,7 @@ what it does is kept as a store without clouds; those are drawn later from the p
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -78,21 +79,27 @@ class Learner:
         self._generator = torch.Generator().manual_seed(derive_seed("batches", seed, 0))
         self._scale: Scale | None = None
         self.step, self.episodes, self._updates = 0, 0, 0
-        self._watch_demonstrations(demonstrator)
+        self._demonstrator = demonstrator
+        self._watch_demonstrations()
 
     def episode(self) -> Recording:
         """Live through one episode."""
         seed = derive_seed("replay", self._seed, self.episodes)
         rng = np.random.default_rng(seed)
         self._simulator.reset(seed)
-        start = self._simulator.save_state()
         self._features = self._simulator.features()
         self._last = np.zeros(self._simulator.action_size, np.float32)
+        choose, noise, share = partial(self._choose, rng), 0.0, 0.0
+        if self.step < self.config.seeding:
+            acting = self._demonstrator.draw(rng)
+            noise, share = acting.noise, acting.random_share
+            choose = partial(acting.act, self._simulator, rng)
+        start = self._simulator.save_state()
         recording = walk(
             self._simulator,
-            lambda: self._choose(rng),
+            choose,
             steps=self._episode_steps,
-            provenance=Provenance(seed, 0.0, 0.0, start, self._agent, self.step),
+            provenance=Provenance(seed, noise, share, start, self._agent, self.step),
             watch=self._experience,
         )
         self.episodes += 1
@@ -144,24 +151,24 @@ class Learner:
             raise RuntimeError("Learning began before the units were known")
         return batch.scaled(self._scale.shift, self._scale.spread, self._scale.reward)
 
-    def _watch_demonstrations(self, demonstrator: BehaviourSource) -> None:
+    def _watch_demonstrations(self) -> None:
         """Let the demonstrator act until it has succeeded as often as it shall be watched."""
         wanted, found = self.config.demonstrations, 0
         for tried in range(wanted * DEMONSTRATION_TRIES):
             if found == wanted:
                 return
-            found += self._watch(demonstrator, derive_seed("demonstrations", self._seed, tried))
+            found += self._watch(derive_seed("demonstrations", self._seed, tried))
         if found < wanted:
             raise InputError(
                 f"The demonstrator succeeded in {found} of {wanted * DEMONSTRATION_TRIES} episodes,"
                 f" {wanted} are wanted: choose less behaviour.noise and behaviour.random_share"
             )
 
-    def _watch(self, demonstrator: BehaviourSource, seed: int) -> bool:
+    def _watch(self, seed: int) -> bool:
         """Watch one episode; forget it if it fails."""
         rng = np.random.default_rng(seed)
         self._simulator.reset(seed)
-        acting, before = demonstrator.draw(rng), self._shown.size
+        acting, before = self._demonstrator.draw(rng), self._shown.size
         features = self._simulator.features()
 
         def watch(action: np.ndarray, outcome: Outcome) -> None:

@@ -5,6 +5,7 @@ sampling, layer-normalised critics. In state space and small: it serves to make 
 """
 
 import math
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -245,5 +246,5 @@ class RLPD:
         with torch.no_grad():
             self.log_temperature.copy_(state["temperature"])
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
+            optimizer.load_state_dict(deepcopy(state["optimizers"][name]))  # It keeps them else.
         self.generator.set_state(state["generator"])
