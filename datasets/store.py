@@ -244,6 +244,10 @@ class EpisodeStore:
             compressors=compressor,
         )
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is an array, e.g. `data/reward` or `meta/noise`."""
+        return self._has(name)
+
     def _has(self, name: str) -> bool:
         return name in self._arrays or name in self._group
 
