@@ -211,14 +211,16 @@ class EpisodeStore:
     def _read_provenance(self, index: int) -> Provenance | None:
         if "meta/seed" not in self._arrays:
             return None
-        row = {name: self._rows(f"meta/{name}", index, index + 1)[0] for name in PROVENANCE}
+        old = self.attributes["schema_version"] < 2  # Without the agent.
+        names = PROVENANCE[:4] if old else PROVENANCE
+        row = {name: self._rows(f"meta/{name}", index, index + 1)[0] for name in names}
         return Provenance(
             seed=int(row["seed"]),
             noise=float(row["noise"]),
             random_share=float(row["random_share"]),
             start=row["start_state"],
-            agent=int(row["agent"]),
-            agent_step=int(row["agent_step"]),
+            agent=int(row.get("agent", 0)),
+            agent_step=int(row.get("agent_step", 0)),
         )
 
     def read_episode(self, index: int) -> Episode:
