@@ -5,7 +5,7 @@ holds everything from failure to mastery.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -13,9 +13,49 @@ import numpy as np
 from jaxtyping import Float
 
 from datasets.agent import AGENTS, StateAgent
+from datasets.rlpd import RLPDConfig
 from envs.simulator import Simulator
 from envs.spec import EnvConfig
 from perception.errors import InputError
+
+
+@dataclass(frozen=True)
+class LearningConfig:
+    """The life of an agent that learns.
+
+    Attributes:
+        steps: How many steps it takes.
+        demonstrations: How many successful episodes it is shown; 0 is plain soft actor-critic.
+        seeding: Steps at the beginning in which the demonstrator acts in its place, failures
+            included: they are part of its life, and data.
+        save_every: Steps between checkpoints.
+        rlpd: How it learns.
+    """
+
+    steps: int
+    demonstrations: int
+    seeding: int
+    save_every: int
+    rlpd: RLPDConfig
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """Which part of which lives is data.
+
+    Attributes:
+        logs: Folder that keeps every step of every agent, and its checkpoint.
+        agents: How many agents, each with a life of its own.
+        fraction: Share of each life that is kept.
+        quality: The first part of it (`suboptimal`) or the last (`near_optimal`).
+        learning: How they live.
+    """
+
+    logs: Path
+    agents: int
+    fraction: float
+    quality: Literal["suboptimal", "near_optimal"]
+    learning: LearningConfig
 
 
 @dataclass(frozen=True)
@@ -23,17 +63,23 @@ class BehaviourConfig:
     """Who acts, and how badly.
 
     Attributes:
-        name: `agent` (a small shipped network), `scripted` (Meta-World's own) or `random`.
+        name: `agent` (a small shipped network), `scripted` (Meta-World's own), `random`, `replay`
+            (agents that learn; the next three keys are then about who shows them success) or
+            `planner` (one of this project's, from `checkpoint`).
         path: An agent's file; null takes the one shipped for the task.
         noise: Range of the standard deviation of the Gaussian noise added to each action, in
             units of the agent's own spread of actions (of 1 for the others).
         random_share: Range of the share of actions replaced by uniformly random ones.
+        replay: Of `replay`.
+        checkpoint: Of `planner`.
     """
 
-    name: Literal["agent", "scripted", "random"]
+    name: Literal["agent", "scripted", "random", "replay", "planner"]
     path: Path | None
     noise: tuple[float, float]
     random_share: tuple[float, float]
+    replay: ReplayConfig | None = None
+    checkpoint: Path | None = None
 
 
 Policy = Callable[[Simulator], Float[np.ndarray, " action"]]
@@ -94,6 +140,19 @@ def make_behaviour(
             raise InputError(f"{env.name} has no scripted policy; choose behaviour=agent or random")
         return BehaviourSource(_scripted, unit, config)
     return BehaviourSource(lambda sim: np.zeros(sim.action_size, np.float32), unit, config)
+
+
+def make_demonstrator(
+    config: BehaviourConfig, env: EnvConfig, simulator: Simulator
+) -> BehaviourSource:
+    """Make who shows a learning agent success: an agent where there is one, else the script.
+
+    Raises:
+        InputError: The task has neither.
+    """
+    shipped = config.path is not None or (AGENTS / f"{env.name}.npz").exists()
+    name: Literal["agent", "scripted"] = "agent" if shipped else "scripted"
+    return make_behaviour(replace(config, name=name), env, simulator)
 
 
 def _scripted(simulator: Simulator) -> Float[np.ndarray, " action"]:

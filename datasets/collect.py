@@ -14,12 +14,13 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
 
 from configs.schema import script
 from datasets.collecting import CollectConfig, collect
+from policy.recording import make_planner_work
 
 
 @script("collect", CollectConfig)
 def main(config: CollectConfig) -> None:
     """Collect."""
-    collect(config)
+    collect(config, make_planner_work)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 """Collect a store: act, render, write, in that order for each episode, on several processes."""
 
-import importlib.metadata
 import logging
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,22 +9,22 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
+from datasets.attributes import as_json, source_commit, versions
 from datasets.behaviour import BehaviourConfig, make_behaviour
 from datasets.compression import StoreFormat
-from datasets.episode import Episode
+from datasets.episode import Episode, Recording
 from datasets.parallel import parallel_map
 from datasets.record import act, render
+from datasets.replaying import Lives
 from datasets.store import EpisodeStore
 from envs.make import make_scene, make_simulator, settled
-from envs.scene import Scene
 from envs.seeding import derive_seed
-from envs.simulator import Simulator
 from envs.spec import EnvConfig, seen
 from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-PACKAGES = ("mujoco", "gymnasium-robotics", "metaworld", "numpy", "open3d-cpu", "open3d", "zarr")
+DEFAULT_EPISODES = 100
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,8 @@ class CollectConfig:
     Attributes:
         env: The task.
         behaviour: Who acts.
-        episodes: How many episodes the store shall hold; a finished store can be made longer.
+        episodes: How many episodes the store shall hold; a finished store can be made longer. None
+            is all of a replay, or 100.
         out: The store's folder.
         seed: Episode number i has its randomness from (seed, i).
         workers: Processes; 0 works in this one.
@@ -51,7 +50,7 @@ class CollectConfig:
 
     env: EnvConfig
     behaviour: BehaviourConfig
-    episodes: int
+    episodes: int | None
     out: Path
     seed: int
     workers: int
@@ -64,32 +63,116 @@ class CollectConfig:
     error_mm: float
 
 
-def collect(config: CollectConfig) -> None:
+@dataclass(frozen=True)
+class Making:
+    """What decides every number of a store: it must agree to go on with one.
+
+    Attributes:
+        env: The task, and how it is seen.
+        behaviour: Who acted, as JSON.
+        seed: Of the collection; several, where stores were merged.
+        images: Pictures beside the clouds.
+        zarr_format: 2 or 3.
+        error_mm: Largest error of stored positions.
+    """
+
+    env: EnvConfig
+    behaviour: dict[str, Any]
+    seed: int | list[int]
+    images: tuple[str, ...]
+    zarr_format: int
+    error_mm: float
+
+    @property
+    def format(self) -> StoreFormat:
+        """How the store is written."""
+        return StoreFormat(self.zarr_format, self.error_mm)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where episodes come from.
+
+    Attributes:
+        jobs: What to make each of them from, in order, beginning with a given one.
+        total: How many there are.
+        make: Prepares a process to make them.
+    """
+
+    jobs: Callable[[int], Iterable[Any]]
+    total: int
+    make: Callable[[], Callable[[Any], Episode]]
+
+
+MakeWork = Callable[[CollectConfig], Callable[[int], Episode]]
+
+
+def collect(config: CollectConfig, planner_work: MakeWork | None = None) -> None:
     """Collect until the store holds all episodes; what it holds already is kept.
+
+    Args:
+        config: What and where.
+        planner_work: How to record a planner (`behaviour=planner`): this room knows none.
 
     Raises:
         InputError: The store was made by another command, or something is missing here.
     """
-    if config.episodes < 1:
+    if config.episodes is not None and config.episodes < 1:
         raise InputError(f"episodes must be at least 1, not {config.episodes}")
     config = replace(config, env=seen(config.env, config.points, config.cameras, config.colour))
-    simulator = make_simulator(config.env)
-    make_behaviour(config.behaviour, config.env, simulator)  # Say what is wrong before starting.
-    attributes = describe(config, simulator, make_scene(simulator, config.env))
-    format_ = StoreFormat(config.zarr_format, config.error_mm)
-    with EpisodeStore.writing(config.out, format_, attributes) as store:
-        seeds = range(store.episodes, config.episodes)
-        jobs = [derive_seed("data", config.seed, index) for index in seeds]
-        make = partial(make_work, replace(config, env=settled(config.env)))
-        made = parallel_map(make, jobs, workers=config.workers, launcher=config.launcher)
-        progress = tqdm(
-            made, config.env.name, total=config.episodes, initial=store.episodes, unit="episode"
-        )
-        successes = 0
-        for episode in progress:
-            store.append(episode)
-            successes += bool(episode.recording.succeeded(config.env.success_at))
-            progress.set_postfix(success=f"{successes / (progress.n + 1 - seeds.start):.0%}")
+    making = Making(
+        config.env,
+        as_json(asdict(config.behaviour)),
+        config.seed,
+        config.images,
+        config.zarr_format,
+        config.error_mm,
+    )
+    attributes = describe(making)
+    settled_config = replace(config, env=settled(config.env))
+    if config.behaviour.name == "replay":
+        source = _from_lives(settled_config)
+    elif config.behaviour.name == "planner" and planner_work is not None:
+        source = _from_seeds(config, partial(planner_work, settled_config))
+    else:
+        make_behaviour(config.behaviour, config.env, make_simulator(config.env))  # May refuse.
+        source = _from_seeds(config, partial(make_work, settled_config))
+    with EpisodeStore.writing(config.out, making.format, attributes) as store:
+        fill(store, source, config.env, workers=config.workers, launcher=config.launcher)
+
+
+def fill(
+    store: EpisodeStore, source: Source, env: EnvConfig, *, workers: int, launcher: str
+) -> None:
+    """Make the episodes that a store does not hold yet, on several processes."""
+    jobs = source.jobs(store.episodes)
+    made = parallel_map(source.make, jobs, workers=workers, launcher=launcher)
+    progress = tqdm(made, env.name, source.total, initial=store.episodes, unit="episode")
+    successes = 0
+    for count, episode in enumerate(progress, start=1):
+        store.append(episode)
+        successes += bool(episode.recording.succeeded(env.success_at))
+        progress.set_postfix(success=f"{successes / count:.0%}")
+
+
+def _from_seeds(config: CollectConfig, make: Callable[[], Callable[[int], Episode]]) -> Source:
+    """Act each episode anew, from its own seed."""
+    total = DEFAULT_EPISODES if config.episodes is None else config.episodes
+
+    def jobs(first: int) -> list[int]:
+        return [derive_seed("data", config.seed, index) for index in range(first, total)]
+
+    return Source(jobs, total, make)
+
+
+def _from_lives(config: CollectConfig) -> Source:
+    """Let agents learn, then draw the part of their lives that is wanted."""
+    zarr_format = config.zarr_format
+    lives = Lives(config.env, config.behaviour, seed=config.seed, zarr_format=zarr_format)
+    lives.live(workers=config.workers, launcher=config.launcher)
+    places = lives.places()[: config.episodes]
+    make = partial(make_drawing, config.env, config.images)
+    return Source(lambda first: lives.recordings(places[first:]), len(places), make)
 
 
 def make_work(config: CollectConfig) -> Callable[[int], Episode]:
@@ -105,8 +188,16 @@ def make_work(config: CollectConfig) -> Callable[[int], Episode]:
     return work
 
 
-def describe(config: CollectConfig, simulator: Simulator, scene: Scene) -> dict[str, Any]:
+def make_drawing(env: EnvConfig, images: tuple[str, ...]) -> Callable[[Recording], Episode]:
+    """Prepare a process to draw recordings."""
+    scene = make_scene(make_simulator(env), env)
+    return lambda recording: render(recording, scene, images)
+
+
+def describe(making: Making) -> dict[str, Any]:
     """Say everything needed to make the store again; "identity" is what must agree to continue."""
+    simulator = make_simulator(making.env)
+    scene = make_scene(simulator, making.env)
     simulator.reset(0)
     scene.put(simulator.scene_state())
     cameras = {
@@ -114,19 +205,11 @@ def describe(config: CollectConfig, simulator: Simulator, scene: Scene) -> dict[
             "intrinsics": scene.camera(name).intrinsics.tolist(),
             "world_from_camera": scene.camera(name).world_from_camera.tolist(),
         }
-        for name in config.env.view.cameras
-    }
-    identity = {
-        "env": asdict(config.env),
-        "behaviour": asdict(config.behaviour),
-        "seed": config.seed,
-        "images": list(config.images),
-        "zarr_format": config.zarr_format,
-        "error_mm": config.error_mm,
+        for name in making.env.view.cameras
     }
     return {
-        "identity": _as_json(identity),
-        "task": config.env.name,
+        "identity": as_json(asdict(making)),
+        "task": making.env.name,
         "frame": "world",
         "units": "metres, radians",
         "cameras": cameras,
@@ -134,30 +217,3 @@ def describe(config: CollectConfig, simulator: Simulator, scene: Scene) -> dict[
         "versions": versions(),
         "source_commit": source_commit(),
     }
-
-
-def versions() -> dict[str, str]:
-    """Give the versions of the packages that shape the data."""
-    installed = {d.metadata["Name"].lower() for d in importlib.metadata.distributions()}
-    return {name: importlib.metadata.version(name) for name in PACKAGES if name in installed}
-
-
-def source_commit() -> str | None:
-    """Give the commit of this checkout, or None outside one."""
-    root = Path(__file__).resolve().parents[1]
-    try:
-        told = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return told.stdout.strip()
-
-
-def _as_json(value: Any) -> Any:  # noqa: ANN401
-    """Turn tuples into lists and paths into text, as JSON gives them back."""
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, dict):
-        return {str(key): _as_json(item) for key, item in value.items()}
-    return [_as_json(item) for item in value] if isinstance(value, list | tuple) else value

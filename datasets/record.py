@@ -1,11 +1,14 @@
 """The two phases of collecting: act and remember every state, then render clouds from them."""
 
+from collections.abc import Callable
+
 import numpy as np
+from jaxtyping import Float
 
 from datasets.behaviour import BehaviourSource
 from datasets.episode import Episode, Provenance, Recording
 from envs.scene import Scene
-from envs.simulator import Simulator
+from envs.simulator import Outcome, Simulator
 
 
 def act(simulator: Simulator, behaviour: BehaviourSource, *, steps: int, seed: int) -> Recording:
@@ -14,14 +17,36 @@ def act(simulator: Simulator, behaviour: BehaviourSource, *, steps: int, seed: i
     simulator.reset(seed)
     acting = behaviour.draw(rng)
     provenance = Provenance(seed, acting.noise, acting.random_share, simulator.save_state())
+    return walk(simulator, lambda: acting.act(simulator, rng), steps=steps, provenance=provenance)
+
+
+def walk(
+    simulator: Simulator,
+    choose: Callable[[], Float[np.ndarray, " action"]],
+    *,
+    steps: int,
+    provenance: Provenance,
+    watch: Callable[[Float[np.ndarray, " action"], Outcome], None] | None = None,
+) -> Recording:
+    """Record an episode from where the simulator is to its end, at most so many steps.
+
+    Args:
+        simulator: Has been reset.
+        choose: Gives the next action.
+        steps: The longest that it lasts.
+        provenance: What is known of it.
+        watch: Told of each action and what it brought, before the next is chosen.
+    """
     states, actions, rewards, successes, sim_states = [], [], [], [], []
     for _ in range(steps):
         states.append(simulator.readings())
         sim_states.append(simulator.scene_state())
-        actions.append(acting.act(simulator, rng))
+        actions.append(choose())
         outcome = simulator.step(actions[-1])
         rewards.append(outcome.reward)
         successes.append(outcome.success)
+        if watch is not None:
+            watch(actions[-1], outcome)
         if outcome.terminated:
             break
     return Recording(

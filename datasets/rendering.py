@@ -1,23 +1,15 @@
 """Draw the recorded states of a store again, into another store, without acting."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from tqdm import tqdm
-
 from configs.schema import build
-from datasets.behaviour import BehaviourConfig
-from datasets.collecting import CollectConfig, describe
-from datasets.compression import StoreFormat
-from datasets.episode import Episode, Recording
-from datasets.parallel import parallel_map
-from datasets.record import render
+from datasets.collecting import Making, Source, describe, fill, make_drawing
 from datasets.store import EpisodeStore
-from envs.make import make_scene, make_simulator, settled
+from envs.make import settled
 from envs.spec import EnvConfig
 from perception.errors import InputError
 
@@ -53,46 +45,27 @@ def render_again(config: RenderConfig) -> None:
     if config.out.resolve() == config.data.resolve():
         raise InputError(f"out={config.out} is the store that is read; choose another out=")
     wanted = as_collected(source, config)
-    simulator = make_simulator(wanted.env)
-    attributes = describe(wanted, simulator, make_scene(simulator, wanted.env))
-    format_ = StoreFormat(wanted.zarr_format, wanted.error_mm)
-    with EpisodeStore.writing(config.out, format_, attributes) as store:
-        left = (source.read_recording(i) for i in range(store.episodes, source.episodes))
-        make = partial(make_work, replace(wanted, env=settled(wanted.env)))
-        drawn = parallel_map(make, left, workers=config.workers, launcher=config.launcher)
-        progress = tqdm(
-            drawn, wanted.env.name, source.episodes, initial=store.episodes, unit="episode"
+    with EpisodeStore.writing(config.out, wanted.format, describe(wanted)) as store:
+        drawn = Source(
+            jobs=lambda first: map(source.read_recording, range(first, source.episodes)),
+            total=source.episodes,
+            make=partial(make_drawing, settled(wanted.env), wanted.images),
         )
-        for episode in progress:
-            store.append(episode)
+        fill(store, drawn, wanted.env, workers=config.workers, launcher=config.launcher)
     logger.info("written to %s", config.out)
 
 
-def as_collected(source: EpisodeStore, config: RenderConfig) -> CollectConfig:
-    """Give the collection that would have made the wanted store in the first place."""
+def as_collected(source: EpisodeStore, config: RenderConfig) -> Making:
+    """Say what would have made the wanted store in the first place."""
     made: dict[str, Any] = source.attributes["identity"]
     env = build(EnvConfig, made["env"])
     names = ("points", "cameras", "colour", "image_size", "crop_low", "crop_high")
     other = {n: getattr(config, n) for n in names if getattr(config, n) is not None}
-    view = replace(env.view, **other)
-    return CollectConfig(
-        env=replace(env, view=view),
-        behaviour=build(BehaviourConfig, made["behaviour"]),
-        episodes=source.episodes,
-        out=config.out,
+    return Making(
+        env=replace(env, view=replace(env.view, **other)),
+        behaviour=made["behaviour"],
         seed=made["seed"],
-        workers=config.workers,
-        launcher=config.launcher,
         images=tuple(made["images"]) if config.images is None else config.images,
-        points=None,  # As `env` has it, like the next two.
-        cameras=None,
-        colour=None,
         zarr_format=made["zarr_format"] if config.zarr_format is None else config.zarr_format,
         error_mm=made["error_mm"] if config.error_mm is None else config.error_mm,
     )
-
-
-def make_work(config: CollectConfig) -> Callable[[Recording], Episode]:
-    """Prepare a process to draw recordings."""
-    scene = make_scene(make_simulator(config.env), config.env)
-    return lambda recording: render(recording, scene, config.images)

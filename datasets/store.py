@@ -162,6 +162,10 @@ class EpisodeStore:
         """The arrays under `data`."""
         return self._arrays.names("data")
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is an array, e.g. `data/reward` or `meta/noise`."""
+        return name in self._arrays
+
     def read(self, name: str, rows: slice = slice(None)) -> np.ndarray:
         """Read steps of an array under `data`, or all of one under `meta` (`meta/seed`).
 
@@ -209,7 +213,7 @@ class EpisodeStore:
         )
 
     def _read_provenance(self, index: int) -> Provenance | None:
-        if "meta/seed" not in self._arrays:
+        if not self.has("meta/seed"):
             return None
         old = self.attributes["schema_version"] < 2  # Without the agent.
         names = PROVENANCE[:4] if old else PROVENANCE
@@ -242,7 +246,7 @@ class EpisodeStore:
             raise InputError(
                 f"{self.path} holds {', '.join(self.names)}; the next episode {', '.join(data)}"
             )
-        if row and (recording.provenance is not None) != ("meta/seed" in self._arrays):
+        if row and (recording.provenance is not None) != self.has("meta/seed"):
             raise InputError(f"{self.path}: some episodes say where they come from, others do not")
         if row % CHUNK_EPISODES == 0:  # Begun before its episodes: see datasets/ends.py.
             self._arrays.write(ENDS, np.zeros(1, np.int64), row, chunk=CHUNK_EPISODES)
@@ -260,3 +264,11 @@ class EpisodeStore:
         end = np.array([start + len(recording)])
         self._arrays.write(ENDS, end, row, chunk=CHUNK_EPISODES)
         self.episode_ends = np.append(ends, end)
+
+    def keep(self, episodes: int) -> None:
+        """Forget all but the first episodes, the newest first to go."""
+        ends = self.episode_ends[:episodes]
+        if len(ends) < self.episodes:
+            self._arrays[ENDS].resize((len(ends),))  # First: readers see only wholes.
+            self.episode_ends = ends
+            self._arrays.cut(self._lengths)

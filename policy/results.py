@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets.collecting import source_commit
+from datasets.attributes import source_commit
 from policy.evaluation import Evaluation
 from policy.run import read_metrics
 

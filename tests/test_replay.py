@@ -1,0 +1,162 @@
+"""Agents that learn for real, and the parts of their lives that become data."""
+
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from configs.schema import compose
+from datasets.collecting import CollectConfig, collect
+from datasets.rlpd import Transitions
+from datasets.store import EpisodeStore
+from perception.errors import InputError
+from tests.commands import refuse, start, succeed
+from tests.replaying import replay_episode, small_learner
+from tests.test_collect import assert_equal
+
+LEARNING = "behaviour.replay.learning"
+TINY = (
+    "behaviour=replay",
+    "env.episode_steps=40",
+    "points=32",
+    "behaviour.noise=[0,0.3]",
+    "behaviour.replay.agents=2",
+    "behaviour.replay.fraction=0.5",
+    f"{LEARNING}.steps=400",
+    f"{LEARNING}.demonstrations=1",
+    f"{LEARNING}.save_every=100",
+    f"{LEARNING}.rlpd.warm_up=80",
+    f"{LEARNING}.rlpd.hidden=32",
+)
+
+
+def replay_config(folder: Path, *overrides: str, out: str = "out.zarr") -> CollectConfig:
+    """Compose tiny lives, their logs in a folder of their own."""
+    places = (f"out={folder / out}", f"behaviour.replay.logs={folder / 'logs'}", "workers=0")
+    return compose(CollectConfig, "collect", [*TINY, *places, *overrides])
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two whole lives and the store of their first half."""
+    folder = tmp_path_factory.mktemp("lived")
+    collect(replay_config(folder))
+    return folder
+
+
+def test_a_log_holds_every_step_of_a_life_in_time_order(lived: Path) -> None:
+    log = EpisodeStore.open(lived / "logs/agent1.zarr")
+    assert log.steps == 400
+    assert "point_cloud" not in log.names
+    np.testing.assert_array_equal(log.read("meta/agent_step"), np.arange(0, 400, 40))
+    assert set(log.read("meta/agent")) == {1}
+
+
+def test_the_first_part_of_all_lives_is_drawn_in_the_order_of_their_time(lived: Path) -> None:
+    store = EpisodeStore.open(lived / "out.zarr")
+    assert store.read("meta/agent_step").tolist() == sorted(list(range(0, 200, 40)) * 2)
+    assert store.read("meta/agent").tolist() == [0, 1] * 5
+    logs = [EpisodeStore.open(lived / f"logs/agent{agent}.zarr") for agent in (0, 1)]
+    for index in range(store.episodes):
+        drawn, lived_through = (
+            store.read_recording(index),
+            logs[index % 2].read_recording(index // 2),
+        )
+        np.testing.assert_array_equal(drawn.scenes, lived_through.scenes)
+        np.testing.assert_array_equal(drawn.actions, lived_through.actions)
+
+
+def test_the_near_optimal_part_is_the_last_and_nothing_is_lived_twice(lived: Path) -> None:
+    before = (lived / "logs/agent0.state").stat().st_mtime_ns
+    config = replay_config(lived, "behaviour.replay.quality=near_optimal", out="near.zarr")
+    collect(config)
+    store = EpisodeStore.open(lived / "near.zarr")
+    assert store.read("meta/agent_step").min() == 200
+    assert (lived / "logs/agent0.state").stat().st_mtime_ns == before
+
+
+def test_fewer_episodes_are_the_earliest(lived: Path) -> None:
+    collect(replay_config(lived, "episodes=3", out="few.zarr"))
+    assert EpisodeStore.open(lived / "few.zarr").read("meta/agent_step").tolist() == [0, 0, 40]
+
+
+def test_lives_replay_exactly(lived: Path) -> None:
+    """Re-simulating recorded actions from recorded starts gives states, rewards, successes."""
+    store = EpisodeStore.open(lived / "out.zarr")
+    for index in (0, 5, 9):
+        assert replay_episode(store, index).all()
+
+
+def test_a_killed_life_goes_on_to_the_same_store(lived: Path, tmp_path: Path) -> None:
+    command = (
+        "datasets/collect.py", *TINY, "workers=1", f"out={tmp_path / 'out.zarr'}",
+        f"behaviour.replay.logs={tmp_path / 'logs'}",
+    )  # fmt: skip
+    process = start(*command)
+    while process.poll() is None and not (tmp_path / "logs/agent0.state").exists():
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert EpisodeStore.open(tmp_path / "logs/agent0.zarr").steps < 800
+    succeed(*command)
+    assert_equal(lived / "out.zarr", tmp_path / "out.zarr")
+
+
+def test_a_life_can_be_made_longer(tmp_path: Path) -> None:
+    one = ("behaviour.replay.agents=1",)
+    longer = (*one, f"{LEARNING}.steps=600")
+    (tmp_path / "b").mkdir()
+    collect(replay_config(tmp_path, *one))
+    collect(replay_config(tmp_path, *longer, out="longer.zarr"))
+    collect(replay_config(tmp_path / "b", *longer))
+    assert_equal(tmp_path / "longer.zarr", tmp_path / "b/out.zarr")
+
+
+def test_meta_worlds_agents_watch_the_script(tmp_path: Path) -> None:
+    env = ("env=metaworld", "env.task=reach", "env.episode_steps=60", "behaviour.replay.agents=1")
+    collect(replay_config(tmp_path, *env, f"{LEARNING}.steps=180"))
+    log = EpisodeStore.open(tmp_path / "logs/agent0.zarr")
+    assert log.read("action").shape == (180, 4)
+
+
+def test_a_life_can_be_seeded_by_its_demonstrator() -> None:
+    learner = small_learner(seeding=50)
+    lived = [learner.episode() for _ in range(3)]
+    noises = [recording.provenance.noise for recording in lived]
+    assert noises[0] > 0
+    assert noises[1] > 0  # It began before the fiftieth step.
+    assert noises[2] == 0
+    assert learner._lived.size == 120
+
+
+def test_half_of_a_batch_is_shown_and_half_is_lived(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = small_learner()
+    seen: list[Transitions] = []
+    monkeypatch.setattr(learner._rlpd, "update", seen.append)
+    shown = {tuple(row) for row in learner._shown.everything().actions.tolist()}
+    for _ in range(4):
+        learner.episode()
+    halves = [sum(tuple(row) in shown for row in batch.actions.tolist()) for batch in seen]
+    assert set(halves) == {128}
+
+
+def test_a_life_without_demonstrations_is_soft_actor_critic() -> None:
+    learner = small_learner(demonstrations=0)
+    for _ in range(4):
+        learner.episode()
+    assert learner._updates == 20
+
+
+def test_wrong_input_is_refused(lived: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"fraction must be in \(0, 1\]"):
+        collect(replay_config(tmp_path, "behaviour.replay.fraction=1.5"))
+    with pytest.raises(InputError, match="at least 1"):
+        collect(replay_config(tmp_path, "behaviour.replay.agents=0"))
+    with pytest.raises(InputError, match="made by another command"):
+        collect(replay_config(lived, f"{LEARNING}.rlpd.hidden=64", out="other.zarr"))
+    with pytest.raises(InputError, match="succeeded in 0 of 20 episodes"):
+        collect(replay_config(tmp_path, "behaviour.noise=[9,9]"))
+    told = refuse("datasets/collect.py", *TINY, "behaviour.replay.quality=best")
+    assert "choose one of suboptimal, near_optimal" in told
