@@ -1,4 +1,4 @@
-"""How arrays are written to disk: compression, and positions as 16-bit integers."""
+"""How arrays are written to disk: compression, checksums, and positions as 16-bit integers."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numcodecs
 import numpy as np
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.codecs.numcodecs import FixedScaleOffset
 
 from perception.errors import InputError
@@ -28,31 +28,34 @@ class StoreFormat:
     error_mm: float
 
 
-def codecs(values: np.ndarray, error_mm: float, zarr_format: int) -> tuple[list[Any], Any]:
-    """Choose filters and compressor of an array.
+def codecs(values: np.ndarray, error_mm: float, zarr_format: int) -> dict[str, Any]:
+    """Choose `filters` and `compressors` of an array; last comes a checksum of what is on the disk.
 
     Args:
         values: Of its kind and size.
         error_mm: Largest error of positions kept as 16-bit integers; 0 keeps numbers as they are.
-        zarr_format: 2 or 3; their codecs are other objects of one meaning.
+        zarr_format: 2 or 3; their codecs are other objects of one meaning. Format 2 knows one
+            compressor only, but any number of filters: there, all are filters.
 
     Raises:
         InputError: Positions lie too far out for 16 bits at that error.
     """
     shuffle = 1 if values.dtype.itemsize > 1 else 0
+    scale = _scale(values, error_mm) if error_mm else None
+    quantised = {"offset": 0, "scale": scale, "dtype": "<f4", "astype": "<i2"}
     if zarr_format == 2:
-        compressor = numcodecs.Blosc(shuffle=shuffle, **BLOSC)
-        quantise: Any = numcodecs.FixedScaleOffset
-    else:
-        size = 2 if error_mm else values.dtype.itemsize
-        modes = ("noshuffle", "shuffle")
-        compressor = BloscCodec(
-            typesize=size, shuffle=cast(Any, modes[shuffle]), **cast(Any, BLOSC)
-        )
-        quantise = FixedScaleOffset
-    if not error_mm:
-        return [], compressor
+        quantise = [numcodecs.FixedScaleOffset(**quantised)] if scale else []
+        chain = [*quantise, numcodecs.Blosc(shuffle=shuffle, **BLOSC), numcodecs.CRC32()]
+        return {"filters": chain, "compressors": None}
+    size = 2 if scale else values.dtype.itemsize
+    mode = cast(Any, ("noshuffle", "shuffle")[shuffle])
+    compressor = BloscCodec(typesize=size, shuffle=mode, **cast(Any, BLOSC))
+    quantise = [FixedScaleOffset(**quantised)] if scale else []
+    return {"filters": quantise, "compressors": [compressor, Crc32cCodec()]}
+
+
+def _scale(values: np.ndarray, error_mm: float) -> int:
     scale = math.ceil(1000 / (2 * error_mm))  # Whole, so that a colour of 1 stays 1.
     if np.abs(values).max() * scale > INT16_MAX:
         raise InputError(f"Points beyond {INT16_MAX / scale:.1f} m need error_mm=0")
-    return [quantise(offset=0, scale=scale, dtype="<f4", astype="<i2")], compressor
+    return scale

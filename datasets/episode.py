@@ -89,3 +89,19 @@ class Episode:
     def observations(self) -> Observation[np.ndarray]:
         """Clouds and readings, leading axis time."""
         return Observation(self.points, self.recording.states)
+
+
+def arrays_of(episode: Episode | Recording) -> tuple[Recording, dict[str, np.ndarray]]:
+    """Name what an episode holds as the store does, without what was never recorded."""
+    seen: dict[str, np.ndarray] = {}
+    if isinstance(episode, Episode):
+        seen = {"point_cloud": episode.points, **episode.images}
+        episode = episode.recording
+    known = {
+        "state": episode.states,
+        "action": episode.actions,
+        "reward": episode.rewards,
+        "success": episode.successes,
+        "sim_state": episode.sim_states,
+    }
+    return episode, {**seen, **{name: a for name, a in known.items() if a is not None}}

@@ -66,9 +66,9 @@ def test_a_missing_store(tmp_path: Path) -> None:
     assert "collect" in line
 
 
-def test_a_half_written_store(store: Path, tmp_path: Path) -> None:
+def test_a_store_without_its_ends(store: Path, tmp_path: Path) -> None:
     shutil.rmtree(store / "meta")
-    assert "no whole episode" in refused_training(store, tmp_path)
+    assert "has lost meta/episode_ends" in refused_training(store, tmp_path)
 
 
 def test_a_folder_that_is_no_store(tmp_path: Path) -> None:

@@ -1,0 +1,167 @@
+"""The arrays of a store, by name: plain numbers only, opened once, read with care, grown ahead."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import zarr
+
+from datasets.compression import codecs
+from datasets.integrity import (
+    CHECKSUMS,
+    chunks_of,
+    codec_names,
+    is_there,
+    read_rows,
+    require_chunks,
+)
+from perception.errors import InputError
+
+# They turn numbers into numbers (zstd is Zarr's default); others may keep, and run, Python objects.
+PLAIN_CODECS = {"blosc", "bytes", "fixedscaleoffset", "zstd", *CHECKSUMS}
+DESCRIPTIONS = (".zarray", "zarr.json")
+NO_ARRAY = (ValueError, TypeError, KeyError, AttributeError, FileNotFoundError)
+SPARE_CHUNKS = 100  # Arrays grow by this many at a time: growing costs as much as writing.
+
+
+class StoreArrays:
+    """The arrays of one store.
+
+    Args:
+        path: The store's folder.
+        group: It, opened.
+    """
+
+    def __init__(self, path: Path, group: zarr.Group) -> None:
+        self._path, self._group = path, group
+        self._open: dict[str, zarr.Array[Any]] = {}
+        self._names: dict[str, list[str]] = {}
+
+    def names(self, folder: str) -> list[str]:
+        """Name the arrays in `data` or `meta`, without the folder."""
+        if folder not in self._names:
+            inside = (self._path / folder).glob("*")
+            self._names[folder] = sorted(f.name for f in inside if f.is_dir() and described(f))
+        return self._names[folder]
+
+    def __contains__(self, name: str) -> bool:
+        folder, _, own = name.partition("/")
+        return own in self.names(folder)
+
+    def __getitem__(self, name: str) -> "zarr.Array[Any]":
+        if name not in self._open:
+            self._open[name] = open_array(self._group, name, self._path)
+        return self._open[name]
+
+    def read(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Read rows of an array.
+
+        Raises:
+            DamageError: A chunk of it is missing, or is not what was written.
+        """
+        return read_rows(self[name], self._path / name, start, stop)
+
+    def write(self, name: str, values: np.ndarray, start: int, *, chunk: int) -> None:
+        """Write rows of an array; make it, or make it longer, where need be.
+
+        Args:
+            name: The array.
+            values: The rows.
+            start: Where they go.
+            chunk: Rows of a chunk, of an array yet to be made.
+        """
+        if name not in self:
+            self._create(name, values, chunk)
+        array, end = self[name], start + len(values)
+        if array.shape[0] < end:
+            spare = SPARE_CHUNKS * chunk
+            array.resize((-(-end // spare) * spare, *array.shape[1:]))
+        array[start:end] = values
+
+    def _create(self, name: str, values: np.ndarray, chunk: int) -> None:
+        said: Any = self._group.attrs
+        error_mm = said["error_mm"] if name == "data/point_cloud" else 0
+        self._group.create_array(
+            name,
+            shape=(0, *values.shape[1:]),
+            chunks=(chunk, *values.shape[1:]),
+            dtype=values.dtype,
+            **codecs(values, error_mm, said["zarr_format"]),
+        )
+        self._names.clear()
+
+    def _each(self, lengths: Mapping[str, int]) -> "list[tuple[str, zarr.Array[Any], int]]":
+        """Give every array with its name and the rows it should have, by its folder's name."""
+        return [
+            (f"{folder}/{name}", self[f"{folder}/{name}"], length)
+            for folder, length in lengths.items()
+            for name in self.names(folder)
+        ]
+
+    def cut(self, lengths: Mapping[str, int]) -> None:
+        """Cut off what lies beyond so many rows of the arrays in `data` and `meta`."""
+        for _, array, length in self._each(lengths):
+            if array.shape[0] != length:
+                array.resize((length, *array.shape[1:]))
+
+    def go_on(self, lengths: Mapping[str, int]) -> bool:
+        """Tell whether a whole chunk beyond so many rows of an array was written."""
+        for name, array, length in self._each(lengths):
+            chunk = -(-length // array.chunks[0])
+            if chunk in chunks_of(array) and is_there(array, self._path / name, chunk):
+                return True
+        return False
+
+    def require(self, name: str, length: int) -> None:
+        """Look whether all chunks of so many rows are there, and whether the last is right.
+
+        Raises:
+            DamageError: One is missing, or the last is not what was written.
+        """
+        require_chunks(self[name], self._path / name, 0, length)
+        self.read(name, max(length - 1, 0), length)
+
+
+def described(folder: Path) -> bool:
+    """Tell whether a folder is an array.
+
+    Raises:
+        InputError: It holds chunks, but has lost what describes them.
+    """
+    if any((folder / name).is_file() for name in DESCRIPTIONS):
+        return True
+    # A writer that was killed while it created an array leaves an empty folder behind.
+    chunks = (f for f in folder.glob("*") if not f.name.startswith(".") and f.suffix != ".partial")
+    if next(chunks, None) is not None:
+        raise InputError(
+            f"{folder} has lost its description ({' or '.join(DESCRIPTIONS)}): restore that file"
+            " from a copy, or make the store again"
+        )
+    return False
+
+
+def open_array(group: zarr.Group, name: str, path: Path) -> "zarr.Array[Any]":
+    """Open an array of plain numbers.
+
+    Args:
+        group: The store's.
+        name: With its folder, e.g. `data/action`.
+        path: The store's folder, for messages.
+
+    Raises:
+        InputError: There is none, its description is damaged, or reading it could run code.
+    """
+    try:
+        array = cast("zarr.Array[Any]", group[name])
+        kind, names = array.dtype.kind, codec_names(array)
+    except NO_ARRAY as error:
+        raise InputError(
+            f"{path}: the description of {name} (its {' or '.join(DESCRIPTIONS)}) cannot be read"
+            f" ({error}): restore that file from a copy, or make the store again"
+        ) from error
+    foreign = sorted(names - PLAIN_CODECS)
+    if kind not in "biuf" or foreign:
+        told = f"codec {', '.join(foreign)}" if foreign else f"type {array.dtype}"
+        raise InputError(f"{path}: {name} is not plain numbers ({told}) and is not read")
+    return array.with_config({"write_empty_chunks": True})
