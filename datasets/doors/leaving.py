@@ -67,7 +67,7 @@ def extra(name: str) -> Any:  # noqa: ANN401 (an extra, so not always there to b
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        package = name.split(".")[0]
+        package = name.partition(".")[0]
         raise InputError(f"{package} is missing; run: pip install -e '.[convert]'") from error
 
 

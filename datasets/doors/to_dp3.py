@@ -13,7 +13,7 @@ Of several cameras each has its own `img_<camera>` and `depth_<camera>`, which D
 
 import logging
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numcodecs
 import numpy as np
@@ -59,17 +59,16 @@ def write(store: EpisodeStore, out: Path) -> None:
 
 def _kind(name: str) -> str:
     """Name what an array holds: `img_top` is of the kind `img`."""
-    return name if name in DTYPES else name.split("_")[0]
+    return name if name in DTYPES else name.partition("_")[0]
 
 
 def _create(group: zarr.Group, store: EpisodeStore, name: str) -> "zarr.Array[Any]":
     """Make an empty array for all steps, in chunks of some steps as DP3's are."""
     shape = store.read(name, slice(0, 1)).shape[1:]
-    array = group.create_array(
+    return group.create_array(
         f"data/{name}",
         shape=(store.steps, *shape),
         chunks=(CHUNK_STEPS, *shape),
         dtype=DTYPES[_kind(name)],
         compressors=COMPRESSOR,
     )
-    return cast("zarr.Array[Any]", array)

@@ -5,11 +5,12 @@
     data/demo_<i>/dones   (step,) 0 or 1    data/demo_<i>/obs/<camera>_image, <camera>_depth
     data/demo_<i>/states  (step, scene)     mask/train, mask/valid: names of demonstrations
 
-Attributes: `total` and `env_args` (JSON) of `data`, `num_samples` of each demonstration; in `store`
-of `data` all that the store says of itself (JSON). Source: robomimic's docs/datasets/overview.md and
-utils/dataset.py (0.5). There is no `next_obs`: train with `train.hdf5_load_next_obs=false`, as
-behaviour cloning does. `dones` marks an episode's last step, whether it ended or was cut off.
-`states` has what the scene is drawn from, or no column where none was recorded.
+Attributes: `total` and `env_args` (JSON) of `data`, `num_samples` of each demonstration; beside
+`data`, in `store`, all that the store says of itself (JSON). Source: robomimic's
+docs/datasets/overview.md and utils/dataset.py. There is no `next_obs`: train with
+`train.hdf5_load_next_obs=false`, as behaviour cloning does. `dones` marks an episode's last step,
+whether it ended or was cut off. `states` has what the scene is drawn from, or no column where none
+was recorded. robomimic takes missing rewards for zeros.
 """
 
 import json
@@ -47,7 +48,8 @@ def write(store: EpisodeStore, out: Path) -> None:
                 values = _as_observed(name, store.read(name, rows))
                 demonstration.create_dataset(f"obs/{key}", data=values, compression="gzip")
             largest = max(largest, float(np.abs(demonstration["actions"]).max()))
-        data.attrs.update(_said_of(store))
+        data.attrs.update({"total": store.steps, "env_args": _env_args(store)})
+        file["store"] = json.dumps(store.attributes)  # Attributes end at 64 KiB, datasets do not.
         for name, demonstrations in split(store.episodes).items():
             file.create_dataset(f"mask/{name}", data=np.array(demonstrations, "S"))
     if largest > 1:
@@ -75,7 +77,7 @@ def _write_steps(demonstration: Any, store: EpisodeStore, rows: slice) -> None: 
     steps = rows.stop - rows.start
     demonstration.attrs["num_samples"] = steps
     demonstration["actions"] = store.read("action", rows)
-    if "reward" in store.names:  # robomimic takes missing rewards for zeros.
+    if "reward" in store.names:
         demonstration["rewards"] = store.read("reward", rows)
     demonstration["dones"] = (np.arange(steps) == steps - 1).astype(np.int64)
     scenes = "sim_state" in store.names
@@ -87,16 +89,9 @@ def _as_observed(name: str, values: np.ndarray) -> np.ndarray:
     return values[..., None] if name.startswith("depth") else values
 
 
-def _said_of(store: EpisodeStore) -> dict[str, Any]:
-    """Give the attributes of `data`."""
-    made = store.attributes.get("identity", {})
-    env_args = {
-        "env_name": task_of(store),
-        "type": GYM_TYPE,
-        "env_kwargs": {"config": made.get("env", {})},
-    }
-    return {
-        "total": store.steps,
-        "env_args": json.dumps(env_args),
-        "store": json.dumps(store.attributes),
-    }
+def _env_args(store: EpisodeStore) -> str:
+    """Describe the task as robomimic does, with our configuration of it (JSON)."""
+    made = store.attributes.get("identity", {}).get("env", {})
+    return json.dumps(
+        {"env_name": task_of(store), "type": GYM_TYPE, "env_kwargs": {"config": made}}
+    )
