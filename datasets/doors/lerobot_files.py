@@ -14,7 +14,7 @@ CHUNK_FILES = 1000  # Files in a folder; this and the sizes are LeRobot's defaul
 DATA_FILE_MB = 100
 VIDEO_FILE_MB = 200
 NUMBERED = "chunk-{chunk_index:03d}/file-{file_index:03d}"
-EVERY_SECOND_FRAME_WHOLE = ["-g", "2", "-bf", "0"]  # As LeRobot encodes: frames are read singly.
+ENCODING = ["-crf", "10", "-g", "2", "-bf", "0"]  # Close to the pictures; frames are read singly.
 
 
 class Numbered:
@@ -139,7 +139,7 @@ class Videos:
             fps=self._frames_per_second,
             codec="libx264",
             macro_block_size=2,
-            output_params=["-crf", "20", *EVERY_SECOND_FRAME_WHOLE],
+            output_params=ENCODING,
         )
         writer.send(None)
         return writer
