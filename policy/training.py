@@ -60,7 +60,13 @@ class TrainConfig:
 
 
 def train(config: TrainConfig) -> None:
-    """Run the stages asked for; a stage that is finished is not run again."""
+    """Run the stages asked for; a stage that is finished is not run again.
+
+    Raises:
+        InputError: Something is missing, or was made for something else.
+    """
+    if config.pretrain.features and config.checkpoint is None:
+        raise InputError("pretrain.features=true needs checkpoint=, as encode.py was given it")
     device = prepare(config.device, config.threads)
     run = Run(config.out, _what_matters(config))
     if config.stage in ("pretrain", "all"):
@@ -117,9 +123,7 @@ def make_planner(config: TrainConfig, windows: Windows) -> Planner:
         channels = windows.observations.points.shape[-1]
         return Planner(config.planner, Sizes(channels, readings, actions))
     if config.checkpoint is None:
-        raise InputError(
-            "pretrain.features=true needs checkpoint=, the one that encode.py was given"
-        )
+        raise RuntimeError("A run without its eye was begun")
     check_eye(EpisodeStore.open(config.data), config.checkpoint)
     seeing, _ = load_planner(config.checkpoint)
     planner = Planner(config.planner, Sizes(seeing.sizes.channels, readings, actions))

@@ -42,7 +42,7 @@ def whole(out: Path) -> Iterator[Path]:
 
 def _refuse_existing(out: Path) -> None:
     if out.exists() or out.is_symlink():
-        raise InputError(f"{out} exists and is left alone: remove it, or choose another out=")
+        raise InputError(f"{out} exists and is left alone: remove it, or choose another to=")
 
 
 def _remove(path: Path) -> None:
