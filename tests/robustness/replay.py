@@ -8,19 +8,18 @@ Writes results/robustness/replay.json.
 """
 
 import json
-import platform
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-if __name__ == "__main__":
-    sys.path[0] = str(ROOT)
+if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import numpy as np
 
 from datasets.store import EpisodeStore
+from policy.results import ROOT, machine
 from tests.replaying import replay_episode
 
 STEPS = 1000
@@ -50,7 +49,7 @@ def main() -> None:
     """Check the stores of the command line."""
     told = {
         "command": f"python tests/robustness/replay.py {' '.join(sys.argv[1:])}",
-        "machine": platform.machine(),
+        "machine": machine(),
         "date": datetime.now(UTC).date().isoformat(),
         "stores": [check(Path(path)) for path in sys.argv[1:]],
     }
