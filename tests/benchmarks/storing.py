@@ -82,7 +82,10 @@ def _store(folder: Path, data: Path) -> list[Entry]:
     read = -time.perf_counter()
     load_windows([large], history=2, horizon=4, chunk=3)
     read += time.perf_counter()
-    clouds = np.concatenate([episode.points for episode in episodes])
+    coloured = folder / "coloured.zarr"
+    whole = ("env.episode_steps=100", "points=512", "colour=true", "error_mm=0")
+    collect(collect_config(coloured, *whole, episodes=source.episodes))
+    clouds = EpisodeStore.open(coloured).read("point_cloud")
     plain_written, plain_read, plain_bytes = _plain(folder / "plain-store.zarr", clouds, times)
     size = sum(file.stat().st_size for file in large.rglob("*") if file.is_file())
     count, per_core = f"{TRANSITIONS:,} transitions of {TASK}", "frames/s"
@@ -118,10 +121,8 @@ def _store(folder: Path, data: Path) -> list[Entry]:
     ]
 
 
-def _plain(path: Path, clouds: np.ndarray, times: int) -> tuple[float, float, float]:
+def _plain(path: Path, coloured: np.ndarray, times: int) -> tuple[float, float, float]:
     """Frames a second written, seconds to read and bytes of `times` as many clouds."""
-    colours = np.random.default_rng(0).choice(np.linspace(0, 1, 20), (len(clouds), 512, 3))
-    coloured = np.concatenate([clouds, colours], axis=2).astype(np.float32)
     codec = numcodecs.Blosc("zstd", clevel=3, shuffle=1)
     array = zarr.open_group(path, mode="w", zarr_format=2).create_array(
         "point_cloud", shape=(0, 512, 6), chunks=(100, 512, 6), dtype="f4", compressors=codec
