@@ -22,8 +22,9 @@ from perception.errors import InputError
 
 ConfigT = TypeVar("ConfigT")
 CONFIGS = Path(__file__).resolve().parent
-MACHINE_ERRORS = (  # What a user can mend: no space, no permission, something in the way.
-    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR,
+MACHINE_ERRORS = (  # What a user can mend: space, permission, something in the way, a disk.
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST,
+    errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO,
 )  # fmt: skip
 
 

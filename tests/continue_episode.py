@@ -28,7 +28,7 @@ def follow(simulator: Simulator, config: EnvConfig, actions: np.ndarray) -> dict
 
 
 if __name__ == "__main__":
-    with np.load(sys.argv[1]) as saved:
+    with np.load(sys.argv[1], allow_pickle=False) as saved:
         for name in saved["names"]:
             config = task_config(str(name))
             simulator = make_simulator(config)

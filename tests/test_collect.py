@@ -2,7 +2,6 @@
 
 import itertools
 import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,17 +14,11 @@ from datasets.record import act
 from datasets.store import EpisodeStore
 from envs.make import make_simulator
 from perception.errors import InputError
-from tests.commands import start, succeed
+from tests.commands import succeed
 from tests.conftest import collect_config, needs_gl, task_config
+from tests.killing import assert_equal, stop, whole_episodes
 
 TINY = ("env.episode_steps=12", "points=64")
-
-
-def assert_equal(one: Path, other: Path) -> None:
-    first, second = EpisodeStore.open(one), EpisodeStore.open(other)
-    assert first.names == second.names
-    for name in (*first.names, "meta/seed", "meta/noise", "meta/start_state"):
-        np.testing.assert_array_equal(first.read(name), second.read(name))
 
 
 def test_the_number_of_workers_does_not_matter(tmp_path: Path) -> None:
@@ -34,21 +27,15 @@ def test_the_number_of_workers_does_not_matter(tmp_path: Path) -> None:
     assert_equal(tmp_path / "0.zarr", tmp_path / "2.zarr")
 
 
-@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_collection_goes_on_to_the_same_store(
-    tmp_path: Path, stop: signal.Signals
-) -> None:
+def test_an_interrupted_collection_goes_on_to_the_same_store(tmp_path: Path) -> None:
     path, whole = tmp_path / "stopped.zarr", tmp_path / "whole.zarr"
-    command = ("datasets/collect.py", *TINY, "workers=1", "episodes=40")
-    process = start(*command, f"out={path}")
-    while process.poll() is None and not (path / "meta/episode_ends/0").exists():
-        time.sleep(0.01)
-    time.sleep(0.1)
-    process.send_signal(stop)
-    process.communicate()
-    assert 0 < EpisodeStore.open(path).episodes < 40
-    succeed(*command, f"out={path}")
+    command = ("datasets/collect.py", *TINY, "workers=1", "episodes=40", f"out={path}")
+    stop(command, 0.1, begun=(path / "meta/episode_ends/0").exists, by=signal.SIGINT)
     collect(collect_config(whole, episodes=40))
+    episodes = whole_episodes(path, EpisodeStore.open(whole))
+    assert episodes is not None
+    assert episodes < 40
+    succeed(*command)
     assert_equal(path, whole)
 
 

@@ -12,7 +12,7 @@ from datasets.store import EpisodeStore
 from perception.errors import InputError
 from tests.commands import succeed
 from tests.conftest import collect_config
-from tests.test_collect import assert_equal
+from tests.killing import assert_equal
 
 
 @pytest.fixture(scope="module")

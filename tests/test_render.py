@@ -1,8 +1,6 @@
 """Drawing recorded states again: exact, in another view, and where a killed command was."""
 
 import shutil
-import signal
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +11,9 @@ from datasets.collecting import collect
 from datasets.rendering import RenderConfig, render_again
 from datasets.store import EpisodeStore
 from perception.errors import InputError
-from tests.commands import refuse, start, succeed
+from tests.commands import refuse
 from tests.conftest import collect_config
-from tests.test_collect import assert_equal
+from tests.killing import assert_equal
 
 
 def render_config(data: Path, out: Path, *overrides: str) -> RenderConfig:
@@ -48,21 +46,6 @@ def test_crop_and_image_size_can_be_others(tiny_store: Path, tmp_path: Path) -> 
     assert store.read("point_cloud")[..., 2].min() >= 0.3 - 1e-4
     assert EpisodeStore.open(tiny_store).read("point_cloud")[..., 2].min() < 0.2
     assert np.array(store.attributes["cameras"]["top"]["intrinsics"])[0, 2] == 23.5
-
-
-def test_a_killed_rendering_goes_on_to_the_same_store(tmp_path: Path) -> None:
-    data, out = tmp_path / "data.zarr", tmp_path / "out.zarr"
-    collect(collect_config(data, episodes=30))
-    command = ("datasets/render.py", f"data={data}", f"out={out}", "workers=1", "image_size=256")
-    process = start(*command)
-    while process.poll() is None and not (out / "meta/episode_ends/0").exists():
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert 0 < EpisodeStore.open(out).episodes < 30
-    succeed(*command)
-    render_again(render_config(data, tmp_path / "whole.zarr", "image_size=256"))
-    assert_equal(out, tmp_path / "whole.zarr")
 
 
 def test_wrong_input_is_refused(tiny_store: Path, tmp_path: Path) -> None:

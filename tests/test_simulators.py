@@ -35,7 +35,7 @@ def test_a_restored_state_goes_on_bit_for_bit_in_a_fresh_process(tmp_path: Path)
     script = ROOT / "tests" / "continue_episode.py"
     subprocess.run([sys.executable, script, tmp_path / "saved.npz", tmp_path], check=True)
     for name in SOME:
-        with np.load(tmp_path / f"{name}.npz") as followed:
+        with np.load(tmp_path / f"{name}.npz", allow_pickle=False) as followed:
             for part, values in expected[name].items():
                 np.testing.assert_array_equal(followed[part], values, err_msg=f"{name}: {part}")
 
