@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import zarr
 
+from datasets.compression import StoreFormat
 from datasets.store import EpisodeStore
 from perception.errors import InputError
 from tests.killing import everything
@@ -82,7 +83,8 @@ def test_a_hostile_store_runs_nothing(
     with pytest.raises(InputError, match=f"{name}.*(is not read|cannot be read)"):
         everything(EpisodeStore.open(store))
     said = EpisodeStore.open(tiny_store).attributes
-    with pytest.raises(InputError, match=name), EpisodeStore.writing(store, None, said):
+    format_ = StoreFormat(2, 0.0)
+    with pytest.raises(InputError, match=name), EpisodeStore.writing(store, format_, said):
         pass
     assert not mark.exists()
 
