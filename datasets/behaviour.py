@@ -23,14 +23,15 @@ class BehaviourConfig:
     """Who acts, and how badly.
 
     Attributes:
-        name: `agent` (a small shipped network), `scripted` (Meta-World's own) or `random`.
+        name: `agent` (a small shipped network), `scripted` (Meta-World's own) or `random`;
+            `recorded` says of converted data that somebody else has acted.
         path: An agent's file; null takes the one shipped for the task.
         noise: Range of the standard deviation of the Gaussian noise added to each action, in
             units of the agent's own spread of actions (of 1 for the others).
         random_share: Range of the share of actions replaced by uniformly random ones.
     """
 
-    name: Literal["agent", "scripted", "random"]
+    name: Literal["agent", "scripted", "random", "recorded"]
     path: Path | None
     noise: tuple[float, float]
     random_share: tuple[float, float]
@@ -81,6 +82,8 @@ def make_behaviour(
     Raises:
         InputError: The task has no such behaviour.
     """
+    if config.name == "recorded":
+        raise InputError("behaviour=recorded cannot act; choose agent, scripted or random")
     if config.name == "agent":
         if config.path is None and not (AGENTS / f"{env.name}.npz").exists():
             raise InputError(

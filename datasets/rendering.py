@@ -55,6 +55,7 @@ def render_again(config: RenderConfig) -> None:
     wanted = as_collected(source, config)
     simulator = make_simulator(wanted.env)
     attributes = describe(wanted, simulator, make_scene(simulator, wanted.env))
+    keep_origin(source, attributes)
     format_ = StoreFormat(wanted.zarr_format, wanted.error_mm)
     with EpisodeStore.writing(config.out, format_, attributes) as store:
         left = (source.read_recording(i) for i in range(store.episodes, source.episodes))
@@ -71,6 +72,8 @@ def render_again(config: RenderConfig) -> None:
 def as_collected(source: EpisodeStore, config: RenderConfig) -> CollectConfig:
     """Give the collection that would have made the wanted store in the first place."""
     made: dict[str, Any] = source.attributes["identity"]
+    if "env" not in made:
+        raise InputError(f"{source.path} holds clouds recorded elsewhere: none can be drawn again")
     env = build(EnvConfig, made["env"])
     names = ("points", "cameras", "colour", "image_size", "crop_low", "crop_high")
     other = {n: getattr(config, n) for n in names if getattr(config, n) is not None}
@@ -90,6 +93,14 @@ def as_collected(source: EpisodeStore, config: RenderConfig) -> CollectConfig:
         zarr_format=made["zarr_format"] if config.zarr_format is None else config.zarr_format,
         error_mm=made["error_mm"] if config.error_mm is None else config.error_mm,
     )
+
+
+def keep_origin(source: EpisodeStore, attributes: dict[str, Any]) -> None:
+    """Keep what a converted store says of where it comes from, which drawing does not change."""
+    said = source.attributes
+    if "source" in said["identity"]:
+        attributes["identity"]["source"] = said["identity"]["source"]
+        attributes["conversion"] = said["conversion"]
 
 
 def make_work(config: CollectConfig) -> Callable[[Recording], Episode]:

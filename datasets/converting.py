@@ -1,0 +1,200 @@
+"""Convert other projects' data into a store, and a store into theirs."""
+
+import importlib
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from datasets.behaviour import BehaviourConfig
+from datasets.collecting import CollectConfig, describe, source_commit, versions
+from datasets.compression import StoreFormat
+from datasets.doors import from_d4rl, from_dapg, from_dp3, from_minari, from_robomimic, incoming
+from datasets.doors.detecting import detect
+from datasets.doors.replaying import make_work
+from datasets.doors.source import Converted, Source, fingerprint
+from datasets.parallel import parallel_map
+from datasets.store import EpisodeStore
+from envs.make import make_scene, make_simulator, settled
+from envs.spec import EnvConfig, seen
+from perception.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+# Where `write(store, out)` is; imported when asked for.
+WRITERS = {name: f"datasets.doors.to_{name}" for name in ("dp3", "lerobot", "robomimic")}
+BY_SUFFIX = {".zarr": "store", ".hdf5": "robomimic", "": "lerobot"}
+
+
+@dataclass(frozen=True)
+class ConvertConfig:
+    """What to convert and how; every key is explained in configs/convert.yaml."""
+
+    env: EnvConfig
+    from_: str
+    to: Path
+    format: Literal["auto", "dp3", "dapg", "d4rl", "minari", "robomimic"]
+    target: Literal["auto", "store", "dp3", "lerobot", "robomimic"]
+    workers: int
+    launcher: Literal["process", "ray"]
+    start: Literal["observation", "state"]
+    task: str | None
+    point_key: str
+    state_keys: tuple[str, ...] | None
+    points: int | None
+    cameras: tuple[str, ...] | None
+    colour: bool | None
+    images: tuple[Literal["img", "depth"], ...]
+    zarr_format: Literal[2, 3]
+    error_mm: float
+
+
+def convert(config: ConvertConfig) -> None:
+    """Convert; an unfinished store goes on where it was.
+
+    Raises:
+        InputError: The format is unknown, the data damaged or another task's, or `to` is taken.
+    """
+    path = from_minari.locate(config.from_)
+    format_ = detect(path) if config.format == "auto" else config.format
+    target = resolve_target(config, format_)
+    if path.resolve() == config.to.resolve():
+        raise InputError(f"to={config.to} is what is read; choose another to=")
+    if target == "store":
+        bring_in(config, path, format_)
+    elif format_ == "store":
+        importlib.import_module(WRITERS[target]).write(EpisodeStore.open(path), config.to)
+    else:
+        raise InputError(f"{path} is {format_}: convert it to a store first (to=<name>.zarr)")
+    logger.info("written to %s", config.to)
+
+
+def resolve_target(config: ConvertConfig, format_: str) -> str:
+    """Tell what to write: what was asked for, or by how `to` ends.
+
+    Raises:
+        InputError: The end of `to` says nothing, or a store would become a store.
+    """
+    target = config.target
+    if target == "auto" and config.to.suffix not in BY_SUFFIX:
+        raise InputError(
+            f"to={config.to} tells no target; say target=store or {', '.join(WRITERS)}"
+        )
+    found = BY_SUFFIX[config.to.suffix] if target == "auto" else target
+    if format_ == "store" and found == "store":
+        raise InputError(
+            f"{config.from_} is a store already: say target=dp3 for DP3's own layout, or draw it"
+            " again with datasets/render.py"
+        )
+    return found
+
+
+def bring_in(config: ConvertConfig, path: Path, format_: str) -> None:
+    """Write every episode that the store does not hold yet.
+
+    Raises:
+        InputError: The data is damaged or another task's; `to` was made by another command.
+    """
+    source = open_source(config, path, format_)
+    # One recorded action is one simulator step, and an episode is as long as it was.
+    steps = {"action_repeat": 1, "episode_steps": max(source.lengths)}
+    env = replace(seen(config.env, config.points, config.cameras, config.colour), **steps)
+    attributes = describe_drawn(config, env) if source.simulated else describe_seen(config, source)
+    origin = {"format": format_, **fingerprint(path), "options": source.options}
+    attributes["identity"]["source"] = origin
+    attributes["conversion"] = {**origin, **source.about}
+    stored = StoreFormat(config.zarr_format, config.error_mm)
+    with EpisodeStore.writing(config.to, stored, attributes) as store:
+        jobs = map(source.read, range(store.episodes, len(source.lengths)))
+        made = _drawn(config, env, jobs) if source.simulated else map(Converted, jobs)
+        incoming.write(store, made, stored, len(source.lengths))
+        logger.info("%s", incoming.summary(store, env.success_at))
+
+
+def open_source(config: ConvertConfig, path: Path, format_: str) -> Source:
+    """Open what is read, in the format it is in.
+
+    Raises:
+        InputError: It is damaged or another task's, or an option does not apply to it.
+    """
+    if format_ in ("dp3", "robomimic") and config.cameras is not None:
+        raise InputError(f"cameras= does not apply to {format_}: its clouds were seen elsewhere")
+    if format_ == "robomimic" and config.images:
+        raise InputError("images= does not apply to robomimic: only its clouds are converted")
+    view = {"points": config.points, "colour": config.colour}
+    keys = {"point_key": config.point_key, "state_keys": config.state_keys}
+    task = config.env.task
+    openers: dict[str, Callable[[Path], Source]] = {
+        "dp3": partial(from_dp3.open_source, images=config.images, **view),
+        "robomimic": partial(from_robomimic.open_source, **keys, **view),
+        "dapg": partial(from_dapg.open_source, task=task, start=config.start),
+        "d4rl": partial(from_d4rl.open_source, task=task),
+        "minari": partial(from_minari.open_source, task=task),
+    }
+    if format_ not in ("dp3", "robomimic") and config.env.simulator != "adroit":
+        raise InputError(f"{format_} is data of Adroit; choose env=adroit-door, -hammer or -pen")
+    if not path.exists():
+        raise InputError(f"There is no {path}")
+    return openers[format_](path)
+
+
+def describe_drawn(config: ConvertConfig, env: EnvConfig) -> dict[str, Any]:
+    """Say how a store of a simulator's states is seen, as collecting it would."""
+    simulator = make_simulator(env)
+    collected = CollectConfig(
+        env=env,
+        behaviour=BehaviourConfig("recorded", None, (0.0, 0.0), (0.0, 0.0)),
+        episodes=0,
+        out=config.to,
+        seed=-1,
+        workers=config.workers,
+        launcher=config.launcher,
+        images=config.images,
+        points=None,  # As `env` has it, like the next two.
+        cameras=None,
+        colour=None,
+        zarr_format=config.zarr_format,
+        error_mm=config.error_mm,
+    )
+    return describe(collected, simulator, make_scene(simulator, env))
+
+
+def describe_seen(config: ConvertConfig, source: Source) -> dict[str, Any]:
+    """Say of clouds that were recorded elsewhere what is known of them.
+
+    Raises:
+        InputError: The actions are not those of the task, and no other name is given.
+    """
+    task = config.task or config.env.name
+    if (
+        config.task is None
+        and (own := make_simulator(config.env).action_size) != source.action_size
+    ):
+        raise InputError(
+            f"Actions of {source.action_size} numbers are not {task}'s, which has {own}: choose"
+            " another env=, or name a task of your own by task="
+        )
+    return {
+        "identity": {
+            "task": task,
+            "behaviour": {"name": "recorded"},
+            "seed": -1,
+            "images": list(config.images),
+            "zarr_format": config.zarr_format,
+            "error_mm": config.error_mm,
+        },
+        "task": task,
+        "frame": "as recorded",
+        "units": "as recorded",
+        "cameras": {},
+        "model_edits": [],
+        "versions": versions(),
+        "source_commit": source_commit(),
+    }
+
+
+def _drawn(config: ConvertConfig, env: EnvConfig, jobs: Iterable[Any]) -> Iterator[Converted]:
+    make = partial(make_work, settled(env), config.images)
+    return parallel_map(make, jobs, workers=config.workers, launcher=config.launcher)
