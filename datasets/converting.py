@@ -99,8 +99,8 @@ def bring_in(config: ConvertConfig, path: Path, format_: str) -> None:
     """
     source = open_source(config, path, format_)
     # One recorded action is one simulator step, and an episode is as long as it was.
-    steps = {"action_repeat": 1, "episode_steps": max(source.lengths)}
-    env = replace(seen(config.env, config.points, config.cameras, config.colour), **steps)
+    env = replace(config.env, action_repeat=1, episode_steps=max(source.lengths))
+    env = seen(env, config.points, config.cameras, config.colour)
     attributes = describe_drawn(config, env) if source.simulated else describe_seen(config, source)
     origin = {"format": format_, **fingerprint(path), "options": source.options}
     attributes["identity"]["source"] = origin
@@ -123,12 +123,16 @@ def open_source(config: ConvertConfig, path: Path, format_: str) -> Source:
         raise InputError(f"cameras= does not apply to {format_}: its clouds were seen elsewhere")
     if format_ == "robomimic" and config.images:
         raise InputError("images= does not apply to robomimic: only its clouds are converted")
-    view = {"points": config.points, "colour": config.colour}
-    keys = {"point_key": config.point_key, "state_keys": config.state_keys}
-    task = config.env.task
+    task, points, colour = config.env.task, config.points, config.colour
     openers: dict[str, Callable[[Path], Source]] = {
-        "dp3": partial(from_dp3.open_source, images=config.images, **view),
-        "robomimic": partial(from_robomimic.open_source, **keys, **view),
+        "dp3": partial(from_dp3.open_source, points=points, colour=colour, images=config.images),
+        "robomimic": partial(
+            from_robomimic.open_source,
+            point_key=config.point_key,
+            state_keys=config.state_keys,
+            points=points,
+            colour=colour,
+        ),
         "dapg": partial(from_dapg.open_source, task=task, start=config.start),
         "d4rl": partial(from_d4rl.open_source, task=task),
         "minari": partial(from_minari.open_source, task=task),
@@ -168,10 +172,8 @@ def describe_seen(config: ConvertConfig, source: Source) -> dict[str, Any]:
         InputError: The actions are not those of the task, and no other name is given.
     """
     task = config.task or config.env.name
-    if (
-        config.task is None
-        and (own := make_simulator(config.env).action_size) != source.action_size
-    ):
+    own = source.action_size if config.task else make_simulator(config.env).action_size
+    if own != source.action_size:
         raise InputError(
             f"Actions of {source.action_size} numbers are not {task}'s, which has {own}: choose"
             " another env=, or name a task of your own by task="

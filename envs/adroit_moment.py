@@ -109,6 +109,17 @@ def check_sizes(task: str, observation: int, action: int, where: str) -> None:
     raise InputError(f"{told} are those of no task here: {known}")
 
 
+def apart(
+    task: str, one: Float[np.ndarray, " feature"], other: Float[np.ndarray, " feature"]
+) -> float:
+    """Give the largest difference of two observations: radians, metres or their rates.
+
+    The door's last entry, a mark that it is open, is left out.
+    """
+    difference = np.abs(one - other)
+    return float(difference[:-1].max() if task == "door" else difference.max())
+
+
 def place(simulator: AdroitSimulator, moment: Moment) -> None:
     """Put a task into a moment, as a reset of gymnasium-robotics does.
 

@@ -11,7 +11,7 @@ from datasets.doors.source import Converted, Drift
 from datasets.episode import Provenance, Recording
 from datasets.record import render
 from envs.adroit import AdroitSimulator
-from envs.adroit_moment import Moment, check_sizes, place, recover
+from envs.adroit_moment import Moment, apart, check_sizes, place, recover
 from envs.make import make_scene, make_simulator
 from envs.spec import EnvConfig
 from perception.errors import InputError
@@ -43,7 +43,8 @@ class Acted:
         """
         check_sizes(task, self.observations.shape[1], self.actions.shape[1], self.where)
         self._begin(simulator, task)
-        start, apart = simulator.save_state(), [self._apart(0, simulator.observation())]
+        start = simulator.save_state()
+        drifts = [apart(task, simulator.observation(), self.observations[0])]
         actions = np.clip(self.actions, -1, 1).astype(np.float32)
         states, scenes, outcomes = [], [], []
         for step, action in enumerate(actions):
@@ -51,7 +52,7 @@ class Acted:
             scenes.append(simulator.scene_state())
             outcomes.append(simulator.step(action))
             if step + 1 < len(self.observations):
-                apart.append(self._apart(step + 1, simulator.observed))
+                drifts.append(apart(task, simulator.observed, self.observations[step + 1]))
         recording = Recording(
             np.array(states, np.float32),
             actions,
@@ -60,7 +61,7 @@ class Acted:
             np.array(scenes, np.float64),
             _unseeded(start),
         )
-        return recording, _drift(apart)
+        return recording, _drift(drifts)
 
     def _begin(self, simulator: AdroitSimulator, task: str) -> None:
         start = self.start
@@ -72,9 +73,6 @@ class Acted:
                 place(simulator, recover(simulator, task, first, known=start))
         except InputError as error:
             raise InputError(f"{self.where}: {error}") from error
-
-    def _apart(self, step: int, ours: Float[np.ndarray, " feature"]) -> float:
-        return float(np.abs(ours - self.observations[step]).max())
 
 
 @dataclass(frozen=True)
@@ -103,14 +101,14 @@ class Placed:
         """
         check_sizes(task, self.observations.shape[1], self.actions.shape[1], self.where)
         starts: list[np.ndarray] = []
-        states, scenes, reached, apart = [], [], [], []
+        states, scenes, reached, drifts = [], [], [], []
         for moment, observation in zip(self.moments, self.observations, strict=True):
             place(simulator, moment)
             starts = starts or [simulator.save_state()]
             states.append(simulator.readings())
             scenes.append(simulator.scene_state())
             reached.append(simulator.reached())
-            apart.append(float(np.abs(simulator.observation() - observation).max()))
+            drifts.append(apart(task, simulator.observation(), observation))
         recording = Recording(
             np.array(states[:-1], np.float32),
             np.clip(self.actions, -1, 1).astype(np.float32),
@@ -119,7 +117,7 @@ class Placed:
             np.array(scenes[:-1], np.float64),
             _unseeded(starts[0]),
         )
-        return recording, _drift(apart)
+        return recording, _drift(drifts)
 
 
 Job = Acted | Placed
@@ -147,5 +145,5 @@ def _unseeded(start: Float[np.ndarray, " number"]) -> Provenance:
     return Provenance(seed=-1, noise=0.0, random_share=0.0, start=start)
 
 
-def _drift(apart: list[float]) -> Drift:
-    return Drift(float(np.median(apart)), float(np.max(apart)), apart[-1])
+def _drift(drifts: list[float]) -> Drift:
+    return Drift(float(np.median(drifts)), float(np.max(drifts)), drifts[-1])
