@@ -8,16 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from datasets.behaviour import BehaviourConfig
-from datasets.collecting import CollectConfig, describe, source_commit, versions
 from datasets.compression import StoreFormat
 from datasets.doors import from_d4rl, from_dapg, from_dp3, from_minari, from_robomimic, incoming
+from datasets.doors.describing import describe_drawn, describe_seen
 from datasets.doors.detecting import detect
 from datasets.doors.replaying import make_work
 from datasets.doors.source import Converted, Source, fingerprint
 from datasets.parallel import parallel_map
 from datasets.store import EpisodeStore
-from envs.make import make_scene, make_simulator, settled
+from envs.make import make_simulator, settled
 from envs.spec import EnvConfig, seen
 from perception.errors import InputError
 
@@ -101,11 +100,15 @@ def bring_in(config: ConvertConfig, path: Path, format_: str) -> None:
     # One recorded action is one simulator step, and an episode is as long as it was.
     env = replace(config.env, action_repeat=1, episode_steps=max(source.lengths))
     env = seen(env, config.points, config.cameras, config.colour)
-    attributes = describe_drawn(config, env) if source.simulated else describe_seen(config, source)
+    stored = StoreFormat(config.zarr_format, config.error_mm)
+    if source.simulated:
+        attributes = describe_drawn(env, config.images, stored)
+    else:
+        check_actions(config, source)
+        attributes = describe_seen(config.task or env.name, config.images, stored)
     origin = {"format": format_, **fingerprint(path), "options": source.options}
     attributes["identity"]["source"] = origin
     attributes["conversion"] = {**origin, **source.about}
-    stored = StoreFormat(config.zarr_format, config.error_mm)
     with EpisodeStore.writing(config.to, stored, attributes) as store:
         jobs = map(source.read, range(store.episodes, len(source.lengths)))
         made = _drawn(config, env, jobs) if source.simulated else map(Converted, jobs)
@@ -144,57 +147,18 @@ def open_source(config: ConvertConfig, path: Path, format_: str) -> Source:
     return openers[format_](path)
 
 
-def describe_drawn(config: ConvertConfig, env: EnvConfig) -> dict[str, Any]:
-    """Say how a store of a simulator's states is seen, as collecting it would."""
-    simulator = make_simulator(env)
-    collected = CollectConfig(
-        env=env,
-        behaviour=BehaviourConfig("recorded", None, (0.0, 0.0), (0.0, 0.0)),
-        episodes=0,
-        out=config.to,
-        seed=-1,
-        workers=config.workers,
-        launcher=config.launcher,
-        images=config.images,
-        points=None,  # As `env` has it, like the next two.
-        cameras=None,
-        colour=None,
-        zarr_format=config.zarr_format,
-        error_mm=config.error_mm,
-    )
-    return describe(collected, simulator, make_scene(simulator, env))
-
-
-def describe_seen(config: ConvertConfig, source: Source) -> dict[str, Any]:
-    """Say of clouds that were recorded elsewhere what is known of them.
+def check_actions(config: ConvertConfig, source: Source) -> None:
+    """Refuse clouds of another task, unless it is given a name of its own.
 
     Raises:
-        InputError: The actions are not those of the task, and no other name is given.
+        InputError: The actions are not those of the task.
     """
-    task = config.task or config.env.name
     own = source.action_size if config.task else make_simulator(config.env).action_size
     if own != source.action_size:
         raise InputError(
-            f"Actions of {source.action_size} numbers are not {task}'s, which has {own}: choose"
-            " another env=, or name a task of your own by task="
+            f"Actions of {source.action_size} numbers are not {config.env.name}'s, which has {own}:"
+            " choose another env=, or name a task of your own by task="
         )
-    return {
-        "identity": {
-            "task": task,
-            "behaviour": {"name": "recorded"},
-            "seed": -1,
-            "images": list(config.images),
-            "zarr_format": config.zarr_format,
-            "error_mm": config.error_mm,
-        },
-        "task": task,
-        "frame": "as recorded",
-        "units": "as recorded",
-        "cameras": {},
-        "model_edits": [],
-        "versions": versions(),
-        "source_commit": source_commit(),
-    }
 
 
 def _drawn(config: ConvertConfig, env: EnvConfig, jobs: Iterable[Any]) -> Iterator[Converted]:

@@ -116,7 +116,7 @@ class AdroitSimulator:
 
     def reset(self, seed: int) -> None:
         """Start the episode of a seed."""
-        self._env.reset(seed=seed)
+        self.observed, _ = self._env.reset(seed=seed)
 
     def step(self, action: Float[np.ndarray, " action"]) -> Outcome:
         """Repeat an action, and sum its rewards."""

@@ -17,7 +17,8 @@ from datasets.rendering import render_again
 from datasets.store import EpisodeStore
 from datasets.windows import load_windows
 from envs.adroit import AdroitSimulator
-from envs.adroit_moment import DRAWN, Moment, place, recover
+from envs.adroit_moment import DRAWN, Moment, place
+from envs.adroit_recovery import recover
 from perception.errors import InputError
 from tests.conftest import task_config
 from tests.test_render import render_config
@@ -129,7 +130,7 @@ def _gymnasium_episode(seed: int, steps: int, with_states: bool) -> dict[str, An
         "rewards": rewards,
         "terminations": [False] * steps,
         "truncations": [False] * (steps - 1) + [True],
-        "infos": {"state": infos} if with_states else None,
+        "infos": {"state": infos} if with_states else {"success": np.zeros(steps + 1, bool)},
     }
 
 

@@ -11,7 +11,8 @@ from datasets.doors.source import Converted, Drift
 from datasets.episode import Provenance, Recording
 from datasets.record import render
 from envs.adroit import AdroitSimulator
-from envs.adroit_moment import Moment, apart, check_sizes, place, recover
+from envs.adroit_moment import Moment, apart, check_sizes, place
+from envs.adroit_recovery import recover
 from envs.make import make_scene, make_simulator
 from envs.spec import EnvConfig
 from perception.errors import InputError
