@@ -14,13 +14,15 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from configs.schema import script
+from datasets.card_files import keep_card
 from datasets.converting import ConvertConfig, convert
 
 
 @script("convert", ConvertConfig)
 def main(config: ConvertConfig) -> None:
-    """Convert."""
-    convert(config)
+    """Convert; a store gets its card."""
+    if convert(config):
+        keep_card(config.to)
 
 
 if __name__ == "__main__":

@@ -50,8 +50,11 @@ class ConvertConfig:
     error_mm: float
 
 
-def convert(config: ConvertConfig) -> None:
+def convert(config: ConvertConfig) -> bool:
     """Convert; an unfinished store goes on where it was.
+
+    Returns:
+        Whether a store was written.
 
     Raises:
         InputError: The format is unknown, the data damaged or another task's, or `to` is taken.
@@ -68,6 +71,7 @@ def convert(config: ConvertConfig) -> None:
     else:
         raise InputError(f"{path} is {format_}: convert it to a store first (to=<name>.zarr)")
     logger.info("written to %s", config.to)
+    return target == "store"
 
 
 def resolve_target(config: ConvertConfig, format_: str) -> str:

@@ -9,6 +9,7 @@ from perception.errors import InputError
 from perception.sampling import farthest_points
 
 Clouds = Float[np.ndarray, "time point channel"]
+Cleaned = Float[np.ndarray, "time wanted kept"]
 
 
 def check_shape(shape: tuple[int, ...], colour: bool | None, where: str) -> None:
@@ -37,7 +38,7 @@ def colour_scale(blocks: Iterable[Clouds]) -> float:
 
 def cleaned(
     clouds: Clouds, *, count: int | None, colour: bool | None, scale: float, where: str
-) -> Clouds:
+) -> Cleaned:
     """Make recorded clouds ours.
 
     Args:
