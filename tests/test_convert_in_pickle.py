@@ -81,7 +81,7 @@ def hostile_files(mark: Path) -> dict[str, bytes]:
         "builtins.eval": Hostile(eval, python),
         "builtins.exec": Hostile(exec, python),
         "builtins.getattr": Hostile(getattr, np.zeros(1), "tofile"),
-        "builtins.open": Hostile(builtins.open, str(mark), "w"),
+        "io.open": Hostile(builtins.open, str(mark), "w"),
         "numpy.save": Hostile(np.save, str(mark), 1),
         "numpy.memmap": Hostile(np.memmap, str(mark), "u1", "w+", 0, 1),
         "numpy.load": Hostile(np.load, str(victim), None, True),
