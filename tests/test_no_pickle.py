@@ -15,6 +15,7 @@ import zarr
 from datasets.store import EpisodeStore
 from perception.errors import InputError
 from tests.killing import everything
+from tests.test_store import PLAIN
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADERS = {  # The argument that keeps each from running what it reads.
@@ -81,7 +82,7 @@ def test_a_hostile_store_runs_nothing(
     with pytest.raises(InputError, match=f"{name}.*(is not read|cannot be read)"):
         everything(EpisodeStore.open(store))
     said = EpisodeStore.open(tiny_store).attributes
-    with pytest.raises(InputError, match=name), EpisodeStore.writing(store, None, said):
+    with pytest.raises(InputError, match=name), EpisodeStore.writing(store, PLAIN, said):
         pass
     assert not mark.exists()
 
