@@ -1,6 +1,7 @@
 """The arrays of a store, by name: plain numbers only, opened once, read with care, grown ahead."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from perception.errors import InputError
 PLAIN_CODECS = {"blosc", "bytes", "fixedscaleoffset", "zstd", *CHECKSUMS}
 DESCRIPTIONS = (".zarray", "zarr.json")
 NO_ARRAY = (ValueError, TypeError, KeyError, AttributeError, FileNotFoundError)
+ADDING = "adding"  # The folder of arrays that are not whole yet.
 SPARE_CHUNKS = 100  # Arrays grow by this many at a time: growing costs as much as writing.
 
 
@@ -78,6 +80,31 @@ class StoreArrays:
             spare = SPARE_CHUNKS * chunk
             array.resize((-(-end // spare) * spare, *array.shape[1:]))
         array[start:end] = values
+
+    def add(
+        self, name: str, parts: Iterable[np.ndarray], about: dict[str, str], *, chunk: int
+    ) -> None:
+        """Write a whole array aside, and put it in its place at once; one that is there goes.
+
+        Args:
+            name: With its folder, e.g. `data/visual_feature`.
+            parts: Its rows, in order.
+            about: Attributes of its own.
+            chunk: Rows of a chunk.
+        """
+        folder, _, own = name.partition("/")
+        aside, row = f"{ADDING}/{own}", 0
+        shutil.rmtree(self._path / ADDING, ignore_errors=True)  # Of a writer that was killed.
+        for values in parts:
+            self.write(aside, values, row, chunk=chunk)
+            row += len(values)
+        self[aside].resize((row, *self[aside].shape[1:]))
+        self[aside].attrs.update(about)
+        shutil.rmtree(self._path / name, ignore_errors=True)
+        (self._path / aside).rename(self._path / folder / own)
+        shutil.rmtree(self._path / ADDING)
+        self._open.clear()
+        self._names.clear()
 
     def _create(self, name: str, values: np.ndarray, chunk: int) -> None:
         said: Any = self._group.attrs

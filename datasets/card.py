@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -17,7 +17,7 @@ DP3_POINT_BYTES = 6 * 4  # DP3 stores position and colour of every point as floa
 class SummaryConfig:
     """What to summarise, and where to keep it."""
 
-    data: Path
+    data: tuple[Path, ...]
     out: Path | None
 
 
@@ -30,7 +30,9 @@ class Outcomes:
         returns: Sum of the rewards.
         at_end: Whether the goal was reached at the last step.
         ever: Whether it was reached at any.
-        noise: Standard deviation of the noise on the behaviour's actions.
+        noise: Standard deviation of the noise on the behaviour's actions; 0 where not known.
+        agent_steps: How many steps a learning agent had taken before; 0 for other behaviours.
+        judged: Whether rewards and successes were recorded; where not, they are given as 0.
         success_at: Which of the two counts, by the task's rule: `end` or `ever`.
     """
 
@@ -39,6 +41,8 @@ class Outcomes:
     at_end: Bool[np.ndarray, " episode"]
     ever: Bool[np.ndarray, " episode"]
     noise: Float[np.ndarray, " episode"]
+    agent_steps: Int[np.ndarray, " episode"]
+    judged: bool
     success_at: str
 
     @property
@@ -55,6 +59,16 @@ class NoiseBand:
     high: float
     episodes: int
     successes: int
+
+
+@dataclass(frozen=True)
+class Tenth:
+    """A tenth of the episodes, in the order of time: of an agent's life, or of recording."""
+
+    first_agent_step: int
+    episodes: int
+    successes: int
+    mean_return: float
 
 
 @dataclass(frozen=True)
@@ -75,7 +89,11 @@ class Card:
         success_at: Which success counts, by the task's rule: `end` or `ever`.
         at_end: Episodes that have reached the goal at their last step.
         ever: Episodes that have reached it at any.
+        judged: Whether rewards and successes were recorded.
         return_quantiles: Least, quarter, median, three quarters, greatest.
+        along_time: From the first tenth of the episodes to the last.
+        action_quantiles: The same five of every number of an action.
+        state_quantiles: Of every reading of the robot.
         noise_bands: Success from the least noisy quarter of the episodes to the noisiest.
         stored_bytes: The whole folder on disk.
         dp3_cloud_bytes: What DP3's float32 positions and colours would take for these clouds.
@@ -87,7 +105,11 @@ class Card:
     success_at: str
     at_end: int
     ever: int
+    judged: bool
     return_quantiles: tuple[float, ...]
+    along_time: tuple[Tenth, ...]
+    action_quantiles: tuple[tuple[float, ...], ...]
+    state_quantiles: tuple[tuple[float, ...], ...]
     noise_bands: tuple[NoiseBand, ...]
     arrays: tuple[ArrayCard, ...]
     stored_bytes: int
@@ -95,22 +117,35 @@ class Card:
 
     @property
     def cloud_bytes(self) -> int:
-        """What the clouds take on disk."""
-        return next(array.stored_bytes for array in self.arrays if array.name == "point_cloud")
+        """What the clouds take on disk; 0 where there are none."""
+        return sum(array.stored_bytes for array in self.arrays if array.name == "point_cloud")
+
+    @property
+    def successes(self) -> int:
+        """Episodes that succeeded under their task's rule."""
+        return self.at_end if self.success_at == "end" else self.ever
 
 
 def outcomes(store: EpisodeStore) -> Outcomes:
     """Read what each episode came to."""
     ends = store.episode_ends
     starts = np.concatenate([[0], ends[:-1]])
-    rewards, successes = store.read("reward").astype(np.float64), store.read("success").astype(bool)
+    judged = {"reward", "success"} <= set(store.names)
+    rewards, successes = (
+        store.read(name) if judged else np.zeros(store.steps) for name in ("reward", "success")
+    )
+    successes = successes.astype(bool)
+    known = {n: store.read(f"meta/{n}") for n in ("noise", "agent_step") if store.has(f"meta/{n}")}
+    env: dict[str, Any] = store.attributes["identity"].get("env", {})
     return Outcomes(
         lengths=ends - starts,
-        returns=np.add.reduceat(rewards, starts),
+        returns=np.add.reduceat(rewards.astype(np.float64), starts),
         at_end=successes[ends - 1],
         ever=np.logical_or.reduceat(successes, starts),
-        noise=store.read("meta/noise"),
-        success_at=cast(str, store.attributes["identity"]["env"]["success_at"]),
+        noise=known.get("noise", np.zeros(len(ends))),
+        agent_steps=known.get("agent_step", np.zeros(len(ends), np.int64)),
+        judged=judged,
+        success_at=env.get("success_at", "ever"),
     )
 
 
@@ -118,7 +153,7 @@ def make_card(store: EpisodeStore) -> Card:
     """Count and measure a store."""
     known = outcomes(store)
     arrays = tuple(_measure(store, name) for name in store.names)
-    points = next(array.shape[1] for array in arrays if array.name == "point_cloud")
+    points = sum(array.shape[1] for array in arrays if array.name == "point_cloud")
     return Card(
         task=store.attributes["task"],
         episodes=store.episodes,
@@ -126,12 +161,40 @@ def make_card(store: EpisodeStore) -> Card:
         success_at=known.success_at,
         at_end=int(known.at_end.sum()),
         ever=int(known.ever.sum()),
+        judged=known.judged,
         return_quantiles=tuple(float(q) for q in np.quantile(known.returns, QUANTILES)),
+        along_time=along_time(known),
+        action_quantiles=_rounded(quantiles(store.read("action"))),
+        state_quantiles=_rounded(quantiles(store.read("state"))),
         noise_bands=noise_bands(known),
         arrays=arrays,
-        stored_bytes=folder_bytes(store.path),
+        stored_bytes=folder_bytes(store.path) - card_bytes(store.path),
         dp3_cloud_bytes=store.steps * points * DP3_POINT_BYTES,
     )
+
+
+def along_time(known: Outcomes) -> tuple[Tenth, ...]:
+    """Tell how success and return change from the first tenth of the episodes to the last."""
+    order = np.argsort(known.agent_steps, kind="stable")
+    tenths = [rows for rows in np.array_split(order, 10) if len(rows)]
+    return tuple(
+        Tenth(
+            int(known.agent_steps[rows[0]]),
+            len(rows),
+            int(known.successes[rows].sum()),
+            float(known.returns[rows].mean()),
+        )
+        for rows in tenths
+    )
+
+
+def quantiles(values: Float[np.ndarray, "step number"]) -> Float[np.ndarray, "quantile number"]:
+    """Give the spread of every column."""
+    return np.quantile(values.astype(np.float64), QUANTILES, axis=0)
+
+
+def _rounded(found: Float[np.ndarray, "quantile number"]) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(f"{value:.4g}") for value in column) for column in found.T)
 
 
 def noise_bands(known: Outcomes) -> tuple[NoiseBand, ...]:
@@ -147,6 +210,11 @@ def noise_bands(known: Outcomes) -> tuple[NoiseBand, ...]:
         )
         for rows in bands
     )
+
+
+def card_bytes(path: Path) -> int:
+    """Add up the files of the card that lies in a store."""
+    return sum(file.stat().st_size for file in path.glob("card.*"))
 
 
 def folder_bytes(path: Path) -> int:

@@ -13,6 +13,7 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from configs.schema import script
+from datasets.card_files import keep_card
 from datasets.collecting import CollectConfig, collect
 from policy.recording import make_planner_work
 
@@ -21,6 +22,7 @@ from policy.recording import make_planner_work
 def main(config: CollectConfig) -> None:
     """Collect."""
     collect(config, make_planner_work)
+    keep_card(config.out)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from datasets.card import Outcomes
 from datasets.viewpoint import Viewpoint, stand_back
 from perception.camera import Pinhole, project
 
@@ -19,7 +18,6 @@ INK, GRID, SUCCESS, FAILURE = "#33415c", "#e3e7ed", "#2a9d6f", "#d1603d"
 BEHIND_COLOUR = "#c3cad4"  # Behind clouds with colour, which may be white.
 DPI = 110
 TILE_PX, LEFT_PX, TOP_PX = (300, 240), 130, 40  # (Width, height) of a tile; margins.
-SMOOTHED_EPISODES = 25
 
 
 def episode_plot(
@@ -41,27 +39,6 @@ def episode_plot(
     lower.set_xlabel("step")
     reached = "goal reached where green" if successes.any() else "goal never reached"
     upper.set_title(reached, fontsize=9, color=SUCCESS if successes.any() else FAILURE, loc="left")
-    return to_png(figure)
-
-
-def profile_plot(known: Outcomes) -> bytes:
-    """Draw a store: return of every episode, success along it, and what noise does to both."""
-    figure = new_figure(11, 3.3)
-    returns, success, noise = figure.subplots(1, 3)
-    colours = np.where(known.successes, SUCCESS, FAILURE)
-    order = np.argsort(known.returns)
-    ranks = np.arange(len(order))
-    returns.bar(ranks, known.returns[order], width=1.0, color=colours[order])
-    dress(returns, "episodes, by return", "return")
-    success.plot(_smoothed(known.successes), color=SUCCESS, linewidth=1.6)
-    success.axhline(known.successes.mean(), color=INK, linewidth=1, linestyle=":")
-    success.set_ylim(-0.03, 1.03)
-    dress(success, "episode, as recorded", f"success (mean of {SMOOTHED_EPISODES} around)")
-    noise.scatter(known.noise, known.returns, s=14, c=colours, alpha=0.75, linewidths=0)
-    dress(noise, "noise on the behaviour's actions", "return")
-    for label, colour in (("success", SUCCESS), ("failure", FAILURE)):
-        noise.scatter([], [], s=14, color=colour, label=label)
-    noise.legend(frameon=False, fontsize=8, labelcolor=INK)
     return to_png(figure)
 
 
@@ -114,13 +91,6 @@ def frame(tile: Axes, pixels: Float[np.ndarray, "point 2"]) -> None:
     (left, top), (right, bottom) = (low + high) / 2 - half, (low + high) / 2 + half
     tile.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
     tile.spines[:].set_color(GRID)
-
-
-def _smoothed(values: Bool[np.ndarray, " episode"]) -> Float[np.ndarray, " episode"]:
-    """Average each value with its neighbours; fewer at the ends."""
-    width = np.ones(min(SMOOTHED_EPISODES, len(values)))
-    summed, counted = (np.convolve(v, width, "same") for v in (values, np.ones(len(values))))
-    return summed / counted
 
 
 def new_figure(width_in: float, height_in: float, *, constrained: bool = True) -> Figure:

@@ -13,6 +13,7 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from configs.schema import script
+from datasets.card_files import keep_card
 from datasets.rendering import RenderConfig, render_again
 
 
@@ -20,6 +21,7 @@ from datasets.rendering import RenderConfig, render_again
 def main(config: RenderConfig) -> None:
     """Render."""
     render_again(config)
+    keep_card(config.out)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ def render_again(config: RenderConfig) -> None:
     source = EpisodeStore.open(config.data)
     if config.out.resolve() == config.data.resolve():
         raise InputError(f"out={config.out} is the store that is read; choose another out=")
+    if "sim_state" not in source.names:
+        raise InputError(f"{config.data} holds no simulator state: it cannot be drawn again")
     wanted = as_collected(source, config)
     with EpisodeStore.writing(config.out, wanted.format, describe(wanted)) as store:
         drawn = Source(

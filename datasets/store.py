@@ -19,7 +19,7 @@ Points are kept as 16-bit integers through a standard codec: every reader sees f
 `error_mm` from what was rendered.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -264,6 +264,31 @@ class EpisodeStore:
         end = np.array([start + len(recording)])
         self._arrays.write(ENDS, end, row, chunk=CHUNK_EPISODES)
         self.episode_ends = np.append(ends, end)
+
+    def add_array(self, name: str, parts: Iterable[np.ndarray], about: dict[str, str]) -> None:
+        """Write a further array under `data`, wholly or not at all; one of that name is replaced.
+
+        Args:
+            name: Without its folder.
+            parts: Its rows in order, one for each step.
+            about: What to say of it.
+
+        Raises:
+            InputError: Another process is writing this store.
+        """
+        with only_writer(self.path):
+            writable = StoreArrays(self.path, open_group(self.path, "r+"))
+            writable.add(f"data/{name}", parts, about, chunk=CHUNK_STEPS)
+        self._arrays = StoreArrays(self.path, self._group)
+
+    def about(self, name: str) -> dict[str, Any]:
+        """Give what an array under `data` says of itself.
+
+        Raises:
+            InputError: There is no such array.
+        """
+        self.read(name, slice(0, 0))  # There it is, or here it is said that it is not.
+        return dict(self._arrays[f"data/{name}"].attrs)
 
     def keep(self, episodes: int) -> None:
         """Forget all but the first episodes, the newest first to go."""

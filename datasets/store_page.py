@@ -1,15 +1,12 @@
 """The page and the card of a store: what it holds, some episodes as films, where it comes from."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from datasets import pages, plots
-from datasets.card import Card, Outcomes, outcomes
+from datasets import pages, plots, store_plots
+from datasets.card import Outcomes
 from datasets.episode import Episode, Recording
 from datasets.pages import Html
 from datasets.playback import Film, as_html
@@ -31,10 +28,10 @@ def store_page(
         " they have no colour of their own."
     )
     parts = [
-        _overview(store, known),
+        overview(store, known),
         pages.together(pages.heading("At a glance"), pages.figure(sheet, caption)),
         *(_episode_part(name, episode, film) for name, (episode, film) in shown.items()),
-        _provenance_part(store),
+        provenance_part(store),
     ]
     return pages.page(f"{store.attributes['task']}: recorded episodes", parts)
 
@@ -59,20 +56,32 @@ def _title(known: Outcomes, index: int) -> str:
     return f"episode {index}\nreturn {known.returns[index]:.4g}\n{verdict}"
 
 
-def _overview(store: EpisodeStore, known: Outcomes) -> Html:
-    """Say in a sentence and a figure what the store holds."""
-    behaviour = store.attributes["identity"]["behaviour"]["name"]
-    rate = known.successes.mean()
-    rule = "at their last step" if known.success_at == "end" else "at some step"
-    least, median, greatest = np.quantile(known.returns, [0, 0.5, 1])
-    told = (
-        f"{store.episodes} episodes of {store.attributes['task']}, {store.steps:,} steps, recorded"
-        f" with the behaviour “{behaviour}” at noise {known.noise.min():.2f} to"
-        f" {known.noise.max():.2f}. {known.successes.sum()} of them ({rate:.0%}) have reached the"
-        f" goal {rule}, which is what counts here. Returns run from {least:.4g} over a median of"
-        f" {median:.4g} to {greatest:.4g}."
-    )
-    return pages.together(pages.paragraph(told), pages.figure(plots.profile_plot(known)))
+def overview(store: EpisodeStore, known: Outcomes) -> Html:
+    """Say in a sentence and two figures what the store holds."""
+    task, episodes = store.attributes["task"], f"{store.episodes:,} episodes"
+    told = f"{episodes} of {task}, {store.steps:,} steps, made by: {_maker(store)}. "
+    if known.judged:
+        rate = known.successes.mean()
+        rule = "at their last step" if known.success_at == "end" else "at some step"
+        least, median, greatest = np.quantile(known.returns, [0, 0.5, 1])
+        told += (
+            f"{known.successes.sum():,} of them ({rate:.0%}) have reached the goal {rule}, which"
+            f" is what counts here. Returns run from {least:.4g} over a median of {median:.4g} to"
+            f" {greatest:.4g}."
+        )
+    else:
+        told += "Neither rewards nor successes were recorded."
+    parts = [pages.paragraph(told)]
+    parts += [pages.figure(store_plots.profile_plot(known))] if known.judged else []
+    caption = "The spread of what was done and sensed; darker is more often."
+    return pages.together(*parts, pages.figure(store_plots.coverage_plot(store), caption))
+
+
+def _maker(store: EpisodeStore) -> str:
+    """Name who acted."""
+    identity = store.attributes["identity"]
+    behaviour = identity.get("behaviour", identity.get("demonstrator"))
+    return "unknown" if behaviour is None else _listed({"behaviour": behaviour.get("name", "")})
 
 
 def _episode_part(title: str, episode: Episode, film: Film) -> Html:
@@ -110,22 +119,35 @@ def _about(recording: Recording) -> dict[str, str | float]:
     return known
 
 
-def _provenance_part(store: EpisodeStore) -> Html:
+def provenance_part(store: EpisodeStore) -> Html:
     """Say everything that made the data."""
     attributes = store.attributes
-    identity = attributes["identity"]
+    identity, said = attributes["identity"], attributes.get
     about = {
         "store": str(store.path),
         "task": attributes["task"],
-        "seed": str(identity["seed"]),
-        "behaviour": _listed(identity["behaviour"]),
-        "cameras": "; ".join(f"{n} at {_place(c)} m" for n, c in attributes["cameras"].items()),
-        "view": _listed(identity["env"]["view"]),
-        "frame and units": f"{attributes['frame']}; {attributes['units']}",
-        "versions": _listed(attributes["versions"]),
-        "source commit": attributes["source_commit"] or "not recorded",
+        **_flat(identity),
+        "cameras": "; ".join(f"{n} at {_place(c)} m" for n, c in said("cameras", {}).items()),
+        "frame and units": f"{said('frame', 'unknown')}; {said('units', 'unknown')}",
+        "versions": _listed(said("versions", {})),
+        "source commit": said("source_commit", None) or "not recorded",
     }
     return pages.together(pages.heading("Where it comes from"), pages.facts(about))
+
+
+def _flat(identity: dict[str, Any]) -> dict[str, str]:
+    """List nested values by the path of their keys: one line for each group of plain ones."""
+    lines: dict[str, str] = {}
+    plain = {k: v for k, v in identity.items() if not isinstance(v, dict)}
+    for key, value in plain.items():
+        lines[key.replace("_", " ")] = "null" if value is None else str(value)
+    for key, value in identity.items():
+        if isinstance(value, dict):
+            inner = {k: v for k, v in value.items() if not isinstance(v, dict)}
+            lines[key.replace("_", " ")] = _listed(inner)
+            deeper = {f"{key}: {k}": v for k, v in value.items() if isinstance(v, dict)}
+            lines |= _flat(deeper)
+    return lines
 
 
 def _place(camera: dict[str, Any]) -> str:
@@ -142,12 +164,3 @@ def pinhole(camera: dict[str, Any]) -> Pinhole:
     (focal_px, _, cx), (_, _, cy), _ = camera["intrinsics"]
     width, height = round(2 * cx + 1), round(2 * cy + 1)  # See `perception.camera`.
     return Pinhole(width, height, focal_px, np.array(camera["world_from_camera"]))
-
-
-def write_card(card: Card, store: EpisodeStore, path: Path) -> None:
-    """Keep a store's figures as JSON, with how it was made, and plot its episodes beside it."""
-    said = store.attributes
-    made = {key: said[key] for key in ("identity", "versions", "source_commit")}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**asdict(card), **made}, indent=2) + "\n")
-    path.with_suffix(".png").write_bytes(plots.profile_plot(outcomes(store)))

@@ -2,7 +2,8 @@
 
     python datasets/summary.py data=data/adroit-door.zarr
 
-Prints episodes, success, returns, how success falls with noise, and what it all takes on disk.
+Prints episodes, success and returns, how they change along time and with noise, and what it all
+takes on disk; of several stores (data=[a.zarr,b.zarr]) also one table of all.
 """
 
 import sys
@@ -16,21 +17,64 @@ from rich.table import Table
 
 from configs.schema import script
 from datasets.card import Card, SummaryConfig, make_card
+from datasets.card_files import write_card
 from datasets.store import EpisodeStore
-from datasets.store_page import write_card
+from perception.errors import InputError
 
 
 @script("summary", SummaryConfig)
 def main(config: SummaryConfig) -> None:
-    """Print the card of a store."""
-    store = EpisodeStore.open(config.data)
-    card = make_card(store)
+    """Print the card of each store, and of several a table with a line for each."""
+    if config.out is not None and len(config.data) > 1:
+        raise InputError("out= keeps one card: give one store as data=")
     console = Console()
-    for table in (outcome_table(card), noise_table(card), array_table(card)):
-        console.print(table)
-    if config.out is not None:
-        write_card(card, store, config.out)
-        console.print(f"written to {config.out} and {config.out.with_suffix('.png')}")
+    cards = []
+    for path in config.data:
+        store = EpisodeStore.open(path)
+        cards.append(make_card(store))
+        for table in tables(cards[-1]):
+            console.print(table)
+        if config.out is not None:
+            write_card(cards[-1], store, config.out)
+            console.print(f"written to {config.out} and {config.out.with_suffix('.png')}")
+    if len(cards) > 1:
+        console.print(suite_table(cards))
+
+
+def tables(card: Card) -> list[Table]:
+    """Set out a card."""
+    learned = card.along_time[-1].first_agent_step > 0
+    judged = [time_table(card), *([] if learned else [noise_table(card)])] if card.judged else []
+    return [outcome_table(card), *judged, array_table(card)]
+
+
+def suite_table(cards: list[Card]) -> Table:
+    """Set out several stores, a line for each, and all together."""
+    header = ("store of", "episodes", "steps", "successes", "share", "return, median")
+    table = Table(*header, title="All stores")
+    for card in cards:
+        counts = (f"{card.episodes:,}", f"{card.steps:,}", f"{card.successes:,}")
+        rate = f"{card.successes / card.episodes:.0%}" if card.judged else "not recorded"
+        table.add_row(card.task, *counts, rate, f"{card.return_quantiles[2]:.4g}")
+    table.add_section()
+    names = ("episodes", "steps", "successes")
+    episodes, steps, successes = (sum(getattr(card, n) for card in cards) for n in names)
+    share = f"{successes / episodes:.0%}"
+    table.add_row("all", f"{episodes:,}", f"{steps:,}", f"{successes:,}", share, "")
+    return table
+
+
+def time_table(card: Card) -> Table:
+    """Set out success and return along time, in tenths."""
+    learned = card.along_time[-1].first_agent_step > 0
+    when = "agent's step" if learned else "tenth"
+    table = Table(when, "episodes", "successes", "share", "mean return", title="Along time")
+    for number, tenth in enumerate(card.along_time, start=1):
+        start = f"from {tenth.first_agent_step:,}" if learned else str(number)
+        share = f"{tenth.successes / tenth.episodes:.0%}"
+        counts = (str(tenth.episodes), str(tenth.successes), share)
+        table.add_row(start, *counts, f"{tenth.mean_return:.4g}")
+    return table
 
 
 def outcome_table(card: Card) -> Table:
@@ -38,12 +82,16 @@ def outcome_table(card: Card) -> Table:
     table = Table("", "", title=card.task, show_header=False)
     table.add_row("episodes", f"{card.episodes:,}")
     table.add_row("steps", f"{card.steps:,}")
-    for rule, name, count in (
+    rules = (
         ("end", "success at the last step", card.at_end),
         ("ever", "success at any step", card.ever),
-    ):
+    )
+    for rule, name, count in rules if card.judged else ():
         counting = " (counts for this task)" if rule == card.success_at else ""
         table.add_row(name, f"{count:,} = {count / card.episodes:.1%}{counting}")
+    if not card.judged:
+        table.add_row("rewards and successes", "not recorded")
+        return table
     least, quarter, median, three_quarters, greatest = card.return_quantiles
     table.add_row("return, median", f"{median:.4g}")
     table.add_row("return, middle half", f"{quarter:.4g} to {three_quarters:.4g}")
@@ -63,11 +111,13 @@ def noise_table(card: Card) -> Table:
 
 def array_table(card: Card) -> Table:
     """Set out the arrays and their size on disk, against DP3's clouds."""
-    a_step = card.dp3_cloud_bytes // card.steps
-    told = (
-        f"DP3 keeps clouds of this size as float32 with colour: {a_step:,} bytes a step,"
-        f" {card.dp3_cloud_bytes / card.cloud_bytes:.1f} times as much"
-    )
+    told = None
+    if card.cloud_bytes:
+        told = (
+            f"DP3 keeps clouds of this size as float32 with colour:"
+            f" {card.dp3_cloud_bytes // card.steps:,} bytes a step,"
+            f" {card.dp3_cloud_bytes / card.cloud_bytes:.1f} times as much"
+        )
     table = Table("array", "shape", "type", "bytes", "a step", title="On disk", caption=told)
     for array in card.arrays:
         sizes = (f"{array.stored_bytes:,}", f"{array.stored_bytes / card.steps:,.1f}")

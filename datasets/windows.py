@@ -6,7 +6,7 @@ inside. Observations are the first `history` steps of the window; the action at 
 is the one taken at the current step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +17,14 @@ from torch import Tensor
 
 from datasets.store import EpisodeStore
 from perception.errors import InputError
-from perception.observation import Observation
+from perception.observation import Encoded, Observation
 
 
 @dataclass(frozen=True)
 class Batch:
     """Recent observations, and the chunk of actions around the current step."""
 
-    observations: Observation[Tensor]  # Leading axes: batch, history.
+    observations: Observation[Tensor] | Encoded[Tensor]  # Leading axes: batch, history.
     actions: Float[Tensor, "batch horizon action"]
 
 
@@ -40,7 +40,7 @@ class Windows:
 
     def __init__(
         self,
-        observations: Observation[Tensor],
+        observations: Observation[Tensor] | Encoded[Tensor],
         actions: Float[Tensor, "step action"],
         rows: Int[Tensor, "window horizon"],
         history: int,
@@ -58,16 +58,23 @@ class Windows:
 
     def to(self, device: torch.device) -> "Windows":
         """Move everything to a device."""
-        observations = Observation(
-            self.observations.points.to(device), self.observations.state.to(device)
-        )
+        observations = _each(self.observations, lambda values: values.to(device))
         return Windows(observations, self.actions.to(device), self.rows.to(device), self._history)
 
     def __getitem__(self, index: Int[Tensor, " batch"]) -> Batch:
         rows = self.rows[index]
         seen = rows[:, : self._history]
-        observed = Observation(self.observations.points[seen], self.observations.state[seen])
+        observed = _each(self.observations, lambda values: values[seen])
         return Batch(observed, self.actions[rows])
+
+
+def _each(
+    observations: Observation[Tensor] | Encoded[Tensor], change: Callable[[Tensor], Tensor]
+) -> Observation[Tensor] | Encoded[Tensor]:
+    """Do the same to every part of observations."""
+    if isinstance(observations, Encoded):
+        return Encoded(change(observations.visual), change(observations.state))
+    return Observation(change(observations.points), change(observations.state))
 
 
 def window_rows(
@@ -91,7 +98,13 @@ def window_rows(
 
 
 def load_windows(
-    paths: Sequence[Path], *, history: int, horizon: int, chunk: int, memory_map: Path | None = None
+    paths: Sequence[Path],
+    *,
+    history: int,
+    horizon: int,
+    chunk: int,
+    memory_map: Path | None = None,
+    features: bool = False,
 ) -> Windows:
     """Decode stores into windows.
 
@@ -101,18 +114,21 @@ def load_windows(
         horizon: Planned steps, T_p.
         chunk: Executed steps, T_a.
         memory_map: A folder for decoded clouds too large for memory; None keeps them in memory.
+        features: Read what `datasets/encode.py` made of the clouds instead of them.
 
     Raises:
         InputError: A store is missing, unfinished, or holds other shapes or not-a-number.
     """
     stores = [EpisodeStore.open(path) for path in paths]
-    parts = {name: _decode(stores, name, memory_map) for name in ("point_cloud", "state", "action")}
+    seen = "visual_feature" if features else "point_cloud"
+    parts = {name: _decode(stores, name, memory_map) for name in (seen, "state", "action")}
     rows, offset = [], 0
     for store in stores:
         ends = store.episode_ends
         rows.append(offset + window_rows(ends, history=history, horizon=horizon, chunk=chunk))
         offset += store.steps
-    observations = Observation(parts["point_cloud"], parts["state"])
+    kind = Encoded if features else Observation
+    observations = kind(parts[seen], parts["state"])
     return Windows(observations, parts["action"], torch.from_numpy(np.concatenate(rows)), history)
 
 

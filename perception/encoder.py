@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from perception import kernels
-from perception.observation import Observation
+from perception.observation import Encoded, Observation
 
 POINT_FEATURES = 64
 STATE_FEATURES = 64
@@ -165,9 +165,18 @@ class Encoder(nn.Module):
             nn.Linear(readings, 64), nn.ReLU(), nn.Linear(64, STATE_FEATURES)
         )
 
-    def forward(self, observations: Observation[Tensor]) -> Float[Tensor, "*lead 128"]:
+    def forward(
+        self, observations: Observation[Tensor] | Encoded[Tensor]
+    ) -> Float[Tensor, "*lead 128"]:
         """Encode normalised observations over any leading axes."""
-        lead = observations.state.shape[:-1]
-        points = observations.points.flatten(0, -3) if lead else observations.points[None]
-        cloud = self.cloud(points).unflatten(0, lead) if lead else self.cloud(points)[0]
-        return torch.cat([cloud, self.state(observations.state)], dim=-1)
+        if isinstance(observations, Encoded):
+            visual = observations.visual
+        else:
+            visual = self.visual(observations.points)
+        return torch.cat([visual, self.state(observations.state)], dim=-1)
+
+    def visual(self, points: Float[Tensor, "*lead point channel"]) -> Float[Tensor, "*lead 64"]:
+        """Encode normalised clouds alone."""
+        lead = points.shape[:-2]
+        encoded: Tensor = self.cloud(points.reshape(-1, *points.shape[-2:]))
+        return encoded.reshape(*lead, POINT_FEATURES)

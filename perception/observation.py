@@ -21,3 +21,16 @@ class Observation(Generic[ArrayT]):
 
     points: Float[ArrayT, "*lead point 3"] | Float[ArrayT, "*lead point 6"]
     state: Float[ArrayT, "*lead reading"]
+
+
+@dataclass(frozen=True)
+class Encoded(Generic[ArrayT]):
+    """The same with the scene already encoded.
+
+    Attributes:
+        visual: What an encoder has made of the points.
+        state: The robot's own sensors.
+    """
+
+    visual: Float[ArrayT, "*lead feature"]
+    state: Float[ArrayT, "*lead reading"]

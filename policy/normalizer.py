@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from perception.observation import Observation
+from perception.observation import Encoded, Observation
 
 SMALLEST_RANGE = 1e-4  # A channel that never changes is only centred.
 
@@ -45,12 +45,21 @@ class Normalizer(nn.Module):
         self.points, self.state = Range(channels), Range(readings)
         self.actions = Range(action_size)
 
-    def fit(self, observations: Observation[Tensor], actions: Float[Tensor, "step action"]) -> None:
-        """Learn the ranges of a dataset."""
-        self.points.fit(observations.points)
+    def fit(
+        self,
+        observations: Observation[Tensor] | Encoded[Tensor],
+        actions: Float[Tensor, "step action"],
+    ) -> None:
+        """Learn the ranges of a dataset; of clouds only where there are any."""
+        if isinstance(observations, Observation):
+            self.points.fit(observations.points)
         self.state.fit(observations.state)
         self.actions.fit(actions)
 
-    def forward(self, observations: Observation[Tensor]) -> Observation[Tensor]:
-        """Normalise observations."""
+    def forward(
+        self, observations: Observation[Tensor] | Encoded[Tensor]
+    ) -> Observation[Tensor] | Encoded[Tensor]:
+        """Normalise observations; features of clouds are left as they are."""
+        if isinstance(observations, Encoded):
+            return Encoded(observations.visual, self.state(observations.state))
         return Observation(self.points(observations.points), self.state(observations.state))

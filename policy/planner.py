@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from datasets.windows import Batch
 from perception.encoder import Encoder
-from perception.observation import Observation
+from perception.observation import Encoded, Observation
 from policy.denoiser import Films, Unet, UnetConfig
 from policy.normalizer import Normalizer
 from policy.schedule import Schedule, Step
@@ -106,9 +106,15 @@ class Planner(nn.Module):
         """Where the planner lives."""
         return self.normalizer.actions.shift.device
 
-    def encode(self, observations: Observation[Tensor]) -> Float[Tensor, "batch context"]:
+    def encode(
+        self, observations: Observation[Tensor] | Encoded[Tensor]
+    ) -> Float[Tensor, "batch context"]:
         """Encode histories; leading axes batch, history."""
         return cast(Tensor, self.encoder(self.normalizer(observations)).flatten(1))
+
+    def visual(self, points: Float[Tensor, "*lead point channel"]) -> Float[Tensor, "*lead 64"]:
+        """Encode clouds alone: what `datasets/encode.py` keeps beside them."""
+        return self.encoder.visual(self.normalizer.points(points))
 
     def loss(self, batch: Batch, generator: torch.Generator | None = None) -> Float[Tensor, ""]:
         """Pre-training loss, Eq. 7: what was added to a chunk, predicted from it."""

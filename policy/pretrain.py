@@ -26,6 +26,8 @@ class PretrainConfig:
         learning_rate: Of Adam, constant.
         windows: How many of the data's windows to learn from; None is all. As few as a batch are
             learned by heart: their loss must go to nothing, or something is wrong.
+        features: Learn from what `datasets/encode.py` made of the clouds. The part of the encoder
+            that sees clouds is then the one that made them, and stays as it is.
         precision: `float32`, or `bfloat16` for the matrix products (automatic mixed precision).
         log_every: Steps between metrics.
         save_every: Steps between training states; a killed run loses at most these.
@@ -35,6 +37,7 @@ class PretrainConfig:
     batch: int
     learning_rate: float
     windows: int | None
+    features: bool
     precision: Literal["float32", "bfloat16"]
     log_every: int
     save_every: int

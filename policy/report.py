@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from datasets import pages, plots
+from datasets import pages, plots, store_plots
 from datasets.card import Outcomes, outcomes
 from datasets.pages import Html
 from datasets.playback import as_html
@@ -75,7 +75,7 @@ def _data_part(store: EpisodeStore, known: Outcomes) -> Html:
     return pages.together(
         pages.heading("The data"),
         pages.paragraph(told),
-        pages.figure(plots.profile_plot(known)),
+        pages.figure(store_plots.profile_plot(known)),
         pages.figure(contact_sheet(store, known), "Clouds, from the best episode to the worst."),
     )
 

@@ -9,13 +9,16 @@ from typing import Any, Literal
 import torch
 
 from datasets.store import EpisodeStore
-from datasets.windows import load_windows
+from datasets.windows import Windows, load_windows
 from envs.spec import EnvConfig
+from perception.errors import InputError
+from perception.observation import Observation
 from policy import finetune as finetuning
 from policy import pretrain as pretraining
 from policy.checkpoint import load_planner
 from policy.denoiser import UnetConfig
 from policy.device import DeviceName, prepare
+from policy.encoding import check_eye
 from policy.evaluation import (
     evaluate,
     evaluation_seeds,
@@ -57,7 +60,13 @@ class TrainConfig:
 
 
 def train(config: TrainConfig) -> None:
-    """Run the stages asked for; a stage that is finished is not run again."""
+    """Run the stages asked for; a stage that is finished is not run again.
+
+    Raises:
+        InputError: Something is missing, or was made for something else.
+    """
+    if config.pretrain.features and config.checkpoint is None:
+        raise InputError("pretrain.features=true needs checkpoint=, as encode.py was given it")
     device = prepare(config.device, config.threads)
     run = Run(config.out, _what_matters(config))
     if config.stage in ("pretrain", "all"):
@@ -91,22 +100,44 @@ def _pretrain(config: TrainConfig, run: Run, device: torch.device) -> None:
         check_task(task, config.env.name, str(config.data))
         plan = config.planner
         windows = load_windows(
-            [config.data], history=plan.history, horizon=plan.horizon, chunk=plan.chunk
+            [config.data],
+            history=plan.history,
+            horizon=plan.horizon,
+            chunk=plan.chunk,
+            features=config.pretrain.features,
         )
         torch.manual_seed(config.seed)
-        channels, readings = (
-            windows.observations.points.shape[-1],
-            windows.observations.state.shape[-1],
-        )
-        planner = Planner(plan, Sizes(channels, readings, windows.actions.shape[-1])).to(device)
+        planner = make_planner(config, windows).to(device)
         pretrain(planner, windows.to(device), config.pretrain, run=run, seed=config.seed)
     _evaluate(config, run, pretraining.STAGE, "pretrained")
+
+
+def make_planner(config: TrainConfig, windows: Windows) -> Planner:
+    """Make a fresh planner for some data; for features of clouds, with the eye that made them.
+
+    Raises:
+        InputError: The features were made by another planner than `checkpoint`.
+    """
+    readings, actions = windows.observations.state.shape[-1], windows.actions.shape[-1]
+    if isinstance(windows.observations, Observation):
+        channels = windows.observations.points.shape[-1]
+        return Planner(config.planner, Sizes(channels, readings, actions))
+    if config.checkpoint is None:
+        raise RuntimeError("A run without its eye was begun")
+    check_eye(EpisodeStore.open(config.data), config.checkpoint)
+    seeing, _ = load_planner(config.checkpoint)
+    planner = Planner(config.planner, Sizes(seeing.sizes.channels, readings, actions))
+    planner.encoder.cloud.load_state_dict(seeing.encoder.cloud.state_dict())
+    planner.normalizer.points.load_state_dict(seeing.normalizer.points.state_dict())
+    planner.encoder.cloud.requires_grad_(requires_grad=False)
+    return planner
 
 
 def _finetune(config: TrainConfig, run: Run, device: torch.device) -> None:
     path = run.checkpoint(finetuning.STAGE)
     if not path.exists():
-        planner, _ = load_planner(config.checkpoint or run.checkpoint(pretraining.STAGE))
+        given = None if config.pretrain.features else config.checkpoint  # Else it is but an eye.
+        planner, _ = load_planner(given or run.checkpoint(pretraining.STAGE))
         envs = make_envs(config.env, planner, envs=config.envs, workers=config.workers)
         finetune(
             planner.to(device),

@@ -32,7 +32,7 @@ def refused_training(data: Path, tmp_path: Path, *more: str) -> str:
     ("arguments", "message"),
     [
         (["env=adroit-dor"], "env=adroit-dor is unknown; choose one of adroit, adroit-door"),
-        (["behaviour=agnt"], "behaviour=agnt is unknown; choose one of agent, random, scripted"),
+        (["behaviour=agnt"], "choose one of agent, planner, random, replay, scripted"),
         (["epsodes=3"], "Unknown key epsodes; there are env, behaviour, episodes"),
         (["env.view.pionts=3"], "Unknown key env.view.pionts; there are image_size, points"),
         (["episodes=many"], "episodes must be a whole number, not 'many'"),

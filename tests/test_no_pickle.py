@@ -60,7 +60,7 @@ class Hostile:
         return (os.system, (f"touch {self._mark}",))
 
 
-DISGUISES = {
+DISGUISES: dict[str, dict[str, object]] = {
     "objects": {"dtype": "|O", "filters": [{"id": "pickle", "protocol": 4}]},
     "numbers": {"dtype": "<f4", "filters": [{"id": "pickle", "protocol": 4}]},
     "compressor": {"dtype": "<f4", "filters": None, "compressor": {"id": "pickle", "protocol": 4}},
@@ -76,7 +76,8 @@ def test_a_hostile_store_runs_nothing(
     store, mark = tmp_path / "hostile.zarr", tmp_path / "it-ran"
     shutil.copytree(tiny_store, store)
     described = store / name / ".zarray"
-    told = {**json.loads(described.read_text()), "compressor": None, **DISGUISES[disguise]}
+    told: dict[str, object] = json.loads(described.read_text())
+    told |= {"compressor": None, **DISGUISES[disguise]}
     described.write_text(json.dumps(told))
     (store / name / "0").write_bytes(pickle.dumps(Hostile(mark)))
     with pytest.raises(InputError, match=f"{name}.*(is not read|cannot be read)"):

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from configs.schema import build, compose_part
-from datasets import pages, plots
+from datasets import pages, plots, store_plots
 from datasets.card import folder_bytes, make_card, outcomes
 from datasets.playback import Film, as_html
 from datasets.store import EpisodeStore
@@ -166,7 +166,8 @@ def test_the_best_the_median_and_the_worst_are_chosen(tiny_store: Path) -> None:
     assert best == known.returns.argmax()
     assert worst == known.returns.argmin()
     assert chosen(known, 2) == {"episode 2": 2}
-    alone = replace(known, **{f.name: getattr(known, f.name)[:1] for f in fields(known)[:-1]})
+    parts = {f.name: getattr(known, f.name) for f in fields(known)}
+    alone = replace(known, **{n: v[:1] for n, v in parts.items() if isinstance(v, np.ndarray)})
     assert chosen(alone, None) == {"best: episode 0": 0}
     with pytest.raises(InputError, match="0 to 3"):
         chosen(known, 4)
@@ -228,7 +229,7 @@ def test_figures_are_pictures_of_something(tiny_store: Path, channels: int) -> N
     clouds[0, 0, 0, -1] = 1.0001  # As a quantised store may have it.
     for png in (
         plots.episode_plot(rng.normal(size=20), rng.uniform(size=20) > 0.5),
-        plots.profile_plot(known),
+        store_plots.profile_plot(known),
         plots.contact_sheet(clouds, ["one", "two"], ["start", "middle", "end"]),
     ):
         assert_varied(png)

@@ -9,7 +9,6 @@ process's threads, so that a core is a core: Mesa draws on several.
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import fpsample
@@ -19,13 +18,13 @@ import numpy as np
 import open3d
 import zarr
 
+from datasets.behaviour import BehaviourConfig, make_demonstrator
 from datasets.compression import StoreFormat
 from datasets.episode import Episode
-from datasets.record import Recording, render
+from datasets.record import act, render
 from datasets.store import EpisodeStore
 from envs.gl import GLRenderer, choose_backend
 from envs.make import make_scene, make_simulator
-from envs.scene import Scene
 from envs.simulator import Simulator
 from envs.spec import EnvConfig
 from perception.cloud import Box, View, numpy_points, open3d_points
@@ -162,16 +161,12 @@ def store_seconds(episode: Episode, folder: Path) -> tuple[float, float]:
     return taken / len(episode.recording), size / frames
 
 
-def record_some(simulator: Simulator, scene: Scene) -> Episode:
-    """Record and render an episode of a real behaviour."""
-    from datasets.behaviour import BehaviourConfig, make_behaviour  # noqa: PLC0415
-    from datasets.record import act  # noqa: PLC0415
-
-    config = task_config("adroit-door")
+def record_some(config: EnvConfig, simulator: Simulator) -> Episode:
+    """Record and render an episode of whoever can do the task, with some noise."""
     noisy = BehaviourConfig("agent", None, (0.5, 0.5), (0.0, 0.0))
-    behaviour = make_behaviour(noisy, config, simulator)
-    recording: Recording = act(simulator, behaviour, steps=100, seed=0)
-    return render(recording, scene)
+    behaviour = make_demonstrator(noisy, config, simulator)
+    recording = act(simulator, behaviour, steps=config.episode_steps, seed=0)
+    return render(recording, make_scene(simulator, config))
 
 
 def benchmark(folder: Path) -> dict[str, list[Entry]]:
@@ -183,9 +178,7 @@ def benchmark(folder: Path) -> dict[str, list[Entry]]:
         simulator.reset(0)
         plain = stage_times(PlainCollector(config, simulator, folder / "plain.zarr"))
         ours = stage_times(OurCollector(config, simulator, folder))
-        door = task_config("adroit-door")
-        door_simulator = make_simulator(door)
-        episode = record_some(door_simulator, make_scene(door_simulator, door))
+        episode = record_some(config, simulator)
         ours["store"], _ = store_seconds(episode, folder / "ours.zarr")
         found["collect"].append(_rate(task, ours, plain))
         found["collect"] += [
@@ -276,8 +269,7 @@ def _bytes(folder: Path) -> Entry:
     """Bytes of a whole transition of ours against DP3's cloud alone."""
     config = task_config("adroit-door")
     simulator = make_simulator(config)
-    episode = record_some(simulator, make_scene(simulator, config))
-    _, ours = store_seconds(replace(episode), folder / "bytes.zarr")
+    _, ours = store_seconds(record_some(config, simulator), folder / "bytes.zarr")
     return entry(
         "adroit-door: cloud, state, action, reward, success, simulator state",
         ours=ours,

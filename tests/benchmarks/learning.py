@@ -133,7 +133,7 @@ def _our_step(data: Path, precision: Literal["float32", "bfloat16"]) -> Callable
     torch.set_num_threads(1)
     keep_memory()
     windows: Any = _Always(make_batch(256, 512, data))
-    learner = Learner(make_planner(), PretrainConfig(1, 256, 1e-4, None, precision, 1, 1), 0)
+    learner = Learner(make_planner(), PretrainConfig(1, 256, 1e-4, None, False, precision, 1, 1), 0)
     return lambda: learner.update(windows)
 
 

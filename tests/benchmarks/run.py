@@ -12,7 +12,7 @@ import tempfile
 import torch
 
 from datasets.collecting import collect
-from tests.benchmarks import collecting, learning
+from tests.benchmarks import collecting, learning, storing
 from tests.benchmarks.timing import write
 from tests.conftest import collect_config
 
@@ -27,7 +27,11 @@ def main() -> None:
         data = Path(folder) / "adroit-door.zarr"
         whole = ("env.episode_steps=100", "points=512")
         collect(collect_config(data, *whole, episodes=10))
-        found = {**collecting.benchmark(Path(folder)), **learning.benchmark(data)}
+        found = {
+            **collecting.benchmark(Path(folder)),
+            **storing.benchmark(Path(folder), data),
+            **learning.benchmark(data),
+        }
     for name, entries in found.items():
         write(name, entries)
         for e in entries:

@@ -90,7 +90,8 @@ def kill(name: str, command: tuple[str, ...], folder: Path, *, kills: int, seed:
     begun = time.monotonic()
     succeed(*command, f"out={whole}")
     seconds, reference = time.monotonic() - begun, EpisodeStore.open(whole)
-    rng, found, finished, again = random.Random(seed), [], 0, (*command, f"out={out}")
+    rng, finished, again = random.Random(seed), 0, (*command, f"out={out}")
+    found: list[int | None] = []
     while len(found) < kills:
         for _ in range(min(IN_A_ROW, kills - len(found))):
             if not stop(again, rng.uniform(0, seconds)):

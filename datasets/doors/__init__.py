@@ -1,0 +1,1 @@
+"""Doors: other projects' data formats, in and out."""
