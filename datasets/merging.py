@@ -39,11 +39,11 @@ def merge(config: MergeConfig) -> None:
     places = [(store, index) for store in stores for index in range(store.episodes)]
     format_ = StoreFormat(attributes["zarr_format"], attributes["error_mm"])
     with EpisodeStore.writing(config.out, format_, attributes) as target:
-        progress = tqdm(total=len(places), initial=target.episodes, desc="merge", unit="episode")
-        for store, index in places[target.episodes :]:
+        left = places[target.episodes :]
+        for store, index in tqdm(
+            left, "merge", len(places), initial=target.episodes, unit="episode"
+        ):
             target.append(store.read_episode(index))
-            progress.update()
-        progress.close()
     logger.info("written to %s", config.out)
 
 

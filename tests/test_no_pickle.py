@@ -16,6 +16,7 @@ from datasets.compression import StoreFormat
 from datasets.store import EpisodeStore
 from perception.errors import InputError
 from tests.killing import everything
+from tests.test_store import PLAIN
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADERS = {  # The argument that keeps each from running what it reads.
@@ -83,8 +84,7 @@ def test_a_hostile_store_runs_nothing(
     with pytest.raises(InputError, match=f"{name}.*(is not read|cannot be read)"):
         everything(EpisodeStore.open(store))
     said = EpisodeStore.open(tiny_store).attributes
-    format_ = StoreFormat(2, 0.0)
-    with pytest.raises(InputError, match=name), EpisodeStore.writing(store, format_, said):
+    with pytest.raises(InputError, match=name), EpisodeStore.writing(store, PLAIN, said):
         pass
     assert not mark.exists()
 
