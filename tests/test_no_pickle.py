@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import zarr
 
-from datasets.compression import StoreFormat
 from datasets.store import EpisodeStore
 from perception.errors import InputError
 from tests.killing import everything
