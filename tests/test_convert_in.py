@@ -4,8 +4,8 @@ import pickle
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 
@@ -26,6 +26,8 @@ from tests.test_convert_in_simulated import (
     write_dapg,
     write_minari,
 )
+
+h5py: Any = pytest.importorskip("h5py")
 
 
 def test_a_key_that_python_reserves_fills_a_field_with_an_underscore(tmp_path: Path) -> None:

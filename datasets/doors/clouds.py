@@ -37,7 +37,7 @@ def colour_scale(blocks: Iterable[Clouds]) -> float:
 
 def cleaned(
     clouds: Clouds, *, count: int | None, colour: bool | None, scale: float, where: str
-) -> Clouds:
+) -> Float[np.ndarray, "time count kept"]:
     """Make recorded clouds ours.
 
     Args:
