@@ -81,7 +81,8 @@ def recover(
         InputError: No moment of this task has that observation.
     """
     seen, drawn = SEEN[task], None if known is None else known.drawn
-    near = known or Moment(np.zeros(simulator.model.nq), np.zeros(simulator.model.nv), _NONE)
+    at_rest = (np.zeros(simulator.model.nq), np.zeros(simulator.model.nv), np.zeros(0))
+    near = known or Moment(*at_rest)
     qpos, qvel = near.qpos.copy(), near.qvel.copy()
     qpos[seen.joints[0]] = observation[seen.joints[1]]
     qvel[seen.velocities[0]] = observation[seen.velocities[1]]

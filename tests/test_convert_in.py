@@ -2,8 +2,8 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 
@@ -25,6 +25,8 @@ from tests.test_convert_in_simulated import (
     write_dapg,
     write_minari,
 )
+
+h5py: Any = pytest.importorskip("h5py")
 
 
 def test_a_key_that_python_reserves_fills_a_field_with_an_underscore(tmp_path: Path) -> None:

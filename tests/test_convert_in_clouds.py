@@ -1,8 +1,8 @@
 """Clouds that others recorded become a store: DP3's padding and colours, robomimic's keys."""
 
 from pathlib import Path
+from typing import Any
 
-import h5py
 import numcodecs
 import numpy as np
 import pytest
@@ -16,6 +16,8 @@ from datasets.store import EpisodeStore
 from datasets.windows import load_windows
 from perception.errors import InputError
 from tests.test_render import render_config
+
+h5py: Any = pytest.importorskip("h5py")
 
 STEPS, POINTS = 12, 32
 PLAIN = {"count": None, "colour": None, "scale": 1.0, "where": "here"}

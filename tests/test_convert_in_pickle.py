@@ -86,7 +86,7 @@ def hostile_files(mark: Path) -> dict[str, bytes]:
         "numpy.memmap": Hostile(np.memmap, str(mark), "u1", "w+", 0, 1),
         "numpy.load": Hostile(np.load, str(victim), None, True),
     }
-    files = {name: pickle.dumps([{"actions": one}], 2) for name, one in asked.items()}
+    files = {name: pickle.dumps([{"actions": one}], 3) for name, one in asked.items()}
     files["numpy.ndarray.tofile"] = (
         b"\x80\x04\x8c\x05numpy\x8c\x0endarray.tofile\x93\x8c" + _short(str(mark)) + b"\x85R."
     )

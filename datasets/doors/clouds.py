@@ -9,7 +9,6 @@ from perception.errors import InputError
 from perception.sampling import farthest_points
 
 Clouds = Float[np.ndarray, "time point channel"]
-Cleaned = Float[np.ndarray, "time wanted kept"]
 
 
 def check_shape(shape: tuple[int, ...], colour: bool | None, where: str) -> None:
@@ -38,7 +37,7 @@ def colour_scale(blocks: Iterable[Clouds]) -> float:
 
 def cleaned(
     clouds: Clouds, *, count: int | None, colour: bool | None, scale: float, where: str
-) -> Cleaned:
+) -> Float[np.ndarray, "time count kept"]:
     """Make recorded clouds ours.
 
     Args:
