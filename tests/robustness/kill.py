@@ -29,6 +29,7 @@ from datasets.store import EpisodeStore
 from policy.results import ROOT, machine
 from tests.commands import succeed
 from tests.killing import assert_equal, stop, whole_episodes
+from tests.test_convert_in_simulated import write_d4rl
 
 logger = logging.getLogger(__name__)
 
@@ -67,12 +68,19 @@ class Killing:
 
 
 def commands(folder: Path, episodes: int) -> dict[str, tuple[str, ...]]:
-    """Give every command that writes a store, without its `out=`; later ones read earlier ones'."""
+    """Give every command that writes a store, up to its name; later ones read earlier ones'."""
     collected = folder / "collect.zarr"
     return {
-        "collect": ("datasets/collect.py", *TINY, "workers=1", f"episodes={episodes}"),
-        "render": ("datasets/render.py", f"data={collected}", "workers=1", "points=48"),
-        "merge": ("datasets/merge.py", f"data=[{collected},{folder / 'shard.zarr'}]"),
+        "collect": ("datasets/collect.py", *TINY, "workers=1", f"episodes={episodes}", "out={}"),
+        "render": ("datasets/render.py", f"data={collected}", "workers=1", "points=48", "out={}"),
+        "merge": ("datasets/merge.py", f"data=[{collected},{folder / 'shard.zarr'}]", "out={}"),
+        "convert": (
+            "datasets/convert.py",
+            f"from={folder / 'door.hdf5'}",
+            "workers=1",
+            "points=48",
+            "to={}",
+        ),
     }
 
 
@@ -81,16 +89,17 @@ def kill(name: str, command: tuple[str, ...], folder: Path, *, kills: int, seed:
 
     Args:
         name: The command's.
-        command: Script and arguments, without `out=`.
+        command: Script and arguments, the store's place left open (`{}`) in the last.
         folder: Where to write; the uninterrupted store stays there as `<name>.zarr`.
         kills: How often.
         seed: Of the moments.
     """
     whole, out = folder / f"{name}.zarr", folder / f"{name}-killed.zarr"
     begun = time.monotonic()
-    succeed(*command, f"out={whole}")
+    *given, last = command
+    succeed(*given, last.format(whole))
     seconds, reference = time.monotonic() - begun, EpisodeStore.open(whole)
-    rng, finished, again = random.Random(seed), 0, (*command, f"out={out}")
+    rng, finished, again = random.Random(seed), 0, (*given, last.format(out))
     found: list[int | None] = []
     while len(found) < kills:
         for _ in range(min(IN_A_ROW, kills - len(found))):
@@ -134,6 +143,8 @@ def main() -> None:
         shard = (*TINY, "workers=0", "seed=1", f"episodes={asked.episodes // 2}")
         succeed("datasets/collect.py", *shard, f"out={folder / 'shard.zarr'}")
         for name, command in commands(folder, asked.episodes).items():
+            if name == "convert":
+                write_d4rl(folder / "door.hdf5", EpisodeStore.open(folder / "collect.zarr"))
             found.append(kill(name, command, folder, kills=asked.kills, seed=asked.seed))
             path.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n")
 
