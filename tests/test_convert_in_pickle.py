@@ -1,6 +1,5 @@
 """The pickle reader: arrays come through, and nothing else ever happens."""
 
-import builtins
 import os
 import pickle
 from collections import OrderedDict
@@ -81,7 +80,7 @@ def hostile_files(mark: Path) -> dict[str, bytes]:
         "builtins.eval": Hostile(eval, python),
         "builtins.exec": Hostile(exec, python),
         "builtins.getattr": Hostile(getattr, np.zeros(1), "tofile"),
-        "io.open": Hostile(builtins.open, str(mark), "w"),
+        "io.open": Hostile(open, str(mark), "w"),
         "numpy.save": Hostile(np.save, str(mark), 1),
         "numpy.memmap": Hostile(np.memmap, str(mark), "u1", "w+", 0, 1),
         "numpy.load": Hostile(np.load, str(victim), None, True),
@@ -103,14 +102,13 @@ def test_a_hostile_pickle_does_nothing_and_is_refused_by_name(tmp_path: Path) ->
         path = save(tmp_path / "door-v0_demos.pickle", content)
         with pytest.raises(InputError, match="is refused") as refusal:
             load_arrays(path)
-        told = str(refusal.value).replace("__builtin__.", "builtins.")  # As protocols below 3 say.
-        assert f"asks for {name};" in told
+        assert f"asks for {name};" in str(refusal.value)
         assert not mark.exists(), name
 
 
 def test_the_hostile_files_would_have_done_something(tmp_path: Path) -> None:
     mark = tmp_path / "ran"
-    for name in ("posix.system", "builtins.exec", "builtins.open", "numpy.load"):
+    for name in ("posix.system", "builtins.exec", "io.open", "numpy.load"):
         pickle.loads(hostile_files(mark)[name])
         assert mark.exists(), name
         mark.unlink()
