@@ -68,8 +68,10 @@ class Killing:
 
 def commands(folder: Path, episodes: int) -> dict[str, tuple[str, ...]]:
     """Give every command that writes a store, without its `out=`; later ones read earlier ones'."""
-    collected = folder / "collect.zarr"
+    collected, bare = folder / "collect.zarr", "tests/robustness/write.py"
     return {
+        "write-zarr2": (bare, f"{episodes}", "2"),
+        "write-zarr3": (bare, f"{episodes}", "3"),
         "collect": ("datasets/collect.py", *TINY, "workers=1", f"episodes={episodes}"),
         "render": ("datasets/render.py", f"data={collected}", "workers=1", "points=48"),
         "merge": ("datasets/merge.py", f"data=[{collected},{folder / 'shard.zarr'}]"),
@@ -125,6 +127,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--episodes", type=int, default=240)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="*", help="commands to kill; all, if not given")
     asked = parser.parse_args()
     path = ROOT / "results" / "robustness" / "kill.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,8 +137,9 @@ def main() -> None:
         shard = (*TINY, "workers=0", "seed=1", f"episodes={asked.episodes // 2}")
         succeed("datasets/collect.py", *shard, f"out={folder / 'shard.zarr'}")
         for name, command in commands(folder, asked.episodes).items():
-            found.append(kill(name, command, folder, kills=asked.kills, seed=asked.seed))
-            path.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n")
+            if asked.only is None or name in asked.only:
+                found.append(kill(name, command, folder, kills=asked.kills, seed=asked.seed))
+                path.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n")
 
 
 if __name__ == "__main__":
