@@ -29,16 +29,19 @@ MACHINE_ERRORS = (  # What a user can mend: space, permission, something in the 
 
 
 def build(schema: type[ConfigT], values: Mapping[str, Any], where: str = "") -> ConfigT:
-    """Fill a nested frozen dataclass; an unknown key, a missing one or a wrong type is an error."""
+    """Fill a nested frozen dataclass; an unknown key, a missing one or a wrong type is an error.
+
+    A key that Python reserves has a field with an underscore behind it: `from` fills `from_`.
+    """
     hints = get_type_hints(schema)
-    names = [field.name for field in fields(cast(Any, schema))]
+    names = {field.name.removesuffix("_"): field.name for field in fields(cast(Any, schema))}
     for key in values:
         if key not in names:
             raise InputError(f"Unknown key {where}{key}; there are {', '.join(names)}")
     missing = [name for name in names if name not in values]
     if missing:
         raise InputError(f"Missing key {where}{missing[0]}")
-    return schema(**{n: _fit(hints[n], values[n], f"{where}{n}") for n in names})
+    return schema(**{f: _fit(hints[f], values[n], f"{where}{n}") for n, f in names.items()})
 
 
 def _fit(kind: Any, value: Any, key: str) -> Any:  # noqa: ANN401

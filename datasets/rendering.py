@@ -47,7 +47,9 @@ def render_again(config: RenderConfig) -> None:
     if "sim_state" not in source.names:
         raise InputError(f"{config.data} holds no simulator state: it cannot be drawn again")
     wanted = as_collected(source, config)
-    with EpisodeStore.writing(config.out, wanted.format, describe(wanted)) as store:
+    attributes = describe(wanted)
+    keep_origin(source, attributes)
+    with EpisodeStore.writing(config.out, wanted.format, attributes) as store:
         drawn = Source(
             jobs=lambda first: map(source.read_recording, range(first, source.episodes)),
             total=source.episodes,
@@ -55,6 +57,14 @@ def render_again(config: RenderConfig) -> None:
         )
         fill(store, drawn, wanted.env, workers=config.workers, launcher=config.launcher)
     logger.info("written to %s", config.out)
+
+
+def keep_origin(source: EpisodeStore, attributes: dict[str, Any]) -> None:
+    """Keep what a converted store says of where it comes from, which drawing does not change."""
+    said = source.attributes
+    if "source" in said["identity"]:
+        attributes["identity"]["source"] = said["identity"]["source"]
+        attributes["conversion"] = said["conversion"]
 
 
 def as_collected(source: EpisodeStore, config: RenderConfig) -> Making:

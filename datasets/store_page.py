@@ -144,7 +144,8 @@ def _flat(identity: dict[str, Any]) -> dict[str, str]:
     for key, value in identity.items():
         if isinstance(value, dict):
             inner = {k: v for k, v in value.items() if not isinstance(v, dict)}
-            lines[key.replace("_", " ")] = _listed(inner)
+            if inner:
+                lines[key.replace("_", " ")] = _listed(inner)
             deeper = {f"{key}: {k}": v for k, v in value.items() if isinstance(v, dict)}
             lines |= _flat(deeper)
     return lines

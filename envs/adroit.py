@@ -111,23 +111,25 @@ class AdroitSimulator:
         field, body = self._task.edit
         self.layout = StateLayout((ModelEdit(field, self.model.body(body).id),))
         self.action_size = int(self.model.nu)
+        # What gymnasium-robotics returned last: its positions of bodies are 2 ms old.
+        self.observed: Float[np.ndarray, " feature"] = self.observation()
 
     def reset(self, seed: int) -> None:
         """Start the episode of a seed."""
-        self._env.reset(seed=seed)
+        self.observed, _ = self._env.reset(seed=seed)
 
     def step(self, action: Float[np.ndarray, " action"]) -> Outcome:
         """Repeat an action, and sum its rewards."""
         reward, success = 0.0, False
         for _ in range(self._config.action_repeat):
-            _, inner, _, _, info = self._env.step(action)
+            self.observed, inner, _, _, info = self._env.step(action)
             # gymnasium-robotics 1.4.2 pays +0.1 per metre from hand to object; the original -0.1.
             reward += float(inner) - 0.2 * self._task.misplaced(self._env)
             success = bool(info["success"])
         # Body positions lag one sub-step behind the joints until this; it touches nothing else.
         mujoco.mj_kinematics(self.model, self.data)
         if self._config.success == "dp3":
-            success = self._task.reached(self._env)
+            success = self.reached()
         failed = self._task.failed(self._env)
         return Outcome(reward * self._config.reward_scale, success, failed)
 
@@ -137,7 +139,21 @@ class AdroitSimulator:
 
     def features(self) -> Float[np.ndarray, " feature"]:
         """The observation of gymnasium-robotics."""
-        return np.asarray(self._env._get_obs(), np.float32)
+        return self.observation().astype(np.float32)
+
+    def observation(self) -> Float[np.ndarray, " feature"]:
+        """The observation of gymnasium-robotics in full precision (float64)."""
+        return np.asarray(self._env._get_obs(), np.float64)
+
+    def reached(self) -> bool:
+        """Tell whether the goal is reached at this moment.
+
+        Raises:
+            InputError: The rule is not DP3's: gymnasium-robotics applies its own while it steps.
+        """
+        if self._config.success != "dp3":
+            raise InputError("Recorded states are judged by DP3's rule: choose env.success=dp3")
+        return self._task.reached(self._env)
 
     def scene_state(self) -> Float[np.ndarray, " scene"]:
         """Joints, velocities and the row that the reset drew."""

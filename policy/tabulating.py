@@ -14,6 +14,7 @@ from policy.run import read_metrics
 
 logger = logging.getLogger(__name__)
 
+SUCCESS = {"end": "at_end", "ever": "ever"}
 Rows = Sequence[Sequence[str]]
 
 
@@ -33,6 +34,7 @@ def tabulate(config: TablesConfig) -> None:
     """
     text = config.readme.read_text()
     text = put(text, "results", results_table(config.results))
+    text = put(text, "data", data_table(config.results / "data"))
     text = put(text, "benchmarks", benchmarks_table(config.results / "benchmarks"))
     config.readme.write_text(text)
     logger.info("tables written to %s", config.readme)
@@ -91,6 +93,29 @@ def _result_row(run: dict[str, Any]) -> list[str]:
         *(shown(run[key], ",") for key in ("env_steps", "gradient_steps")),
         shown(hours, ".1f"),
     ]
+
+
+def data_table(folder: Path) -> str:
+    """Set out the cards of stores: how much, how good, and how that changes along time."""
+    header = (
+        "task", "quality", "episodes", "transitions", "success at the end", "ever",
+        "first tenth to last", "MB", "MB per 90,000",
+    )  # fmt: skip
+    cards = [(path, json.loads(path.read_text())) for path in sorted(folder.glob("*/*.json"))]
+    return markdown(header, [_data_row(path.stem, card) for path, card in cards])
+
+
+def _data_row(quality: str, card: dict[str, Any]) -> list[str]:
+    first, last = (
+        tenth["successes"] / tenth["episodes"]
+        for tenth in (card["along_time"][0], card["along_time"][-1])
+    )
+    shares = {rule: f"{card[key] / card['episodes']:.0%}" for rule, key in SUCCESS.items()}
+    shares[card["success_at"]] = f"**{shares[card['success_at']]}**"
+    counts = (f"{card[key]:,}" for key in ("episodes", "steps"))
+    megabytes = card["stored_bytes"] / 1e6
+    sizes = (f"{megabytes:.0f}", f"{megabytes * 90_000 / card['steps']:.0f}")
+    return [card["task"], quality, *counts, *shares.values(), f"{first:.0%} to {last:.0%}", *sizes]
 
 
 def benchmarks_table(folder: Path) -> str:

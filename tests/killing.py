@@ -71,3 +71,14 @@ def stop(
     process.send_signal(by)
     process.communicate()
     return running
+
+
+def grown(out: Path, before: int) -> Callable[[], bool]:
+    """Ask whether a store holds more than so many whole episodes."""
+
+    def holds_more() -> bool:
+        if not (out / "meta" / "episode_ends" / "0").exists():
+            return False
+        return EpisodeStore(out, open_group(out, "r")).episodes > before
+
+    return holds_more

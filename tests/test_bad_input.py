@@ -33,7 +33,7 @@ def refused_training(data: Path, tmp_path: Path, *more: str) -> str:
     [
         (["env=adroit-dor"], "env=adroit-dor is unknown; choose one of adroit, adroit-door"),
         (["behaviour=agnt"], "choose one of agent, planner, random, replay, scripted"),
-        (["epsodes=3"], "Unknown key epsodes; there are env, behaviour, episodes"),
+        (["epsodes=3"], "Unknown key epsodes; there are episodes, out, seed"),
         (["env.view.pionts=3"], "Unknown key env.view.pionts; there are image_size, points"),
         (["episodes=many"], "episodes must be a whole number, not 'many'"),
         (["episodes=0"], "episodes must be at least 1"),

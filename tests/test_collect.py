@@ -16,7 +16,7 @@ from envs.make import make_simulator
 from perception.errors import InputError
 from tests.commands import succeed
 from tests.conftest import collect_config, needs_gl, task_config
-from tests.killing import assert_equal, stop, whole_episodes
+from tests.killing import assert_equal, grown, stop, whole_episodes
 
 TINY = ("env.episode_steps=12", "points=64")
 
@@ -30,7 +30,7 @@ def test_the_number_of_workers_does_not_matter(tmp_path: Path) -> None:
 def test_an_interrupted_collection_goes_on_to_the_same_store(tmp_path: Path) -> None:
     path, whole = tmp_path / "stopped.zarr", tmp_path / "whole.zarr"
     command = ("datasets/collect.py", *TINY, "workers=1", "episodes=40", f"out={path}")
-    stop(command, 0.1, begun=(path / "meta/episode_ends/0").exists, by=signal.SIGINT)
+    stop(command, 0.1, begun=grown(path, 0), by=signal.SIGINT)
     collect(collect_config(whole, episodes=40))
     episodes = whole_episodes(path, EpisodeStore.open(whole))
     assert episodes is not None

@@ -4,7 +4,6 @@
 """
 
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,11 @@ import pytest
 from configs.schema import compose
 from datasets.collecting import collect
 from datasets.merging import MergeConfig, merge
-from datasets.opening import open_group
 from datasets.rendering import RenderConfig, render_again
 from datasets.store import EpisodeStore
 from tests.commands import succeed
 from tests.conftest import collect_config
-from tests.killing import assert_equal, stop, whole_episodes
+from tests.killing import assert_equal, grown, stop, whole_episodes
 
 KILLS = 3  # Of each command.
 
@@ -35,7 +33,7 @@ def killed_again_and_again(command: tuple[str, ...], out: Path, whole: Path) -> 
     """Kill a command soon after it wrote an episode more, some times; then let it finish."""
     rng, reference, before = random.Random(0), EpisodeStore.open(whole), 0
     for _ in range(KILLS):
-        stop(command, rng.uniform(0, 0.3), begun=_grown(out, before))
+        stop(command, rng.uniform(0, 0.3), begun=grown(out, before))
         episodes = whole_episodes(out, reference)
         assert episodes is not None
         assert episodes >= before
@@ -43,15 +41,6 @@ def killed_again_and_again(command: tuple[str, ...], out: Path, whole: Path) -> 
     succeed(*command)
     assert_equal(out, whole)
     assert not list(out.rglob("*.partial"))
-
-
-def _grown(out: Path, before: int) -> Callable[[], bool]:
-    def grown() -> bool:
-        if not (out / "meta" / "episode_ends" / "0").exists():
-            return False
-        return EpisodeStore(out, open_group(out, "r")).episodes > before
-
-    return grown
 
 
 def test_a_killed_collection(tmp_path: Path, data: Path) -> None:

@@ -1,7 +1,5 @@
 """Agents that learn for real, and the parts of their lives that become data."""
 
-import signal
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,8 @@ from datasets.collecting import CollectConfig, collect
 from datasets.rlpd import Transitions
 from datasets.store import EpisodeStore
 from perception.errors import InputError
-from tests.commands import refuse, start, succeed
+from tests.commands import refuse, succeed
+from tests.killing import stop
 from tests.replaying import replay_episode, small_learner
 from tests.test_collect import assert_equal
 
@@ -94,11 +93,7 @@ def test_a_killed_life_goes_on_to_the_same_store(lived: Path, tmp_path: Path) ->
         "datasets/collect.py", *TINY, "workers=1", f"out={tmp_path / 'out.zarr'}",
         f"behaviour.replay.logs={tmp_path / 'logs'}",
     )  # fmt: skip
-    process = start(*command)
-    while process.poll() is None and not (tmp_path / "logs/agent0.state").exists():
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    assert stop(command, 0, begun=(tmp_path / "logs/agent0.state").exists)
     assert EpisodeStore.open(tmp_path / "logs/agent0.zarr").steps < 800
     succeed(*command)
     assert_equal(lived / "out.zarr", tmp_path / "out.zarr")

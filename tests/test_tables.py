@@ -14,7 +14,8 @@ from policy.tabulating import TablesConfig, put, tabulate
 from tests.conftest import ROOT, task_config
 
 README = (
-    "Before.\n<!-- results -->\nold\n<!-- /results -->\n<!-- benchmarks -->\n<!-- /benchmarks -->\n"
+    "Before.\n<!-- results -->\nold\n<!-- /results -->\n<!-- data -->\n<!-- /data -->\n"
+    "<!-- benchmarks -->\n<!-- /benchmarks -->\n"
 )
 
 
@@ -56,6 +57,12 @@ def test_tables_and_curves_are_made_from_files(tmp_path: Path) -> None:
     }
     (results / "benchmarks" / "collect.json").write_text(json.dumps([entry]))
     readme.write_text(README)
+    card = results / "data/adroit-door/suboptimal.json"
+    card.parent.mkdir(parents=True)
+    tenths = [{"episodes": 4, "successes": 0}, {"episodes": 4, "successes": 3}]
+    said = {"task": "adroit-door", "episodes": 8, "steps": 800, "at_end": 3, "ever": 5}
+    more = {"success_at": "ever", "along_time": tenths, "stored_bytes": 2_000_000}
+    card.write_text(json.dumps({**said, **more}))
     overfit = results / "e" / "adroit-door" / "overfit.jsonl"
     overfit.write_text('{"step": 1, "pretrain/loss": 0.3}\n{"step": 2, "pretrain/loss": 0.001}\n')
     tabulate(TablesConfig(results, readme))
@@ -63,6 +70,7 @@ def test_tables_and_curves_are_made_from_files(tmp_path: Path) -> None:
     assert text.startswith("Before.\n<!-- results -->\n| experiment |")
     assert "| e | adroit-door | bc | 3 | **75%** | 30% to 95% | 70% | 4 |" in text
     assert "old" not in text
+    assert "| adroit-door | suboptimal | 8 | 800 | 38% | **62%** | 0% to 75% | 2 | 225 |" in text
     assert "| `collect` | n | 2 | 90 | ms | **45** | r |" in text
     for plot in ("curves.png", "overfit.png"):
         assert (results / "e/adroit-door" / plot).read_bytes()[:4] == b"\x89PNG"
@@ -80,6 +88,7 @@ def test_the_readme_holds_what_the_results_say(tmp_path: Path) -> None:
 
     text = copy.read_text()
     again = put(text, "results", tabulating.results_table(ROOT / "results"))
+    again = put(again, "data", tabulating.data_table(ROOT / "results" / "data"))
     again = put(again, "benchmarks", tabulating.benchmarks_table(ROOT / "results" / "benchmarks"))
     assert again == text, "run: python policy/tables.py"
 

@@ -24,6 +24,6 @@ if __name__ == "__main__":
     assert expected
     for path in expected:
         folder, _, key = path.stem.partition("-")
-        array, wanted = {"data": data, "meta": meta}[folder][key], np.load(path)
+        array, wanted = {"data": data, "meta": meta}[folder][key], np.load(path, allow_pickle=False)
         assert array.dtype == wanted.dtype, (key, array.dtype, wanted.dtype)
         assert np.array_equal(array, wanted), key

@@ -1,6 +1,5 @@
 """What the ways out share: a target is whole or absent; episodes go one by one, with a bar."""
 
-import fcntl
 import importlib
 import shutil
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from datasets.opening import only_writer
 from datasets.store import EpisodeStore
 from perception.errors import InputError
 
@@ -26,11 +26,7 @@ def whole(out: Path) -> Iterator[Path]:
     _refuse_existing(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}.partial")
-    with partial.with_name(f".{out.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"Another process is writing {out}") from error
+    with only_writer(out):
         _refuse_existing(out)  # Its writer may just have ended.
         _remove(partial)
         try:

@@ -29,6 +29,7 @@ from datasets.store import EpisodeStore
 from policy.results import ROOT, machine
 from tests.commands import succeed
 from tests.killing import assert_equal, stop, whole_episodes
+from tests.test_convert_in_simulated import write_d4rl
 
 logger = logging.getLogger(__name__)
 
@@ -67,14 +68,21 @@ class Killing:
 
 
 def commands(folder: Path, episodes: int) -> dict[str, tuple[str, ...]]:
-    """Give every command that writes a store, without its `out=`; later ones read earlier ones'."""
+    """Give every command that writes a store, up to its name; later ones read earlier ones'."""
     collected, bare = folder / "collect.zarr", "tests/robustness/write.py"
     return {
-        "write-zarr2": (bare, f"{episodes}", "2"),
-        "write-zarr3": (bare, f"{episodes}", "3"),
-        "collect": ("datasets/collect.py", *TINY, "workers=1", f"episodes={episodes}"),
-        "render": ("datasets/render.py", f"data={collected}", "workers=1", "points=48"),
-        "merge": ("datasets/merge.py", f"data=[{collected},{folder / 'shard.zarr'}]"),
+        "collect": ("datasets/collect.py", *TINY, "workers=1", f"episodes={episodes}", "out={}"),
+        "render": ("datasets/render.py", f"data={collected}", "workers=1", "points=48", "out={}"),
+        "merge": ("datasets/merge.py", f"data=[{collected},{folder / 'shard.zarr'}]", "out={}"),
+        "convert": (
+            "datasets/convert.py",
+            f"from={folder / 'door.hdf5'}",
+            "workers=1",
+            "points=48",
+            "to={}",
+        ),
+        "write-zarr2": (bare, f"{episodes}", "2", "out={}"),
+        "write-zarr3": (bare, f"{episodes}", "3", "out={}"),
     }
 
 
@@ -83,16 +91,17 @@ def kill(name: str, command: tuple[str, ...], folder: Path, *, kills: int, seed:
 
     Args:
         name: The command's.
-        command: Script and arguments, without `out=`.
+        command: Script and arguments, the store's place left open (`{}`) in the last.
         folder: Where to write; the uninterrupted store stays there as `<name>.zarr`.
         kills: How often.
         seed: Of the moments.
     """
     whole, out = folder / f"{name}.zarr", folder / f"{name}-killed.zarr"
     begun = time.monotonic()
-    succeed(*command, f"out={whole}")
+    *given, last = command
+    succeed(*given, last.format(whole))
     seconds, reference = time.monotonic() - begun, EpisodeStore.open(whole)
-    rng, finished, again = random.Random(seed), 0, (*command, f"out={out}")
+    rng, finished, again = random.Random(seed), 0, (*given, last.format(out))
     found: list[int | None] = []
     while len(found) < kills:
         for _ in range(min(IN_A_ROW, kills - len(found))):
@@ -127,19 +136,25 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--episodes", type=int, default=240)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="*", help="commands to kill; all, if not given")
+    parser.add_argument("--only", nargs="+", help="commands to kill; their sources before them")
     asked = parser.parse_args()
     path = ROOT / "results" / "robustness" / "kill.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    found: list[Killing] = []
+    # Of commands that are not killed now, what was found before stays.
+    found = {e["name"]: e for e in json.loads(path.read_text())} if path.exists() else {}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        shard = (*TINY, "workers=0", "seed=1", f"episodes={asked.episodes // 2}")
-        succeed("datasets/collect.py", *shard, f"out={folder / 'shard.zarr'}")
         for name, command in commands(folder, asked.episodes).items():
-            if asked.only is None or name in asked.only:
-                found.append(kill(name, command, folder, kills=asked.kills, seed=asked.seed))
-                path.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n")
+            if asked.only is not None and name not in asked.only:
+                continue
+            if name == "merge":
+                shard = (*TINY, "workers=0", "seed=1", f"episodes={asked.episodes // 2}")
+                succeed("datasets/collect.py", *shard, f"out={folder / 'shard.zarr'}")
+            if name == "convert":
+                write_d4rl(folder / "door.hdf5", EpisodeStore.open(folder / "collect.zarr"))
+            killed = kill(name, command, folder, kills=asked.kills, seed=asked.seed)
+            found[name] = asdict(killed)
+            path.write_text(json.dumps(list(found.values()), indent=2) + "\n")
 
 
 if __name__ == "__main__":
