@@ -69,7 +69,7 @@ class Killing:
 
 def commands(folder: Path, episodes: int) -> dict[str, tuple[str, ...]]:
     """Give every command that writes a store, up to its name; later ones read earlier ones'."""
-    collected = folder / "collect.zarr"
+    collected, bare = folder / "collect.zarr", "tests/robustness/write.py"
     return {
         "collect": ("datasets/collect.py", *TINY, "workers=1", f"episodes={episodes}", "out={}"),
         "render": ("datasets/render.py", f"data={collected}", "workers=1", "points=48", "out={}"),
@@ -81,6 +81,8 @@ def commands(folder: Path, episodes: int) -> dict[str, tuple[str, ...]]:
             "points=48",
             "to={}",
         ),
+        "write-zarr2": (bare, f"{episodes}", "2", "out={}"),
+        "write-zarr3": (bare, f"{episodes}", "3", "out={}"),
     }
 
 
@@ -134,19 +136,25 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--episodes", type=int, default=240)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", help="commands to kill; their sources before them")
     asked = parser.parse_args()
     path = ROOT / "results" / "robustness" / "kill.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    found: list[Killing] = []
+    # Of commands that are not killed now, what was found before stays.
+    found = {e["name"]: e for e in json.loads(path.read_text())} if path.exists() else {}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        shard = (*TINY, "workers=0", "seed=1", f"episodes={asked.episodes // 2}")
-        succeed("datasets/collect.py", *shard, f"out={folder / 'shard.zarr'}")
         for name, command in commands(folder, asked.episodes).items():
+            if asked.only is not None and name not in asked.only:
+                continue
+            if name == "merge":
+                shard = (*TINY, "workers=0", "seed=1", f"episodes={asked.episodes // 2}")
+                succeed("datasets/collect.py", *shard, f"out={folder / 'shard.zarr'}")
             if name == "convert":
                 write_d4rl(folder / "door.hdf5", EpisodeStore.open(folder / "collect.zarr"))
-            found.append(kill(name, command, folder, kills=asked.kills, seed=asked.seed))
-            path.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n")
+            killed = kill(name, command, folder, kills=asked.kills, seed=asked.seed)
+            found[name] = asdict(killed)
+            path.write_text(json.dumps(list(found.values()), indent=2) + "\n")
 
 
 if __name__ == "__main__":
