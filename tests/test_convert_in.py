@@ -1,8 +1,6 @@
 """Converting as a command: what it finds out for itself, where it stops, and what it refuses."""
 
 import pickle
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,8 @@ from datasets.doors.detecting import detect
 from datasets.doors.incoming import read_drifts
 from datasets.store import EpisodeStore
 from perception.errors import InputError
-from tests.commands import refuse, start, succeed
+from tests.commands import refuse, succeed
+from tests.killing import grown, stop
 from tests.test_collect import assert_equal
 from tests.test_convert_in_clouds import write_dp3, write_robomimic
 from tests.test_convert_in_simulated import (
@@ -108,11 +107,7 @@ def test_a_killed_conversion_goes_on_to_the_same_store(tmp_path: Path) -> None:
         "datasets/convert.py", f"from={tmp_path / 'demos.pickle'}", f"to={out}", "workers=0",
         "points=64", "env.view.image_size=256",
     )  # fmt: skip
-    process = start(*command)
-    while process.poll() is None and not (out / "meta/episode_ends/0").exists():
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    assert stop(command, 0, begun=grown(out, 0))
     assert 0 < EpisodeStore.open(out).episodes < 25
     assert "25 episodes, 225 steps" in succeed(*command)
     whole = converted(tmp_path / "demos.pickle", tmp_path / "w.zarr", "env.view.image_size=256")
