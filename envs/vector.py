@@ -1,12 +1,8 @@
 """Many episodes of a task at once, on several processes with shared memory."""
 
-import multiprocessing
-import os
-import signal
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -14,22 +10,12 @@ from jaxtyping import Bool, Float, Int
 from envs.chunked import ChunkedTask
 from envs.make import settled
 from envs.spec import EnvConfig
+from envs.workers import Local, Process, Shapes, as_array, shared_array
 from perception.observation import Observation
 
+__all__ = ["Shapes", "VectorEnv", "VectorOutcome"]
 
-@dataclass(frozen=True)
-class Shapes:
-    """The sizes that a planner and a task agree on.
-
-    Attributes:
-        envs: Episodes at once.
-        history: Frames in an observation.
-        chunk: Actions executed per step.
-    """
-
-    envs: int
-    history: int
-    chunk: int
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,6 +28,7 @@ class VectorOutcome:
     reached: Bool[np.ndarray, " env"]
     touched: Bool[np.ndarray, " env"]
     done: Bool[np.ndarray, " env"]
+    lost: Bool[np.ndarray, " env"]  # Cut off, since `reset`, by the end of its worker: also done.
 
 
 class VectorEnv:
@@ -64,42 +51,58 @@ class VectorEnv:
         }
         lead = (shapes.envs, shapes.history)
         self._buffers = {
-            "points": _shared((*lead, *look.points.shape[1:]), "f"),
-            "state": _shared((*lead, self.sizes["readings"]), "f"),
-            "chunks": _shared((shapes.envs, shapes.chunk, self.sizes["actions"]), "f"),
-            "rewards": _shared((shapes.envs, shapes.chunk), "f"),
-            "taken": _shared((shapes.envs,), "b"),
-            "reached": _shared((shapes.envs,), "b"),
-            "touched": _shared((shapes.envs,), "b"),
-            "done": _shared((shapes.envs,), "b"),
+            "points": shared_array((*lead, *look.points.shape[1:]), "f"),
+            "state": shared_array((*lead, self.sizes["readings"]), "f"),
+            "chunks": shared_array((shapes.envs, shapes.chunk, self.sizes["actions"]), "f"),
+            "rewards": shared_array((shapes.envs, shapes.chunk), "f"),
+            "taken": shared_array((shapes.envs,), "b"),
+            "reached": shared_array((shapes.envs,), "b"),
+            "touched": shared_array((shapes.envs,), "b"),
+            "done": shared_array((shapes.envs,), "b"),
         }
-        self._done = np.ones(shapes.envs, bool)
+        self._done, self._lost = np.ones(shapes.envs, bool), np.zeros(shapes.envs, bool)
         shares = [list(range(w, shapes.envs, max(workers, 1))) for w in range(max(workers, 1))]
-        self._workers: list[_Process | _Local]
+        self._workers: list[Process | Local]
         if workers == 0:
-            self._workers = [_Local(config, shapes, self._buffers, shares[0], first)]
+            self._workers = [Local(config, shapes, self._buffers, shares[0], first)]
         else:
             used = [share for share in shares if share]
-            self._workers = [_Process(config, shapes, self._buffers, share) for share in used]
+            self._workers = [Process(config, shapes, self._buffers, share) for share in used]
 
     def reset(self, seeds: Sequence[int]) -> Observation[np.ndarray]:
         """Start the episodes of as many seeds as there are environments, or fewer.
 
-        Environments beyond the seeds stay idle: they count as done.
+        Environments beyond the seeds stay idle: they count as done. Where a worker is killed, its
+        episodes are started again in a new one.
+
+        Raises:
+            RuntimeError: A new worker was killed too.
         """
         self._done[:] = np.arange(self.shapes.envs) >= len(seeds)
-        self._all("reset", dict(enumerate(int(seed) for seed in seeds)))
+        self._lost[:] = False
+        wanted = {env: int(seed) for env, seed in enumerate(seeds)}
+        again = {env: wanted[env] for env in self._all("reset", wanted)}
+        if self._all("reset", again):
+            raise RuntimeError("A worker was killed twice while its episodes were to begin")
         return self._observations()
 
     def step(self, chunks: Float[np.ndarray, "env chunk action"]) -> VectorOutcome:
-        """Execute a chunk in each environment whose episode is not over."""
-        shown = {name: _array(shared) for name, shared in self._buffers.items()}
+        """Execute a chunk in each environment whose episode is not over.
+
+        The episodes of a worker that is killed are lost; what else was played goes on.
+        """
+        shown = {name: as_array(shared) for name, shared in self._buffers.items()}
         shown["chunks"][:] = chunks
         for name in ("rewards", "taken", "reached", "touched"):
             shown[name][:] = 0
         active = np.flatnonzero(~self._done)
-        self._all("step", {int(env): None for env in active})
+        lost = self._all("step", {int(env): None for env in active})
         self._done[active] = shown["done"][active]
+        if lost:
+            logger.warning("The episodes of environments %s are discarded", lost)
+            self._lost[lost] = self._done[lost] = True
+            for name in ("rewards", "taken", "reached", "touched"):
+                shown[name][lost] = 0  # Whatever a worker wrote before its end.
         return VectorOutcome(
             self._observations(),
             shown["rewards"].copy(),
@@ -107,6 +110,7 @@ class VectorEnv:
             shown["reached"].astype(bool),
             shown["touched"].astype(bool),
             self._done.copy(),
+            self._lost.copy(),
         )
 
     def close(self) -> None:
@@ -114,132 +118,14 @@ class VectorEnv:
         for worker in self._workers:
             worker.close()
 
-    def _all(self, command: str, envs: dict[int, int | None]) -> None:
-        for worker in self._workers:
-            worker.send(command, {e: v for e, v in envs.items() if e in worker.share})
-        for worker in self._workers:
-            worker.wait()
+    def _all(self, command: str, envs: Mapping[int, int | None]) -> list[int]:
+        """Have a command done by all it concerns; give the environments whose worker was killed."""
+        parts = [{e: v for e, v in envs.items() if e in w.share} for w in self._workers]
+        asked = [(worker, part) for worker, part in zip(self._workers, parts, strict=True) if part]
+        for worker, part in asked:
+            worker.send(command, part)
+        return [env for worker, part in asked if not worker.wait() for env in part]
 
     def _observations(self) -> Observation[np.ndarray]:
-        points, state = (_array(self._buffers[name]).copy() for name in ("points", "state"))
+        points, state = (as_array(self._buffers[name]).copy() for name in ("points", "state"))
         return Observation(points, state)
-
-
-Shared = tuple[Any, tuple[int, ...], str]
-
-
-def _shared(shape: tuple[int, ...], kind: str) -> Shared:
-    """Reserve memory that child processes see too; `kind` is `f` (float32) or `b` (a byte)."""
-    return multiprocessing.get_context("spawn").RawArray(kind, int(np.prod(shape))), shape, kind
-
-
-def _array(shared: Shared) -> np.ndarray:
-    raw, shape, kind = shared
-    return np.frombuffer(raw, np.float32 if kind == "f" else np.int8).reshape(shape)
-
-
-class _Local:
-    """The environments of one process, writing what they see into shared memory."""
-
-    def __init__(
-        self,
-        config: EnvConfig,
-        shapes: Shapes,
-        buffers: dict[str, Shared],
-        share: list[int],
-        first: ChunkedTask | None = None,
-    ) -> None:
-        self.share = share
-        self._arrays = {name: _array(shared) for name, shared in buffers.items()}
-        made = [first] if first is not None else []
-        made += [ChunkedTask(config, shapes.history) for _ in share[len(made) :]]
-        self._tasks = dict(zip(share, made, strict=True))
-
-    def send(self, command: str, envs: dict[int, int | None]) -> None:
-        """Reset (to seeds) or step environments."""
-        for env, seed in envs.items():
-            if command == "reset" and seed is not None:
-                self._show(env, self._tasks[env].reset(seed))
-            else:
-                self._step(env)
-
-    def wait(self) -> None:
-        """Nothing to wait for."""
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-    def _step(self, env: int) -> None:
-        outcome = self._tasks[env].step(self._arrays["chunks"][env])
-        self._show(env, outcome.observation)
-        self._arrays["rewards"][env] = outcome.rewards
-        self._arrays["taken"][env] = outcome.taken
-        self._arrays["reached"][env] = outcome.reached
-        self._arrays["touched"][env] = outcome.touched
-        self._arrays["done"][env] = outcome.done
-
-    def _show(self, env: int, observation: Observation[np.ndarray]) -> None:
-        self._arrays["points"][env] = observation.points
-        self._arrays["state"][env] = observation.state
-
-
-class _Process:
-    """The same in a process of its own."""
-
-    def __init__(
-        self, config: EnvConfig, shapes: Shapes, buffers: dict[str, Shared], share: list[int]
-    ) -> None:
-        self.share = share
-        for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-            os.environ.setdefault(variable, "1")
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(theirs, config, shapes, buffers, share), daemon=True
-        )
-        self._process.start()
-        theirs.close()  # Then the end of the worker is seen as the end of the pipe.
-
-    def send(self, command: str, envs: dict[int, int | None]) -> None:
-        """Ask for a command."""
-        self._pipe.send((command, envs))
-
-    def wait(self) -> None:
-        """Wait until it is done.
-
-        Raises:
-            RuntimeError: The worker died.
-        """
-        try:
-            self._pipe.recv()
-        except EOFError as error:
-            raise RuntimeError(
-                f"An environment worker died (exit code {self._process.exitcode}); its own message"
-                " is above"
-            ) from error
-
-    def close(self) -> None:
-        """Let the process end."""
-        self._pipe.close()
-        self._process.join(timeout=5)
-        if self._process.is_alive():
-            self._process.terminate()
-
-
-def _serve(
-    pipe: Connection,
-    config: EnvConfig,
-    shapes: Shapes,
-    buffers: dict[str, Shared],
-    share: list[int],
-) -> None:
-    """Serve one worker's environments until the parent closes the pipe or ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    local = _Local(config, shapes, buffers, share)
-    while True:
-        try:
-            command, envs = pipe.recv()
-        except EOFError:
-            return
-        local.send(command, envs)
-        pipe.send(None)

@@ -64,7 +64,8 @@ def evaluate(
     """Play one episode for each seed with DDIM's own noise, nothing added.
 
     Each episode's noise follows from its seed; how many are played side by side changes only the
-    rounding of matrix products.
+    rounding of matrix products. Episodes lost with a killed worker are played again, with those
+    beside them: no seed is ever left out, and the numbers stay the same.
     """
     rollouts = list(_rollouts(planner, envs, seeds, success_at, quiet))
     return Evaluation(
@@ -81,7 +82,7 @@ def _rollouts(
     with tqdm(total=len(seeds), desc="evaluate", unit="episode", disable=quiet) as progress:
         for start in range(0, len(seeds), envs.shapes.envs):
             some = seeds[start : start + envs.shapes.envs]
-            yield roll_out(planner, envs, some, success_at=success_at)
+            yield roll_out(planner, envs, some, success_at=success_at, whole=True)
             progress.update(len(some))
 
 

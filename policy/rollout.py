@@ -13,6 +13,7 @@ from envs.vector import VectorEnv
 from perception.observation import Observation
 from policy.planner import Planner
 
+ATTEMPTS = 3  # At episodes that are lost with their workers: what kills each time is no accident.
 PLAYED = ("contexts", "means", "samples", "rewards", "played")  # Leading axes time, env.
 
 
@@ -77,12 +78,19 @@ def _lengthened(part: Tensor, chunks: int) -> Tensor:
 
 
 def roll_out(
-    planner: Planner, envs: VectorEnv, seeds: Sequence[int], *, success_at: str, floor: float = 0.0
+    planner: Planner,
+    envs: VectorEnv,
+    seeds: Sequence[int],
+    *,
+    success_at: str,
+    floor: float = 0.0,
+    whole: bool = False,
 ) -> Rollout:
     """Play one episode for each seed, at most as many as there are environments.
 
     The planner's noise in an episode follows from the episode's seed, not from what is played
-    beside it.
+    beside it. Episodes lost with a killed worker are left out, also of `steps`, and change nothing
+    in the others; where none is left, all are played again.
 
     Args:
         planner: Acts.
@@ -90,9 +98,17 @@ def roll_out(
         seeds: One for each episode.
         success_at: Whether an episode succeeds by its last step (`end`) or by any (`ever`).
         floor: See `Planner.sample`.
+        whole: Play all again until none is lost: the numbers are those of an undisturbed rollout.
+
+    Raises:
+        RuntimeError: Too many were lost each time.
     """
     with torch.no_grad(), planner.denoiser.fixed_weights():
-        return _roll_out(planner, envs, seeds, success_at, floor)
+        for _ in range(ATTEMPTS):
+            rollout = _roll_out(planner, envs, seeds, success_at, floor)
+            if len(rollout.successes) >= (len(seeds) if whole else 1):
+                return rollout
+    raise RuntimeError(f"Workers were killed in each of {ATTEMPTS} attempts at seeds {list(seeds)}")
 
 
 def _roll_out(
@@ -105,7 +121,7 @@ def _roll_out(
     ever, at_end = torch.zeros_like(going), torch.zeros_like(going)
     chunks = np.zeros((envs.shapes.envs, envs.shapes.chunk, planner.sizes.actions), np.float32)
     moments: list[tuple[Tensor, ...]] = []
-    steps = 0
+    steps = torch.zeros(count, dtype=torch.int64)
     while going.any():
         context = planner.encode(_on(planner.device, observations, count))
         chain = planner.sample(context, planner.noises(generators), floor=floor)
@@ -113,14 +129,18 @@ def _roll_out(
         outcome = envs.step(chunks)
         rewards = torch.from_numpy(outcome.rewards[:count].sum(axis=1))
         moments.append((context.cpu(), chain.means.cpu(), chain.samples.cpu(), rewards, going))
-        steps += int(outcome.taken.sum())
+        steps += torch.from_numpy(outcome.taken[:count])
         ever = ever | (going & torch.from_numpy(outcome.touched[:count]))
         at_end = torch.where(going, torch.from_numpy(outcome.reached[:count]), at_end)
         going = ~torch.from_numpy(outcome.done[:count])
         observations = outcome.observations
-    contexts, means, samples, earned, played = map(torch.stack, zip(*moments, strict=True))
+    kept = ~torch.from_numpy(outcome.lost[:count])
+    contexts, means, samples, earned, played = (
+        torch.stack(part)[:, kept] for part in zip(*moments, strict=True)
+    )
     successes = at_end if success_at == "end" else ever
-    return Rollout(contexts, means, samples, earned, played, successes, ever, steps)
+    taken = int(steps[kept].sum())
+    return Rollout(contexts, means, samples, earned, played, successes[kept], ever[kept], taken)
 
 
 def _on(
