@@ -69,6 +69,14 @@ class Chain:
         return self.samples[:, -1]
 
 
+@dataclass(frozen=True)
+class Noising:
+    """What makes clean chunks noisy: the noise, and the denoising step that says how much of it."""
+
+    noise: Float[Tensor, "batch horizon action"]
+    k: Int[Tensor, " batch"]
+
+
 class Planner(nn.Module):
     """Plans the next actions from recent clouds and readings.
 
@@ -116,10 +124,16 @@ class Planner(nn.Module):
         """Encode clouds alone: what `datasets/encode.py` keeps beside them."""
         return self.encoder.visual(self.normalizer.points(points))
 
-    def loss(self, batch: Batch, generator: torch.Generator | None = None) -> Float[Tensor, ""]:
+    def noising(self, count: int, generator: torch.Generator | None = None) -> Noising:
+        """Draw what makes so many chunks noisy."""
+        shape = (count, self.config.horizon, self.sizes.actions)
+        noise = torch.randn(shape, generator=generator)
+        return Noising(noise, torch.randint(len(self.kept), (count,), generator=generator))
+
+    def loss(self, batch: Batch, noising: Noising) -> Float[Tensor, ""]:
         """Pre-training loss, Eq. 7: what was added to a chunk, predicted from it."""
         context = self.encode(batch.observations)
-        return self.denoising_loss(context, self.normalizer.actions(batch.actions), generator)
+        return self._loss(context, self.normalizer.actions(batch.actions), noising)
 
     def denoising_loss(
         self,
@@ -128,12 +142,7 @@ class Planner(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, ""]:
         """The same for contexts already encoded and actions already normalised (also Eq. 14)."""
-        schedule = self.schedule
-        noise = torch.randn(actions.shape, generator=generator).to(actions)
-        k = torch.randint(len(schedule.kept), (len(actions),), generator=generator)
-        k = k.to(actions.device)
-        predicted = self.denoiser(schedule.add_noise(actions, noise, k), k, context)
-        return F.mse_loss(predicted, noise if self.config.prediction == "noise" else actions)
+        return self._loss(context, actions, self.noising(len(actions), generator))
 
     def step(
         self,
@@ -196,6 +205,16 @@ class Planner(nn.Module):
         """Draw what `sample` needs, each element of the batch from a generator of its own."""
         shape = (len(self.grid) + 1, self.config.horizon, self.sizes.actions)
         return torch.stack([torch.randn(shape, generator=g) for g in generators]).to(self.device)
+
+    def _loss(
+        self,
+        context: Float[Tensor, "batch context"],
+        actions: Float[Tensor, "batch horizon action"],
+        noising: Noising,
+    ) -> Float[Tensor, ""]:
+        noise, k = noising.noise.to(actions), noising.k.to(actions.device)
+        predicted = self.denoiser(self.schedule.add_noise(actions, noise, k), k, context)
+        return F.mse_loss(predicted, noise if self.config.prediction == "noise" else actions)
 
     def _step(
         self,

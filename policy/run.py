@@ -40,20 +40,25 @@ class Run:
             raise InputError(
                 f"{path} belongs to another configuration ({told}); choose another out="
             )
-        written.write_text(text)
+        if not written.exists():
+            written.write_text(text)
         self.config_sha256 = hashlib.sha256(text.encode()).hexdigest()
 
     def checkpoint(self, stage: str) -> Path:
         """Where the planner of a finished stage lies."""
         return self.path / "checkpoints" / f"{stage}.safetensors"
 
+    def state_path(self, stage: str) -> Path:
+        """Where a stage keeps what it needs to go on."""
+        return self.path / "checkpoints" / f"{stage}-state.pt"
+
     def save(self, stage: str, state: dict[str, Any]) -> None:
         """Save what a stage needs to go on."""
-        save_state(state, self._state_path(stage))
+        save_state(state, self.state_path(stage))
 
     def resume(self, stage: str) -> dict[str, Any] | None:
         """Load what a stage needs to go on; None at its beginning."""
-        state = load_state(self._state_path(stage))
+        state = load_state(self.state_path(stage))
         if state is not None:
             logger.info("%s goes on after step %d", stage, state["step"])
         return state
@@ -61,9 +66,6 @@ class Run:
     def metrics(self, stage: str, step: int) -> "Metrics":
         """Open the metrics of a stage, forgetting what came after a step."""
         return Metrics(self.path / f"{stage}.jsonl", self.path / "tensorboard" / stage, step)
-
-    def _state_path(self, stage: str) -> Path:
-        return self.path / "checkpoints" / f"{stage}-state.pt"
 
 
 class Clock:

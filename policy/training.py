@@ -27,6 +27,7 @@ from policy.evaluation import (
 )
 from policy.finetune import FinetuneConfig, finetune
 from policy.judging import check_task, make_envs
+from policy.parallel import Team, team_of
 from policy.planner import Planner, PlannerConfig, Sizes
 from policy.pretrain import PretrainConfig, pretrain
 from policy.report import write_report
@@ -68,9 +69,18 @@ def train(config: TrainConfig) -> None:
     if config.pretrain.features and config.checkpoint is None:
         raise InputError("pretrain.features=true needs checkpoint=, as encode.py was given it")
     device = prepare(config.device, config.threads)
-    run = Run(config.out, _what_matters(config))
+    with team_of(device) as team:
+        with team.first_the_leader():
+            run = Run(config.out, _what_matters(config))
+        if config.stage in ("pretrain", "all"):
+            _pretrain(config, run, device, team)
+        if team.leads:
+            _judge_and_finetune(config, run, device)
+
+
+def _judge_and_finetune(config: TrainConfig, run: Run, device: torch.device) -> None:
     if config.stage in ("pretrain", "all"):
-        _pretrain(config, run, device)
+        _evaluate(config, run, pretraining.STAGE, "pretrained")
     if config.stage in ("finetune", "all"):
         _finetune(config, run, device)
     logger.info("look at %s", write_report(run, config.env, config.data))
@@ -93,23 +103,22 @@ def _what_matters(config: TrainConfig) -> dict[str, Any]:
     return {**kept, "about": {"task": config.env.name, "seed": config.seed}}
 
 
-def _pretrain(config: TrainConfig, run: Run, device: torch.device) -> None:
-    path = run.checkpoint(pretraining.STAGE)
-    if not path.exists():
-        task = EpisodeStore.open(config.data).attributes["task"]
-        check_task(task, config.env.name, str(config.data))
-        plan = config.planner
-        windows = load_windows(
-            [config.data],
-            history=plan.history,
-            horizon=plan.horizon,
-            chunk=plan.chunk,
-            features=config.pretrain.features,
-        )
-        torch.manual_seed(config.seed)
-        planner = make_planner(config, windows).to(device)
-        pretrain(planner, windows.to(device), config.pretrain, run=run, seed=config.seed)
-    _evaluate(config, run, pretraining.STAGE, "pretrained")
+def _pretrain(config: TrainConfig, run: Run, device: torch.device, team: Team) -> None:
+    if run.checkpoint(pretraining.STAGE).exists():
+        return
+    task = EpisodeStore.open(config.data).attributes["task"]
+    check_task(task, config.env.name, str(config.data))
+    plan = config.planner
+    windows = load_windows(
+        [config.data],
+        history=plan.history,
+        horizon=plan.horizon,
+        chunk=plan.chunk,
+        features=config.pretrain.features,
+    ).to(device)
+    torch.manual_seed(config.seed)
+    planner = make_planner(config, windows).to(device)
+    pretrain(planner, windows, config.pretrain, run=run, seed=config.seed, team=team)
 
 
 def make_planner(config: TrainConfig, windows: Windows) -> Planner:

@@ -34,7 +34,9 @@ class Murdered(VectorEnv):
     steps = 0
 
     def step(self, chunks: np.ndarray) -> VectorOutcome:
-        for worker in self.deaths.pop(self.steps, []):  # Stopped, then asked for a chunk, then dead.
+        for worker in self.deaths.pop(
+            self.steps, []
+        ):  # Stopped, then asked for a chunk, then dead.
             os.kill(self.pid(worker), signal.SIGSTOP)
             threading.Timer(0.1, os.kill, (self.pid(worker), signal.SIGKILL)).start()
         self.steps += 1
@@ -44,7 +46,7 @@ class Murdered(VectorEnv):
         os.kill(self.pid(worker), signal.SIGKILL)
 
     def pid(self, worker: int) -> int:
-        return self._workers[worker]._process.pid
+        return int(self._workers[worker]._process.pid)
 
 
 @pytest.fixture(scope="module")

@@ -119,7 +119,7 @@ def test_one_batch_can_be_learnt_by_heart(prediction: str, floor: float) -> None
     optimizer = torch.optim.Adam(net.parameters(), 3e-3)
     losses = []
     for _ in range(220):
-        loss = net.loss(repeated)
+        loss = net.loss(repeated, net.noising(32))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -145,7 +145,7 @@ def _plain_step(data: Path, *, keep: bool) -> Callable[[], object]:
     optimizer = torch.optim.Adam(plain.parameters(), 1e-4)
 
     def step() -> None:
-        loss = plain.loss(batch)
+        loss = plain.loss(batch, plain.noising(256))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

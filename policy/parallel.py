@@ -1,0 +1,91 @@
+"""Several processes that learn together: `torchrun --nproc-per-node 2 policy/train.py ...`.
+
+Each draws the whole batch from the same generator and learns from its own share; gradients are
+averaged, so all hold the same weights: those of one process that learns from the whole batch.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from perception.errors import InputError
+
+PATIENCE = timedelta(days=30)  # Of those that wait while the first evaluates or fine-tunes.
+
+
+@dataclass(frozen=True)
+class Team:
+    """The processes of a run, and which of them this is."""
+
+    rank: int
+    size: int
+
+    @property
+    def leads(self) -> bool:
+        """Whether this one writes, evaluates and speaks."""
+        return self.rank == 0
+
+    def share(self, values: Tensor) -> Tensor:
+        """Cut this process's part out of what all have drawn.
+
+        Raises:
+            InputError: It cannot be cut into equal parts.
+        """
+        if len(values) % self.size:
+            raise InputError(
+                f"pretrain.batch={len(values)} has no equal parts for {self.size} processes"
+            )
+        return values.chunk(self.size)[self.rank]
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors of one type by their means over all processes."""
+        if self.size == 1:
+            return
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        dist.all_reduce(flat)
+        means = (flat / self.size).split([tensor.numel() for tensor in tensors])
+        for tensor, mean in zip(tensors, means, strict=True):
+            tensor.copy_(mean.view_as(tensor))
+
+    def wait(self) -> None:
+        """Wait until all are here."""
+        if self.size > 1:
+            dist.barrier()
+
+    @contextmanager
+    def first_the_leader(self) -> Iterator[None]:
+        """Let the leader do something before the others do the same."""
+        if not self.leads:
+            self.wait()
+        yield
+        if self.leads:
+            self.wait()
+
+
+ALONE = Team(0, 1)
+
+
+@contextmanager
+def team_of(device: torch.device) -> Iterator[Team]:
+    """Be one of torchrun's processes, or alone where it started none; leave when all are done."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield ALONE
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    team = Team(dist.get_rank(), dist.get_world_size())
+    if not team.leads:
+        logging.disable(logging.INFO)  # One voice is enough.
+    try:
+        yield team
+        team.wait()
+    finally:
+        dist.destroy_process_group()
