@@ -30,6 +30,8 @@ figure { margin: 1rem 0; }
 figure > img, figure > video { max-width: 100%; height: auto; display: block; }
 figure > iframe { width: 100%; border: 1px solid #d5dbe4; border-radius: 6px; display: block; }
 figcaption { font-size: .88rem; color: #566175; margin-top: .45rem; max-width: 48rem; }
+details { font-size: .88rem; color: #566175; margin: .45rem 0; }
+pre { overflow-x: auto; font-size: .8rem; }
 .columns { display: grid; gap: 0 1.75rem; align-items: start; }
 @media (max-width: 54rem) { .columns { grid-template-columns: minmax(0, 1fr) !important; } }
 """
@@ -66,6 +68,12 @@ def facts(values: Mapping[str, object]) -> Html:
     """Set out named values, one below the other."""
     rows = [f"<tr><th>{escape(n)}</th><td>{escape(_shown(v))}</td></tr>" for n, v in values.items()]
     return Html(f'<div class="wide facts"><table>{"".join(rows)}</table></div>')
+
+
+def folded(summary: str, lines: Sequence[str]) -> Html:
+    """Show lines of code that open on a click."""
+    told = escape("\n".join(lines))
+    return Html(f"<details><summary>{escape(summary)}</summary><pre>{told}</pre></details>")
 
 
 def figure(png: bytes, caption: str = "") -> Html:

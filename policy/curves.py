@@ -1,4 +1,4 @@
-"""Figures of runs: losses, success along the way, and before against after."""
+"""Figures of one run: losses, success along the way, and before against after."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,8 +14,6 @@ WATCHED = {
     "finetune/gradient_norm": "gradient norm",
 }
 
-COLOURS = (SUCCESS, "#3d6fd1", FAILURE, "#8a5cd1", "#b8860b", "#5c6b7a", "#c2548f", "#2b8a9d")
-
 Lines = Sequence[Mapping[str, Any]]  # What `policy.run.read_metrics` gives.
 
 
@@ -23,7 +21,7 @@ def loss_plot(metrics: Lines) -> bytes:
     """Draw the pre-training loss over gradient steps."""
     figure = new_figure(5.4, 3.2)
     axes = figure.subplots()
-    axes.plot(*_series(metrics, "pretrain/loss"), color=INK, linewidth=1.5)
+    axes.plot(*series(metrics, "pretrain/loss"), color=INK, linewidth=1.5)
     axes.set_yscale("log")
     dress(axes, "gradient step", "loss (Eq. 7)")
     return to_png(figure)
@@ -33,17 +31,17 @@ def learning_plot(metrics: Lines) -> bytes:
     """Draw success along fine-tuning, and what to watch while it learns."""
     figure = new_figure(11, 3.2)
     success, *others = figure.subplots(1, 1 + len(WATCHED))
-    episodes, rates = _series(metrics, "finetune/success")
+    episodes, rates = series(metrics, "finetune/success")
     success.plot(episodes, rates, ".", color=INK, alpha=0.35, label="while exploring")
-    success.plot(episodes, _smoothed(rates), color=INK, linewidth=1.5)
-    checked = _series(metrics, "evaluation/success")
+    success.plot(episodes, smoothed(rates), color=INK, linewidth=1.5)
+    checked = series(metrics, "evaluation/success")
     if len(checked[0]):
         success.plot(*checked, "o-", color=SUCCESS, linewidth=1.2, markersize=4, label="evaluated")
     success.set_ylim(-0.03, 1.03)
     success.legend(frameon=False, fontsize=8, labelcolor=INK)
     dress(success, "episode", "success")
     for axes, (name, label) in zip(others, WATCHED.items(), strict=True):
-        axes.plot(*_series(metrics, name), color=INK, linewidth=1.2)
+        axes.plot(*series(metrics, name), color=INK, linewidth=1.2)
         dress(axes, "episode", label)
     return to_png(figure)
 
@@ -67,31 +65,13 @@ def comparison_plot(stages: Mapping[str, Evaluation], data_rate: float | None) -
     return to_png(figure)
 
 
-def runs_plot(runs: Mapping[str, Sequence[Lines]]) -> bytes:
-    """Draw success along fine-tuning of several variants, with a band over their seeds."""
-    figure = new_figure(7.5, 4.2)
-    axes = figure.subplots()
-    for colour, (variant, seeds) in zip(COLOURS, runs.items(), strict=False):
-        series = [_series(metrics, "finetune/success") for metrics in seeds]
-        shortest = min(len(steps) for steps, _ in series)
-        episodes = series[0][0][:shortest]
-        rates = np.array([_smoothed(values)[:shortest] for _, values in series])
-        label = f"{variant} ({len(seeds)} seed{'s' if len(seeds) > 1 else ''})"
-        axes.plot(episodes, rates.mean(axis=0), color=colour, linewidth=1.6, label=label)
-        axes.fill_between(episodes, rates.min(0), rates.max(0), color=colour, alpha=0.18, lw=0)
-    axes.set_ylim(-0.03, 1.03)
-    axes.legend(frameon=False, fontsize=8, labelcolor=INK)
-    dress(axes, "online episodes", "success while exploring (mean of the last 5 iterations)")
-    return to_png(figure)
-
-
-def _series(metrics: Lines, name: str) -> tuple[np.ndarray, np.ndarray]:
+def series(metrics: Lines, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Give the steps at which something was noted, and its values."""
     lines = [(line["step"], line[name]) for line in metrics if name in line]
     pairs: np.ndarray = np.array(lines, np.float64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
 
 
-def _smoothed(values: np.ndarray, width: int = 5) -> np.ndarray:
+def smoothed(values: np.ndarray, width: int = 5) -> np.ndarray:
     """Average each value with those before it; fewer at the beginning."""
     return np.array([values[max(0, i + 1 - width) : i + 1].mean() for i in range(len(values))])

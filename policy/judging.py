@@ -1,4 +1,4 @@
-"""From a checkpoint to its success rate: what `train.py`, `evaluate.py` and the report share."""
+"""From a checkpoint to its success rate: what `train.py` and `evaluate.py` share."""
 
 import logging
 from dataclasses import dataclass

@@ -7,11 +7,12 @@ import platform
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from datasets.attributes import source_commit
+from perception.errors import InputError
 from policy.evaluation import Evaluation
 from policy.run import read_metrics
 
@@ -55,6 +56,27 @@ class Result:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=2) + "\n")
         return path
+
+    @classmethod
+    def read(cls, path: Path) -> "Result":
+        """Read one that `write` wrote.
+
+        Raises:
+            InputError: The file is no result, or lies where another one belongs.
+        """
+        try:
+            values = json.loads(path.read_text())
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path} is not JSON: {error}") from None
+        names, said = {field.name for field in fields(cls)}, set(values)
+        if said != names:
+            wrong = ", ".join(sorted(said ^ names))
+            raise InputError(f"{path} is no result: it lacks, or should not have, {wrong}")
+        result = cls(**values)
+        where = (result.experiment, result.task, result.variant, f"seed{result.seed}")
+        if where != (*path.parts[-4:-1], path.stem):
+            raise InputError(f"{path} says that it is {'/'.join(where)}.json")
+        return result
 
 
 def make_result(

@@ -1,54 +1,31 @@
-"""Tables in Markdown and plots, made from the files under results/ and from nothing else."""
+"""The README's tables, made from the files under results/ and from nothing else."""
 
 import json
-import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from perception.errors import InputError
-from policy.curves import loss_plot, runs_plot
-from policy.run import read_metrics
-
-logger = logging.getLogger(__name__)
+from policy.result_tree import run_files
 
 SUCCESS = {"end": "at_end", "ever": "ever"}
 Rows = Sequence[Sequence[str]]
 
 
-@dataclass(frozen=True)
-class TablesConfig:
-    """Where results lie and where tables go."""
-
-    results: Path
-    readme: Path
-
-
-def tabulate(config: TablesConfig) -> None:
-    """Write the README's tables anew, and plots beside each task's runs.
+def tabulate(results: Path, readme: Path) -> None:
+    """Write the README's tables anew.
 
     Raises:
-        InputError: The README lacks the marks between which a table belongs.
+        InputError: There is no README, or it lacks the marks between which a table belongs.
     """
-    text = config.readme.read_text()
-    text = put(text, "results", results_table(config.results))
-    text = put(text, "data", data_table(config.results / "data"))
-    text = put(text, "benchmarks", benchmarks_table(config.results / "benchmarks"))
-    config.readme.write_text(text)
-    logger.info("tables written to %s", config.readme)
-    for folder in sorted({path.parents[1] for path in run_files(config.results)}):
-        curves = {
-            variant.name: [read_metrics(p) for p in sorted(variant.glob("seed*.jsonl"))]
-            for variant in sorted(folder.iterdir())
-            if variant.is_dir() and list(variant.glob("seed*.jsonl"))
-        }
-        if curves:
-            (folder / "curves.png").write_bytes(runs_plot(curves))
-            logger.info("curves drawn in %s", folder / "curves.png")
-    for path in sorted(config.results.glob("*/*/overfit*.jsonl")):
-        path.with_suffix(".png").write_bytes(loss_plot(read_metrics(path)))
+    if not readme.exists():
+        raise InputError(f"{readme} does not exist; its tables between marks are written anew")
+    text = readme.read_text()
+    text = put(text, "results", results_table(results))
+    text = put(text, "data", data_table(results / "data"))
+    text = put(text, "benchmarks", benchmarks_table(results / "benchmarks"))
+    readme.write_text(text)
 
 
 def put(text: str, name: str, table: str) -> str:
@@ -61,11 +38,6 @@ def put(text: str, name: str, table: str) -> str:
     if not marks.search(text):
         raise InputError(f"The README lacks <!-- {name} --> and <!-- /{name} -->")
     return marks.sub(lambda match: f"{match[1]}{table}\n{match[2]}", text)
-
-
-def run_files(results: Path) -> list[Path]:
-    """List the evaluated runs: `<experiment>/<task>/<variant>/seed<k>.json`."""
-    return sorted(results.glob("*/*/*/seed*.json"))
 
 
 def results_table(results: Path) -> str:

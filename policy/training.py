@@ -30,9 +30,9 @@ from policy.judging import check_task, make_envs
 from policy.parallel import Team, team_of
 from policy.planner import Planner, PlannerConfig, Sizes
 from policy.pretrain import PretrainConfig, pretrain
-from policy.report import write_report
 from policy.results import make_result
 from policy.run import Run
+from policy.run_page import write_run_page
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def _judge_and_finetune(config: TrainConfig, run: Run, device: torch.device) -> 
         _evaluate(config, run, pretraining.STAGE, "pretrained")
     if config.stage in ("finetune", "all"):
         _finetune(config, run, device)
-    logger.info("look at %s", write_report(run, config.env, config.data))
+    logger.info("look at %s", write_run_page(run, config.env, config.data))
 
 
 def _what_matters(config: TrainConfig) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tables and plots come from files, and say what the files say."""
+"""The README's tables come from files, and say what the files say."""
 
 import json
 from dataclasses import replace
@@ -10,7 +10,7 @@ from datasets.gallery_figure import gallery
 from perception.errors import InputError
 from policy.evaluation import Evaluation
 from policy.results import Result, make_result
-from policy.tabulating import TablesConfig, put, tabulate
+from policy.tabulating import put, tabulate
 from tests.conftest import ROOT, task_config
 
 README = (
@@ -41,10 +41,9 @@ def test_a_result_is_what_was_evaluated(tmp_path: Path) -> None:
     assert result.wilson_low < 0.75 < result.wilson_high
 
 
-def test_tables_and_curves_are_made_from_files(tmp_path: Path) -> None:
+def test_tables_are_made_from_files(tmp_path: Path) -> None:
     results, readme = tmp_path / "results", tmp_path / "README.md"
-    path = make_one(tmp_path).write(results)
-    path.with_suffix(".jsonl").write_text((tmp_path / "metrics.jsonl").read_text())
+    make_one(tmp_path).write(results)
     replace(make_one(tmp_path), seed=4, top5_mean=None).write(results)
     (results / "benchmarks").mkdir()
     entry = {
@@ -63,17 +62,13 @@ def test_tables_and_curves_are_made_from_files(tmp_path: Path) -> None:
     said = {"task": "adroit-door", "episodes": 8, "steps": 800, "at_end": 3, "ever": 5}
     more = {"success_at": "ever", "along_time": tenths, "stored_bytes": 2_000_000}
     card.write_text(json.dumps({**said, **more}))
-    overfit = results / "e" / "adroit-door" / "overfit.jsonl"
-    overfit.write_text('{"step": 1, "pretrain/loss": 0.3}\n{"step": 2, "pretrain/loss": 0.001}\n')
-    tabulate(TablesConfig(results, readme))
+    tabulate(results, readme)
     text = readme.read_text()
     assert text.startswith("Before.\n<!-- results -->\n| experiment |")
     assert "| e | adroit-door | bc | 3 | **75%** | 30% to 95% | 70% | 4 |" in text
     assert "old" not in text
     assert "| adroit-door | suboptimal | 8 | 800 | 38% | **62%** | 0% to 75% | 2 | 225 |" in text
     assert "| `collect` | n | 2 | 90 | ms | **45** | r |" in text
-    for plot in ("curves.png", "overfit.png"):
-        assert (results / "e/adroit-door" / plot).read_bytes()[:4] == b"\x89PNG"
 
 
 def test_a_readme_without_marks_is_refused() -> None:
@@ -84,13 +79,8 @@ def test_a_readme_without_marks_is_refused() -> None:
 def test_the_readme_holds_what_the_results_say(tmp_path: Path) -> None:
     copy = tmp_path / "README.md"
     copy.write_text((ROOT / "README.md").read_text())
-    from policy import tabulating  # noqa: PLC0415
-
-    text = copy.read_text()
-    again = put(text, "results", tabulating.results_table(ROOT / "results"))
-    again = put(again, "data", tabulating.data_table(ROOT / "results" / "data"))
-    again = put(again, "benchmarks", tabulating.benchmarks_table(ROOT / "results" / "benchmarks"))
-    assert again == text, "run: python policy/tables.py"
+    tabulate(ROOT / "results", copy)
+    assert copy.read_text() == (ROOT / "README.md").read_text(), "run: python policy/report.py"
 
 
 def test_the_gallery_draws_every_simulator() -> None:
