@@ -12,10 +12,22 @@ from policy.rollout import Rollout, join, newest
 
 
 @dataclass(frozen=True)
+class Chunks:
+    """Plans and what they were made from; `points` and `state` only where they are kept."""
+
+    contexts: Float[Tensor, "chunk context"]
+    points: Float[Tensor, "chunk history point channel"]
+    state: Float[Tensor, "chunk history reading"]
+    plans: Float[Tensor, "chunk horizon action"]
+
+
+@dataclass(frozen=True)
 class Proficient:
     """One episode worth imitating: its contexts and the plans made of them."""
 
     contexts: Float[Tensor, "time context"]
+    points: Float[Tensor, "time history point channel"]
+    state: Float[Tensor, "time history reading"]
     plans: Float[Tensor, "time horizon action"]
     success: bool
     episode_return: float
@@ -50,6 +62,8 @@ class TargetBuffer:
             self.episodes.append(
                 Proficient(
                     rollout.contexts[played, env],
+                    rollout.points[played, env],
+                    rollout.state[played, env],
                     rollout.samples[played, env, -1].clamp(-1, 1),
                     bool(rollout.successes[env]),
                     float(rollout.returns[env]),
@@ -61,14 +75,11 @@ class TargetBuffer:
         fill = failed[: max(0, self._top - len(succeeded))]
         self.episodes = fill + succeeded[-self._capacity :]
 
-    def chunks(
-        self,
-    ) -> tuple[Float[Tensor, "chunk context"], Float[Tensor, "chunk horizon action"]]:
-        """Give the contexts and plans of all chunks."""
-        return (
-            torch.cat([episode.contexts for episode in self.episodes]),
-            torch.cat([episode.plans for episode in self.episodes]),
-        )
+    def chunks(self) -> Chunks:
+        """Give all chunks of all episodes."""
+        names = ("contexts", "points", "state", "plans")
+        parts = {n: torch.cat([getattr(e, n) for e in self.episodes]) for n in names}
+        return Chunks(**parts)
 
     def state(self) -> list[dict[str, Any]]:
         """Plain values and tensors, for a checkpoint."""
@@ -115,7 +126,7 @@ class ReplayBuffer:
 class Experience:
     """Chunks of recent rollouts, flat: what the improvement loss draws its pairs from."""
 
-    contexts: Float[Tensor, "chunk context"]
+    chunks: Chunks
     means: Float[Tensor, "chunk S horizon action"]
     samples: Float[Tensor, "chunk S+1 horizon action"]
     weights: Float[Tensor, " chunk"]
@@ -124,8 +135,14 @@ class Experience:
     def of(cls, rollout: Rollout, weights: Float[Tensor, "time env"]) -> "Experience":
         """Flatten the chunks that were played."""
         played: Bool[Tensor, "time env"] = rollout.played
-        return cls(
+        chunks = Chunks(
             rollout.contexts[played],
+            rollout.points[played],
+            rollout.state[played],
+            rollout.samples[played][:, -1].clamp(-1, 1),
+        )
+        return cls(
+            chunks,
             rollout.means[played],
             rollout.samples[played],
             weights[played],

@@ -10,7 +10,7 @@ from policy.evaluation import Evaluation
 
 WATCHED = {
     "finetune/clipped": "share of clipped ratios",
-    "finetune/cloning_loss": "cloning loss",
+    "finetune/regularisation_loss": "regulariser's loss",
     "finetune/gradient_norm": "gradient norm",
 }
 

@@ -1,10 +1,11 @@
 """Fine-tuning on one task: PPO over denoising steps, and behaviour cloning of one's own best.
 
-SODP, Algorithm 1 and Eq. 15. The encoder stays as pre-trained, so each observation is encoded once.
+SODP, Algorithm 1. What is minimised (Eq. 15) is in `policy/objective.py`.
 """
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -12,18 +13,19 @@ from tqdm import tqdm
 
 from envs.seeding import derive_seed
 from envs.vector import VectorEnv
-from policy.buffers import Experience, ReplayBuffer, TargetBuffer
-from policy.checkpoint import save_planner
+from perception.errors import InputError
+from policy.buffers import Chunks, Experience, ReplayBuffer, TargetBuffer
+from policy.checkpoint import load_state, save_planner
 from policy.evaluation import evaluate
-from policy.losses import improvement_loss
+from policy.objective import Objective, ObjectiveConfig, Terms
 from policy.planner import Planner
 from policy.rollout import Rollout, roll_out
 from policy.run import Clock, Run
-from policy.schedule import Step, log_probability
 
 logger = logging.getLogger(__name__)
 
 STAGE = "finetune"
+LAST = "finetune-last"  # The planner of the last whole iteration, until the stage is finished.
 
 
 @dataclass(frozen=True)
@@ -31,44 +33,42 @@ class FinetuneConfig:
     """How to fine-tune. Names of the paper in brackets.
 
     Attributes:
+        objective: What every gradient step minimises.
+        init: Begin with the `pretrained` denoiser, or from `scratch`; the rollouts at the beginning
+            are the pre-trained planner's either way (Appendix C.2), and so is the eye.
+        experience: The state of a finished fine-tuning (`finetune-state.pt`), whose buffers are
+            learned from without playing (Appendix C.1, offline); None plays.
         episodes: Online episodes in all, those at the beginning included.
         initial_episodes: Proficient episodes to roll out at the beginning (N_init).
         initial_limit: Rollouts after which their search ends.
         gradient_steps: Updates per episode (p_step).
-        batch: Pairs of the improvement loss, and chunks of the cloning loss, per update.
         learning_rate: Of Adam at the beginning.
         last_learning_rate: At the end; it decays exponentially in between.
-        clip: How far the ratio of a step may leave 1 (epsilon).
-        improvement: Weight of Eq. 12; 0 leaves behaviour cloning of own successes alone.
-        cloning: Weight of Eq. 14 (lambda).
-        floor: Least deviation of a step, in sampling and in log-probabilities.
-        ratio: Log-probability of a step as `mean` or `sum` over the executed numbers.
-        weight: How good a chunk was: `return_to_go` or `chunk_return`; see `chunk_weights`.
+        weight: How good a chunk was; see `chunk_weights`.
         replay_capacity: Newest episodes that the improvement loss draws from (B).
         target_capacity: Episodes in the target buffer.
         target_top: While fewer succeeded, the best returns fill it (n).
         gradient_norm: Largest norm of the gradient.
+        largest_ratio: A mean ratio beyond this, or below its inverse, stops the run.
         evaluate_every: Episodes between evaluations along the way; 0 for none.
         evaluate_episodes: Episodes of each of them.
     """
 
+    objective: ObjectiveConfig
+    init: Literal["pretrained", "scratch"]
+    experience: Path | None
     episodes: int
     initial_episodes: int
     initial_limit: int
     gradient_steps: int
-    batch: int
     learning_rate: float
     last_learning_rate: float
-    clip: float
-    improvement: float
-    cloning: float
-    floor: float
-    ratio: Literal["mean", "sum"]
-    weight: Literal["return_to_go", "chunk_return"]
+    weight: Literal["return_to_go", "whitened", "chunk_return"]
     replay_capacity: int
     target_capacity: int
     target_top: int
     gradient_norm: float
+    largest_ratio: float
     evaluate_every: int
     evaluate_episodes: int
 
@@ -102,22 +102,27 @@ def finetune(
     progress = tqdm(total=config.episodes, initial=tuner.episodes, desc="fine-tune", unit="episode")
     while tuner.episodes < config.episodes:
         before = tuner.episodes
-        values = tuner.iterate()
+        try:
+            values = tuner.iterate()
+        except DivergedError as error:
+            metrics.close()
+            raise InputError(
+                f"Fine-tuning diverged after episode {before}: {error}. The last good planner is"
+                f" {run.checkpoint(LAST)}; try a smaller finetune.learning_rate in another out="
+            ) from error
         metrics.write(tuner.episodes, values)
         progress.update(tuner.episodes - before)
         progress.set_postfix(success=f"{values['finetune/success']:.0%}")
         tuner.seconds = clock.seconds
+        save_planner(tuner.planner, run.checkpoint(LAST), tuner.about(run))
         run.save(STAGE, tuner.state())
     metrics.close()
-    about = {
-        **run.config["about"],
-        "stage": STAGE,
-        "env_steps": tuner.env_steps,
-        "gradient_steps": tuner.gradient_steps,
-        "seconds": tuner.seconds,
-    }
-    save_planner(tuner.planner.eval(), run.checkpoint(STAGE), about)
+    save_planner(tuner.planner.eval(), run.checkpoint(STAGE), tuner.about(run))
     return tuner.planner
+
+
+class DivergedError(Exception):
+    """A loss, ratio or gradient that no further step can mend."""
 
 
 class Tuner:
@@ -137,14 +142,20 @@ class Tuner:
         self.seconds = 0.0
         self._envs, self._seed, self._success_at = envs, seed, success_at
         planner.requires_grad_(requires_grad=False)
-        planner.denoiser.requires_grad_(requires_grad=True)
-        self.optimizer = torch.optim.Adam(planner.denoiser.parameters(), fused=True)
+        learning = [planner.denoiser]
+        if config.objective.encoder == "trained":
+            learning.append(planner.encoder)
+        self._weights = [w for part in learning for w in part.requires_grad_().parameters()]
+        self.optimizer = torch.optim.Adam(self._weights, fused=True)
+        self.objective = Objective(planner, config.objective)
         self.replay = ReplayBuffer(config.replay_capacity)
         self.target = TargetBuffer(config.target_capacity, config.target_top)
         self.generator = torch.Generator().manual_seed(derive_seed("finetune-draws", seed, 0))
 
     def iterate(self) -> dict[str, float]:
         """Play episodes side by side, then update; the first time only fill the buffers."""
+        if self.config.experience is not None:
+            return self._learn_offline()
         if self.episodes == 0:
             return self._begin()
         rollout = self._play()
@@ -158,15 +169,45 @@ class Tuner:
             rollouts.append(self._play())
             if self.episodes >= self.config.initial_limit:
                 break
+        if self.config.init == "scratch":
+            self.planner.forget_denoising(derive_seed("scratch", self._seed, 0))
         return {**self._summary(rollouts), **self._evaluation()}
+
+    def _learn_offline(self) -> dict[str, float]:
+        """Take the steps of as many episodes from what another run has played."""
+        if self.episodes == 0:
+            self._take_experience()
+            if self.config.init == "scratch":
+                self.planner.forget_denoising(derive_seed("scratch", self._seed, 0))
+        episodes = min(self._envs.shapes.envs, self.config.episodes - self.episodes)
+        self.episodes += episodes
+        values = self._update(self.replay.experience(self.config.weight), episodes)
+        return {**values, **self._evaluation()}
+
+    def _take_experience(self) -> None:
+        if self.config.experience is None or not self.config.experience.exists():
+            raise InputError(
+                f"There is no experience {self.config.experience}: give"
+                " finetune.experience=<a finished run>/checkpoints/finetune-state.pt"
+            )
+        state = load_state(self.config.experience) or {}
+        if not {"replay", "target"} <= state.keys():
+            raise InputError(f"{self.config.experience} is not the state of a fine-tuning")
+        self.replay.load(state["replay"])
+        self.target.load(state["target"])
 
     def _play(self) -> Rollout:
         numbers = range(self.episodes, self.episodes + self._envs.shapes.envs)
         self.episodes += len(numbers)
         seeds = [derive_seed("finetune", self._seed, number) for number in numbers]
-        floor = self.config.floor
+        objective = self.config.objective
         rollout = roll_out(
-            self.planner, self._envs, seeds, success_at=self._success_at, floor=floor
+            self.planner,
+            self._envs,
+            seeds,
+            success_at=self._success_at,
+            floor=objective.floor,
+            keep_observations=objective.encoder == "trained",
         )
         self.env_steps += rollout.steps
         self.replay.add(rollout)
@@ -180,61 +221,61 @@ class Tuner:
             group["lr"] = rate
         target = self.target.chunks()
         steps = self.config.gradient_steps * episodes
-        sums: dict[str, float] = {}
+        sums = self._norms(self.objective.terms(experience, target, self.generator))
         for _ in range(steps):
             for name, value in self._gradient_step(experience, target).items():
                 sums[name] = sums.get(name, 0.0) + value.item() / steps
         return {**sums, "finetune/learning_rate": rate}
 
-    def _gradient_step(
-        self, experience: Experience, target: tuple[torch.Tensor, torch.Tensor]
-    ) -> dict[str, torch.Tensor]:
-        """One update: improvement on own chains, cloning of own best chunks."""
-        config, device = self.config, self.planner.device
-        chunk, step = experience.draw(config.batch, self.generator)
-        improvement = improvement_loss(
-            *self.log_probs(experience, chunk, step),
-            experience.weights[chunk].to(device),
-            config.clip,
-        )
-        best = torch.randint(len(target[0]), (config.batch,), generator=self.generator)
-        contexts, plans = (part[best].to(device) for part in target)
-        cloning = self.planner.denoising_loss(contexts, plans, self.generator)
-        loss = config.improvement * improvement.loss + config.cloning * cloning
+    def _norms(self, terms: Terms) -> dict[str, float]:
+        """Give the gradient norm of each weighed term alone: neither should drown the other."""
+        config = self.config.objective
+        parts = {
+            "improvement": config.improvement * terms.improvement.loss,
+            "regularisation": config.regularisation * terms.regularisation,
+        }
+        found = {}
+        for name, loss in parts.items():
+            gradients: tuple[torch.Tensor | None, ...] = (None,)
+            if loss.requires_grad:
+                gradients = torch.autograd.grad(
+                    loss, self._weights, retain_graph=True, allow_unused=True
+                )
+            squares = [float(g.square().sum()) for g in gradients if g is not None]
+            found[f"finetune/{name}_norm"] = sum(squares) ** 0.5
+        return found
+
+    def _gradient_step(self, experience: Experience, target: Chunks) -> dict[str, torch.Tensor]:
+        """One update: improvement on own chains, and the regulariser."""
+        terms = self.objective.terms(experience, target, self.generator)
+        loss = self.objective.weighed(terms)
+        self._check(loss, terms.improvement.ratio)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        weights = self.planner.denoiser.parameters()
-        norm = torch.nn.utils.clip_grad_norm_(
-            weights, config.gradient_norm, error_if_nonfinite=True
-        )
+        norm = torch.nn.utils.clip_grad_norm_(self._weights, self.config.gradient_norm)
+        if not torch.isfinite(norm):
+            raise DivergedError(f"the norm of the gradient is {norm.item()}")
         self.optimizer.step()
         self.gradient_steps += 1
         return {
-            "finetune/improvement_loss": improvement.loss.detach(),
-            "finetune/cloning_loss": cloning.detach(),
-            "finetune/clipped": improvement.clipped,
-            "finetune/ratio": improvement.ratio,
+            "finetune/improvement_loss": terms.improvement.loss.detach(),
+            "finetune/regularisation_loss": terms.regularisation.detach(),
+            "finetune/clipped": terms.improvement.clipped,
+            "finetune/ratio": terms.improvement.ratio,
             "finetune/gradient_norm": norm,
         }
 
-    def log_probs(
-        self, experience: Experience, chunk: torch.Tensor, step: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probability of denoising steps under the planner now, and when they were taken."""
-        device = self.planner.device
-        noisy = experience.samples[chunk, step].to(device)
-        taken = experience.samples[chunk, step + 1].to(device)
-        contexts, index = experience.contexts[chunk].to(device), step.to(device)
-        now = self.planner.step(noisy, index, contexts, floor=self.config.floor)
-        then = Step(experience.means[chunk, step].to(device), now.deviation)
-        return self._reduce(log_probability(taken, now)), self._reduce(log_probability(taken, then))
+    def _check(self, loss: torch.Tensor, ratio: torch.Tensor) -> None:
+        """Stop before a step that would spoil the weights.
 
-    def _reduce(self, log_probs: torch.Tensor) -> torch.Tensor:
-        """Only the executed actions count: the others never met the task."""
-        executed = self.planner.executed(log_probs)
-        if self.config.ratio == "mean":
-            return executed.mean(dim=(1, 2))
-        return executed.sum(dim=(1, 2))
+        Raises:
+            DivergedError: The loss is not finite, or the ratio has exploded.
+        """
+        if not torch.isfinite(loss):
+            raise DivergedError(f"the loss is {loss.item()}")
+        largest = self.config.largest_ratio
+        if not 1 / largest < ratio.item() < largest:
+            raise DivergedError(f"the mean ratio is {ratio.item():.3g}, beyond {largest:g}")
 
     def _learning_rate(self) -> float:
         done = self.episodes / self.config.episodes
@@ -257,6 +298,16 @@ class Tuner:
         seeds = [derive_seed("validation", self._seed, index) for index in range(episodes)]
         result = evaluate(self.planner, self._envs, seeds, success_at=self._success_at, quiet=True)
         return {"evaluation/success": result.rate, "evaluation/return": result.mean_return}
+
+    def about(self, run: Run) -> dict[str, Any]:
+        """What a checkpoint says of itself."""
+        return {
+            **run.config["about"],
+            "stage": STAGE,
+            "env_steps": self.env_steps,
+            "gradient_steps": self.gradient_steps,
+            "seconds": self.seconds,
+        }
 
     def state(self) -> dict[str, Any]:
         """Everything that the next iteration depends on."""

@@ -47,12 +47,16 @@ def chunk_weights(
     Args:
         rewards: Return of each chunk alone.
         played: Whether it was played at all.
-        kind: `chunk_return`: the paper's r(a), raw. `return_to_go`: all that followed, minus the
-            mean over episodes at that time, divided by the deviation over everything; measured
-            to learn better, and a baseline that depends on no action changes no expectation.
+        kind: `chunk_return`: the paper's r(a), raw. `whitened`: the same, minus its mean, divided
+            by its deviation. `return_to_go`: all that followed, minus the mean over episodes at
+            that time, divided by the deviation over everything; measured to learn better, and a
+            baseline that depends on no action changes no expectation.
     """
     if kind == "chunk_return":
         return rewards
+    if kind == "whitened":
+        some = rewards[played]
+        return (rewards - some.mean()) * played / (some.std() + 1e-6)
     rewards = rewards * played
     to_go = rewards.flip(0).cumsum(0).flip(0)
     alive = played.sum(dim=1, keepdim=True).clamp(min=1)

@@ -104,6 +104,15 @@ class Planner(nn.Module):
         self.register_buffer("kept", schedule.kept, persistent=False)
         self.register_buffer("grid", schedule.grid, persistent=False)
 
+    def forget_denoising(self, seed: int) -> None:
+        """Give the denoiser fresh weights; encoder and normaliser stay."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            fresh = Unet(
+                self.sizes.actions, self.config.history * Encoder.features, self.config.denoiser
+            )
+        self.denoiser.load_state_dict(fresh.state_dict())
+
     @property
     def schedule(self) -> Schedule:
         """The noise schedule, on the planner's device."""

@@ -14,7 +14,7 @@ from perception.observation import Observation
 from policy.planner import Planner
 
 ATTEMPTS = 3  # At episodes that are lost with their workers: what kills each time is no accident.
-PLAYED = ("contexts", "means", "samples", "rewards", "played")  # Leading axes time, env.
+PLAYED = ("contexts", "points", "state", "means", "samples", "rewards", "played")  # Leading axes time, env.
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Rollout:
 
     Attributes:
         contexts: What the encoder made of each history.
+        points: The clouds of each history; of no history where they are not kept.
+        state: The robot's readings beside them.
         means: The mean of each denoising step.
         samples: The chains, from noise to plan.
         rewards: Sum of the rewards of each executed chunk (Section 3.2: gamma = 1).
@@ -33,6 +35,8 @@ class Rollout:
     """
 
     contexts: Float[Tensor, "time env context"]
+    points: Float[Tensor, "time env history point channel"]
+    state: Float[Tensor, "time env history reading"]
     means: Float[Tensor, "time env S horizon action"]
     samples: Float[Tensor, "time env S+1 horizon action"]
     rewards: Float[Tensor, "time env"]
@@ -77,7 +81,7 @@ def _lengthened(part: Tensor, chunks: int) -> Tensor:
     return torch.cat([part, part.new_zeros(chunks - len(part), *part.shape[1:])])
 
 
-def roll_out(
+def roll_out(  # noqa: PLR0913
     planner: Planner,
     envs: VectorEnv,
     seeds: Sequence[int],
@@ -85,6 +89,7 @@ def roll_out(
     success_at: str,
     floor: float = 0.0,
     whole: bool = False,
+    keep_observations: bool = False,
 ) -> Rollout:
     """Play one episode for each seed, at most as many as there are environments.
 
@@ -99,20 +104,26 @@ def roll_out(
         success_at: Whether an episode succeeds by its last step (`end`) or by any (`ever`).
         floor: See `Planner.sample`.
         whole: Play all again until none is lost: the numbers are those of an undisturbed rollout.
+        keep_observations: Keep what was seen too, for an encoder that learns from it.
 
     Raises:
         RuntimeError: Too many were lost each time.
     """
     with torch.no_grad(), planner.denoiser.fixed_weights():
         for _ in range(ATTEMPTS):
-            rollout = _roll_out(planner, envs, seeds, success_at, floor)
+            rollout = _roll_out(planner, envs, seeds, success_at, floor, keep_observations)
             if len(rollout.successes) >= (len(seeds) if whole else 1):
                 return rollout
     raise RuntimeError(f"Workers were killed in each of {ATTEMPTS} attempts at seeds {list(seeds)}")
 
 
 def _roll_out(
-    planner: Planner, envs: VectorEnv, seeds: Sequence[int], success_at: str, floor: float
+    planner: Planner,
+    envs: VectorEnv,
+    seeds: Sequence[int],
+    success_at: str,
+    floor: float,
+    keep: bool,
 ) -> Rollout:
     count = len(seeds)
     generators = [torch.Generator().manual_seed(derive_seed("noise", seed, 0)) for seed in seeds]
@@ -123,24 +134,27 @@ def _roll_out(
     moments: list[tuple[Tensor, ...]] = []
     steps = torch.zeros(count, dtype=torch.int64)
     while going.any():
-        context = planner.encode(_on(planner.device, observations, count))
+        seen = _on(planner.device, observations, count)
+        context = planner.encode(seen)
+        kept_frames = slice(None if keep else 0)  # Of the history: all, or none.
         chain = planner.sample(context, planner.noises(generators), floor=floor)
         chunks[:count] = planner.to_actions(chain.plan).cpu().numpy()
         outcome = envs.step(chunks)
         rewards = torch.from_numpy(outcome.rewards[:count].sum(axis=1))
-        moments.append((context.cpu(), chain.means.cpu(), chain.samples.cpu(), rewards, going))
+        saw = (part[:, kept_frames].cpu() for part in (seen.points, seen.state))
+        made = (chain.means.cpu(), chain.samples.cpu())
+        moments.append((context.cpu(), *saw, *made, rewards, going))
         steps += torch.from_numpy(outcome.taken[:count])
         ever = ever | (going & torch.from_numpy(outcome.touched[:count]))
         at_end = torch.where(going, torch.from_numpy(outcome.reached[:count]), at_end)
         going = ~torch.from_numpy(outcome.done[:count])
         observations = outcome.observations
     kept = ~torch.from_numpy(outcome.lost[:count])
-    contexts, means, samples, earned, played = (
-        torch.stack(part)[:, kept] for part in zip(*moments, strict=True)
-    )
+    parts = (torch.stack(part)[:, kept] for part in zip(*moments, strict=True))
+    of_chunks = dict(zip(PLAYED, parts, strict=True))
     successes = at_end if success_at == "end" else ever
     taken = int(steps[kept].sum())
-    return Rollout(contexts, means, samples, earned, played, successes[kept], ever[kept], taken)
+    return Rollout(**of_chunks, successes=successes[kept], ever=ever[kept], steps=taken)
 
 
 def _on(

@@ -119,3 +119,8 @@ def log_probability(
     """Log-density of every number of a sample under a reverse step."""
     scaled = (sample - step.mean) / step.deviation
     return -0.5 * scaled**2 - step.deviation.log() - 0.5 * math.log(2 * math.pi)
+
+
+def divergence(one: Step, other: Step) -> Float[Tensor, "batch horizon action"]:
+    """KL(one || other) of every number of two reverse steps of equal deviation (for Eq. 23)."""
+    return 0.5 * ((one.mean - other.mean) / one.deviation) ** 2

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from perception.errors import InputError
 from perception.observation import Observation
 from policy import finetune as finetuning
 from policy import pretrain as pretraining
-from policy.checkpoint import load_planner
+from policy.checkpoint import load_planner, save_planner
 from policy.denoiser import UnetConfig
 from policy.device import DeviceName, prepare
 from policy.encoding import check_eye
@@ -32,6 +33,7 @@ from policy.planner import Planner, PlannerConfig, Sizes
 from policy.pretrain import PretrainConfig, pretrain
 from policy.results import make_result
 from policy.run import Run
+from policy.tracing import write_traces
 from policy.run_page import write_run_page
 
 logger = logging.getLogger(__name__)
@@ -43,9 +45,9 @@ class TrainConfig:
 
     env: EnvConfig
     denoiser: UnetConfig
-    data: Path
+    data: tuple[Path, ...]
     out: Path
-    stage: Literal["pretrain", "finetune", "all"]
+    stage: Literal["pretrain", "start", "finetune", "all"]
     checkpoint: Path | None
     seed: int
     device: DeviceName
@@ -55,6 +57,7 @@ class TrainConfig:
     episodes: int
     experiment: str | None
     variant: str
+    traces: int
     planner: PlannerConfig
     pretrain: PretrainConfig
     finetune: FinetuneConfig
@@ -81,9 +84,11 @@ def train(config: TrainConfig) -> None:
 def _judge_and_finetune(config: TrainConfig, run: Run, device: torch.device) -> None:
     if config.stage in ("pretrain", "all"):
         _evaluate(config, run, pretraining.STAGE, "pretrained")
+    if config.stage == "start":
+        _start_from(config, run)
     if config.stage in ("finetune", "all"):
         _finetune(config, run, device)
-    logger.info("look at %s", write_run_page(run, config.env, config.data))
+    logger.info("look at %s", write_run_page(run, config.env, config.data[0]))
 
 
 def _what_matters(config: TrainConfig) -> dict[str, Any]:
@@ -97,20 +102,27 @@ def _what_matters(config: TrainConfig) -> dict[str, Any]:
         "episodes",
         "experiment",
         "variant",
+        "traces",
         "out",
     ):
         del kept[name]
     return {**kept, "about": {"task": config.env.name, "seed": config.seed}}
 
 
+def tasks_of(stores: Sequence[Path]) -> list[str]:
+    """Name the tasks whose data are learned from."""
+    return sorted({str(EpisodeStore.open(path).attributes["task"]) for path in stores})
+
+
 def _pretrain(config: TrainConfig, run: Run, device: torch.device, team: Team) -> None:
     if run.checkpoint(pretraining.STAGE).exists():
         return
-    task = EpisodeStore.open(config.data).attributes["task"]
-    check_task(task, config.env.name, str(config.data))
+    tasks = tasks_of(config.data)
+    if len(tasks) == 1:
+        check_task(tasks[0], config.env.name, str(config.data[0]))
     plan = config.planner
     windows = load_windows(
-        [config.data],
+        config.data,
         history=plan.history,
         horizon=plan.horizon,
         chunk=plan.chunk,
@@ -133,13 +145,24 @@ def make_planner(config: TrainConfig, windows: Windows) -> Planner:
         return Planner(config.planner, Sizes(channels, readings, actions))
     if config.checkpoint is None:
         raise RuntimeError("A run without its eye was begun")
-    check_eye(EpisodeStore.open(config.data), config.checkpoint)
+    for path in config.data:
+        check_eye(EpisodeStore.open(path), config.checkpoint)
     seeing, _ = load_planner(config.checkpoint)
     planner = Planner(config.planner, Sizes(seeing.sizes.channels, readings, actions))
     planner.encoder.cloud.load_state_dict(seeing.encoder.cloud.state_dict())
     planner.normalizer.points.load_state_dict(seeing.normalizer.points.state_dict())
     planner.encoder.cloud.requires_grad_(requires_grad=False)
     return planner
+
+
+def _start_from(config: TrainConfig, run: Run) -> None:
+    """Take a planner that was pre-trained elsewhere and evaluate it on this task, as it is."""
+    if config.checkpoint is None:
+        raise InputError("stage=start needs checkpoint=<a pre-trained planner>")
+    planner, about = load_planner(config.checkpoint)
+    told = {**about, "task": config.env.name, "seed": config.seed}
+    save_planner(planner, run.checkpoint(pretraining.STAGE), told)
+    _evaluate(config, run, pretraining.STAGE, config.variant)
 
 
 def _finetune(config: TrainConfig, run: Run, device: torch.device) -> None:
@@ -182,4 +205,6 @@ def _evaluate(config: TrainConfig, run: Run, stage: str, variant: str) -> None:
         path = result.write()
         if stage == finetuning.STAGE:  # The curve beside the figure.
             shutil.copy(run.path / f"{stage}.jsonl", path.with_suffix(".jsonl"))
+        if config.traces:
+            write_traces(path.with_suffix(".npz"), planner, config.env, seeds[: config.traces])
         logger.info("written to %s", path)

@@ -1,0 +1,31 @@
+"""Where a planner's hand goes and what it plans: kept beside an experiment's figures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from envs.chunked import ChunkedTask
+from envs.spec import EnvConfig
+from policy.planner import Planner
+from policy.playing import play
+
+
+def write_traces(path: Path, planner: Planner, env: EnvConfig, seeds: Sequence[int]) -> None:
+    """Play episodes and keep three arrays.
+
+    `paths` (episode, frame, 3) float32: the hand in the world, metres, NaN after an episode's end;
+    `successes` (episode,); `chunks` (plan, chunk, action) float16: what was executed of each plan.
+    """
+    task = ChunkedTask(env, planner.config.history)
+    paths = np.full((len(seeds), env.episode_steps + 1, 3), np.nan, np.float32)
+    chunks, successes = [], []
+    for index, seed in enumerate(seeds):
+        played = play(planner, task, seed)
+        for frame, state in enumerate(played.scene_states):
+            paths[index, frame] = task.hand(state)
+        chunks += [plan.actions[: planner.config.chunk] for plan in played.plans]
+        successes.append(played.succeeded(env.success_at))
+    np.savez_compressed(
+        path, paths=paths, successes=np.array(successes), chunks=np.stack(chunks).astype(np.float16)
+    )
