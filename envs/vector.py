@@ -51,6 +51,10 @@ class VectorEnv:
         config: The task.
         shapes: See `Shapes`.
         workers: Processes to share the environments among; 0 works in this one.
+
+    Attributes:
+        lengths: Agent steps taken in each environment since its reset.
+        at_end: Whether the goal was reached at the last of them.
     """
 
     def __init__(self, config: EnvConfig, shapes: Shapes, *, workers: int) -> None:
@@ -74,6 +78,8 @@ class VectorEnv:
             "done": _shared((shapes.envs,), "b"),
         }
         self._done = np.ones(shapes.envs, bool)
+        self.lengths = np.zeros(shapes.envs, np.int64)
+        self.at_end = np.zeros(shapes.envs, bool)
         shares = [list(range(w, shapes.envs, max(workers, 1))) for w in range(max(workers, 1))]
         self._workers: list[_Process | _Local]
         if workers == 0:
@@ -88,6 +94,8 @@ class VectorEnv:
         Environments beyond the seeds stay idle: they count as done.
         """
         self._done[:] = np.arange(self.shapes.envs) >= len(seeds)
+        # Made anew: whoever keeps the last episodes' keeps those.
+        self.lengths, self.at_end = np.zeros_like(self.lengths), np.zeros_like(self.at_end)
         self._all("reset", dict(enumerate(int(seed) for seed in seeds)))
         return self._observations()
 
@@ -100,6 +108,8 @@ class VectorEnv:
         active = np.flatnonzero(~self._done)
         self._all("step", {int(env): None for env in active})
         self._done[active] = shown["done"][active]
+        self.lengths += shown["taken"]
+        self.at_end[active] = shown["reached"][active]
         return VectorOutcome(
             self._observations(),
             shown["rewards"].copy(),

@@ -1,5 +1,6 @@
 """One episode of a planner, with every frame kept: what it saw, planned and earned."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,31 +50,71 @@ class Played:
 
     def succeeded(self, success_at: str) -> bool:
         """Tell whether the episode counts as a success under its task's rule."""
-        return bool(self.successes[-1] if success_at == "end" else self.successes.any())
+        return succeeded(self.successes, success_at)
 
 
-@torch.no_grad()
+def succeeded(successes: Sequence[bool] | Bool[np.ndarray, " time"], success_at: str) -> bool:
+    """Tell whether an episode counts as a success, given whether each step reached the goal."""
+    return bool(successes[-1] if success_at == "end" else any(successes))
+
+
+class Playing:
+    """An episode of a planner in the making: plan, execute, plan again; every frame is kept.
+
+    Args:
+        planner: Acts.
+        task: What it acts in, one episode at a time.
+        seed: Of the episode; the planner's noise follows from it too.
+    """
+
+    def __init__(self, planner: Planner, task: ChunkedTask, seed: int) -> None:
+        self._planner, self._task = planner, task
+        self._generator = torch.Generator().manual_seed(derive_seed("noise", seed, 0))
+        self._observation = task.reset(seed)
+        self._frames = [_frame(self._observation, task)]
+        self._plans: list[Plan] = []
+        self.rewards: list[float] = []
+        self.successes: list[bool] = []
+        self.done = False
+
+    @property
+    def clouds(self) -> list[Float[np.ndarray, "point axis"]]:
+        """What was seen so far, a cloud for each frame."""
+        return [points for points, _, _ in self._frames]
+
+    @torch.no_grad()
+    def plan(self) -> Plan:
+        """Plan from the present frame on."""
+        actions = _plan(self._planner, self._observation, self._generator)
+        self._plans.append(Plan(len(self.rewards), actions))
+        return self._plans[-1]
+
+    def execute(self) -> None:
+        """Execute the chunk of the last plan, as far as the episode goes."""
+        # One action at a time: the task then draws every frame, not only those a planner reads.
+        for action in self._plans[-1].actions[: self._planner.config.chunk]:
+            outcome = self._task.step(action[None])
+            self._observation, self.done = outcome.observation, outcome.done
+            self._frames.append(_frame(self._observation, self._task))
+            self.rewards.append(float(outcome.rewards[0]))
+            self.successes.append(outcome.reached)
+            if self.done:
+                break
+
+    def played(self) -> Played:
+        """Give all that was kept."""
+        points, states, scene_states = map(np.stack, zip(*self._frames, strict=True))
+        rewards, successes = np.array(self.rewards), np.array(self.successes)
+        return Played(points, states, scene_states, rewards, successes, tuple(self._plans))
+
+
 def play(planner: Planner, task: ChunkedTask, seed: int) -> Played:
     """Play the episode of a seed, exactly as an evaluation does (`policy.rollout`)."""
-    generator = torch.Generator().manual_seed(derive_seed("noise", seed, 0))
-    observation = task.reset(seed)
-    frames = [_frame(observation, task)]
-    earned: list[tuple[float, bool]] = []
-    plans: list[Plan] = []
-    done = False
-    while not done:
-        plans.append(Plan(len(earned), _plan(planner, observation, generator)))
-        # One action at a time: the task then draws every frame, not only those a planner reads.
-        for action in plans[-1].actions[: planner.config.chunk]:
-            outcome = task.step(action[None])
-            observation, done = outcome.observation, outcome.done
-            frames.append(_frame(observation, task))
-            earned.append((float(outcome.rewards[0]), outcome.reached))
-            if done:
-                break
-    points, states, scene_states = (np.stack(part) for part in zip(*frames, strict=True))
-    rewards, successes = (np.array(part) for part in zip(*earned, strict=True))
-    return Played(points, states, scene_states, rewards, successes, tuple(plans))
+    playing = Playing(planner, task, seed)
+    while not playing.done:
+        playing.plan()
+        playing.execute()
+    return playing.played()
 
 
 def paths(played: Played, env: EnvConfig) -> list[Float[np.ndarray, "corner 3"]]:

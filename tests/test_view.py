@@ -41,7 +41,7 @@ FETCHED = re.compile(
 )
 
 
-def make_planner() -> Planner:
+def make_planner(actions: int = 28) -> Planner:
     torch.manual_seed(0)
     unet = compose_part(UnetConfig, "denoiser", "unet-small")
     config = PlannerConfig(
@@ -55,7 +55,7 @@ def make_planner() -> Planner:
         spacing="trailing",
         denoiser=unet,
     )
-    return Planner(config, Sizes(channels=3, readings=24, actions=28)).eval()
+    return Planner(config, Sizes(channels=3, readings=24, actions=actions)).eval()
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,8 @@ def rollout_config(checkpoint: Path, *overrides: str, **changes: object) -> View
         camera=None,
         size=(64, 48),
         frames_per_second=20.0,
+        live=False,
+        port=0,
     )
     return replace(plain, **changes)
 
