@@ -1,7 +1,8 @@
 """What happened in space, as one HTML file that plays without a network.
 
 It is viser's own player with the recording inside. Viser records through a server: it is bound to
-the loopback interface, at a free port, for as long as the recording takes.
+the loopback interface, at a free port, for as long as the recording takes. The same stage can be
+served live (`serving`, `set_up`).
 """
 
 import io
@@ -48,32 +49,57 @@ class Film:
     @property
     def colours(self) -> UInt8[np.ndarray, "frame point 3"]:
         """The points' own colours, or where they have none, colours that tell their height."""
-        if self.clouds.shape[-1] == 6:
-            return np.round(255 * self.clouds[..., 3:].clip(0, 1)).astype(np.uint8)
-        height_m = self.clouds[..., 2]
-        low, high = np.quantile(height_m, [0.01, 0.99])
-        share = (height_m - low) / max(high - low, 1e-6)
-        return np.asarray(colormaps["viridis"](0.92 * share.clip(0, 1), bytes=True)[..., :3])
+        return _colours(self.clouds, self.heights_m)
+
+    @property
+    def heights_m(self) -> tuple[float, float]:
+        """From where to where colours tell height."""
+        low, high = np.quantile(self.clouds[..., 2], [0.01, 0.99])
+        return float(low), float(high)
+
+    def moment(self, frame: int) -> "Moment":
+        """Give one frame."""
+        pictures = {name: pictures[frame] for name, pictures in self.pictures.items()}
+        return Moment(self.clouds[frame], pictures, self.paths[frame] if self.paths else None)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One frame: a cloud, what cameras saw, and a polyline to draw, or none."""
+
+    cloud: Float[np.ndarray, "point axis"]
+    pictures: dict[str, UInt8[np.ndarray, "height width 3"]]
+    path: Float[np.ndarray, "corner 3"] | None
 
 
 def as_html(film: Film) -> str:
     """Give the film as one HTML document that plays by itself, without a network."""
-    with _server() as server:
-        _look(server, film)
-        show = _set_up(server, film)
+    with serving() as server:
+        show = set_up(server, film)
         serializer = server.get_scene_serializer()
         for frame in range(len(film.clouds)):
-            show(frame)
+            show(film.moment(frame))
             serializer.insert_sleep(1 / film.frames_per_second)
         return serializer.as_html()
 
 
+def _colours(
+    points: Float[np.ndarray, "*lead axis"], heights_m: tuple[float, float]
+) -> UInt8[np.ndarray, "*lead 3"]:
+    """Give points their own colours, or those that tell height, between a low and a high one."""
+    if points.shape[-1] == 6:
+        return np.round(255 * points[..., 3:].clip(0, 1)).astype(np.uint8)
+    low, high = heights_m
+    share = (points[..., 2] - low) / max(high - low, 1e-6)
+    return np.asarray(colormaps["viridis"](0.92 * share.clip(0, 1), bytes=True)[..., :3])
+
+
 @contextmanager
-def _server() -> Iterator[viser.ViserServer]:
-    """Run viser on the loopback interface alone, at a port the system chooses, and stop it."""
-    logging.getLogger("websockets").setLevel(logging.WARNING)  # Nobody will connect.
+def serving(port: int = 0) -> Iterator[viser.ViserServer]:
+    """Run viser on the loopback interface alone, and stop it; port 0: the system chooses."""
+    logging.getLogger("websockets").setLevel(logging.WARNING)
     with redirect_stdout(io.StringIO()):  # It greets and takes its leave on standard output.
-        server = viser.ViserServer("127.0.0.1", 0, verbose=False)
+        server = viser.ViserServer("127.0.0.1", port, verbose=False)
         try:
             yield server
         finally:
@@ -101,23 +127,26 @@ def _look(server: viser.ViserServer, film: Film) -> None:
         server.scene.set_background_image(np.full((1, 1, 3), BEHIND_COLOUR, np.uint8))
 
 
-def _set_up(server: viser.ViserServer, film: Film) -> Callable[[int], None]:
-    """Put cloud, cameras and plan on the stage; the result shows a frame of them."""
-    points, colours = film.clouds[..., :3], film.colours
+def set_up(server: viser.ViserServer, film: Film) -> Callable[[Moment], None]:
+    """Put cloud, cameras and path of a film on the stage; the result shows any moment on it."""
+    _look(server, film)
+    points = film.clouds[..., :3]
     size_m = 0.008 * stand_back(points).extent_m
     cloud = server.scene.add_point_cloud(
-        "/cloud", points[0], colours[0], point_size=size_m, point_shape="circle"
+        "/cloud", points[0], film.colours[0], point_size=size_m, point_shape="circle"
     )
     frusta = {name: _add_camera(server, film, name) for name in film.cameras}
     plan = server.scene.add_line_segments(
         "/plan", np.zeros((1, 2, 3)), PATH_COLOUR, thickness=size_m, visible=False
     )
 
-    def show(frame: int) -> None:
-        cloud.points, cloud.colors = points[frame], colours[frame]
-        for name, pictures in film.pictures.items():
-            frusta[name].image = pictures[frame]
-        path = film.paths[frame] if film.paths else None
+    heights_m = film.heights_m
+
+    def show(moment: Moment) -> None:
+        cloud.points, cloud.colors = moment.cloud[:, :3], _colours(moment.cloud, heights_m)
+        for name, picture in moment.pictures.items():
+            frusta[name].image = picture
+        path = moment.path
         plan.visible = path is not None
         if path is not None:
             plan.points = np.stack([path[:-1], path[1:]], axis=1).astype(np.float32)

@@ -137,6 +137,10 @@ class AdroitSimulator:
         """The hand's 24 joint angles in radians."""
         return np.asarray(self.data.qpos[self._task.hand], np.float32)
 
+    def hand(self) -> Float[np.ndarray, " 3"]:
+        """Where the palm grasps."""
+        return np.array(self.data.site("S_grasp").xpos)
+
     def features(self) -> Float[np.ndarray, " feature"]:
         """The observation of gymnasium-robotics."""
         return self.observation().astype(np.float32)

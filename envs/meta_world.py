@@ -97,6 +97,10 @@ class MetaWorldSimulator:
         fingers = [self.data.site(f"{side}EndEffector").xpos for side in ("right", "left")]
         return np.concatenate([self._env.get_endeff_pos(), *fingers]).astype(np.float32)
 
+    def hand(self) -> Float[np.ndarray, " 3"]:
+        """Where the hand is."""
+        return np.array(self._env.get_endeff_pos())
+
     def features(self) -> Float[np.ndarray, " feature"]:
         """Meta-World's 39 numbers, the goal included."""
         return np.asarray(self._observation, np.float32)

@@ -44,6 +44,9 @@ class Simulator(Protocol):
     def readings(self) -> Float[np.ndarray, " reading"]:
         """The robot's own sensors, what a planner sees beside the cloud (float32)."""
 
+    def hand(self) -> Float[np.ndarray, " 3"]:
+        """Where the hand is, in world metres (float64), to draw its path."""
+
     def features(self) -> Float[np.ndarray, " feature"]:
         """The simulator's privileged state observation, for behaviours (float32)."""
 

@@ -3,7 +3,7 @@
     python policy/evaluate.py checkpoint=outputs/adroit-door/checkpoints/finetune.safetensors
 
 Plays seeded episodes side by side, tells the success rate with its 95 % interval (Wilson), and
-notes it in the checkpoint's run.
+notes it in the checkpoint's run; of the first failed episodes it makes films (failures.html there).
 """
 
 import sys
@@ -12,14 +12,43 @@ from pathlib import Path
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from rich.console import Console
+from rich.table import Table
+
 from configs.schema import script
+from policy.evaluation import Evaluation, wilson
+from policy.failing import write_failures
 from policy.judging import EvaluateConfig, judge
 
 
 @script("evaluate", EvaluateConfig)
 def main(config: EvaluateConfig) -> None:
-    """Evaluate."""
-    judge(config)
+    """Evaluate, tell, and show failures."""
+    evaluation = judge(config)
+    Console().print(outcome_table(evaluation, config))
+    if config.gallery > 0:
+        write_failures(config, evaluation)
+
+
+def outcome_table(evaluation: Evaluation, config: EvaluateConfig) -> Table:
+    """Set out what an evaluation came to."""
+    env, episodes = config.env, len(evaluation.successes)
+    table = Table("", "", "95 % interval", title=f"{env.name}: {config.checkpoint}")
+    table.add_row("episodes", f"{episodes:,}", "")
+    rules = (
+        ("end", "success at the last step", sum(evaluation.at_end)),
+        ("ever", "success at any step", sum(evaluation.ever)),
+    )
+    for rule, name, count in rules:
+        low, high = wilson(count, episodes)
+        counting = " (counts for this task)" if rule == env.success_at else ""
+        share = f"{count:,} = {count / episodes:.1%}"
+        table.add_row(name + counting, share, f"{low:.1%} to {high:.1%}")
+    table.add_row("mean return", f"{evaluation.mean_return:.4g}", "")
+    lengths = evaluation.lengths
+    mean, least, most = sum(lengths) / episodes, min(lengths), max(lengths)
+    table.add_row("steps, mean (least to most)", f"{mean:.1f} ({least} to {most})", "")
+    return table
 
 
 if __name__ == "__main__":

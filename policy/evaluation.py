@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import chain
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,7 +12,7 @@ from tqdm import tqdm
 from envs.seeding import derive_seed
 from envs.vector import VectorEnv
 from policy.planner import Planner
-from policy.rollout import Rollout, roll_out
+from policy.rollout import roll_out
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,16 @@ class Evaluation:
         ever: Whether each reached the goal at any step.
         returns: Sum of each one's rewards.
         seeds: The seed of each.
+        lengths: Agent steps of each; empty in older files, which do not tell.
+        at_end: Whether each had reached the goal at its last step; empty in older files.
     """
 
     successes: tuple[bool, ...]
     ever: tuple[bool, ...]
     returns: tuple[float, ...]
     seeds: tuple[int, ...]
+    lengths: tuple[int, ...] = ()
+    at_end: tuple[bool, ...] = ()
 
     @property
     def rate(self) -> float:
@@ -44,6 +49,11 @@ class Evaluation:
     def mean_return(self) -> float:
         """Mean return."""
         return sum(self.returns) / len(self.returns)
+
+    @property
+    def failures(self) -> tuple[int, ...]:
+        """The seeds of the episodes that did not succeed."""
+        return tuple(seed for seed, won in zip(self.seeds, self.successes, strict=True) if not won)
 
     def __str__(self) -> str:
         low, high = self.interval
@@ -67,22 +77,30 @@ def evaluate(
     rounding of matrix products. Episodes lost with a killed worker are played again, with those
     beside them: no seed is ever left out, and the numbers stay the same.
     """
-    rollouts = list(_rollouts(planner, envs, seeds, success_at, quiet))
-    return Evaluation(
-        tuple(bool(s) for r in rollouts for s in r.successes),
-        tuple(bool(s) for r in rollouts for s in r.ever),
-        tuple(float(x) for r in rollouts for x in r.returns),
-        tuple(seeds),
-    )
+    parts = list(_evaluations(planner, envs, seeds, success_at, quiet))
+    joined = {
+        field.name: tuple(chain.from_iterable(getattr(part, field.name) for part in parts))
+        for field in fields(Evaluation)
+    }
+    return Evaluation(**joined)
 
 
-def _rollouts(
+def _evaluations(
     planner: Planner, envs: VectorEnv, seeds: Sequence[int], success_at: str, quiet: bool
-) -> Iterator[Rollout]:
+) -> Iterator[Evaluation]:
+    """Evaluate as many episodes at a time as there are environments."""
     with tqdm(total=len(seeds), desc="evaluate", unit="episode", disable=quiet) as progress:
         for start in range(0, len(seeds), envs.shapes.envs):
             some = seeds[start : start + envs.shapes.envs]
-            yield roll_out(planner, envs, some, success_at=success_at, whole=True)
+            rollout = roll_out(planner, envs, some, success_at=success_at, whole=True)
+            yield Evaluation(
+                tuple(map(bool, rollout.successes)),
+                tuple(map(bool, rollout.ever)),
+                tuple(map(float, rollout.returns)),
+                tuple(some),
+                tuple(map(int, envs.lengths[: len(some)])),
+                tuple(map(bool, envs.at_end[: len(some)])),
+            )
             progress.update(len(some))
 
 
@@ -102,9 +120,9 @@ def read_evaluation(folder: Path, stage: str) -> Evaluation | None:
     known = json.loads(path.read_text()) if path.exists() else {}
     if stage not in known:
         return None
-    return Evaluation(
-        **{field.name: tuple(known[stage][field.name]) for field in fields(Evaluation)}
-    )
+    found = known[stage]
+    names = [field.name for field in fields(Evaluation) if field.name in found]
+    return Evaluation(**{name: tuple(found[name]) for name in names})
 
 
 def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:

@@ -3,13 +3,14 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from envs.spec import EnvConfig
 from envs.vector import Shapes, VectorEnv
 from perception.errors import InputError
 from policy.checkpoint import load_planner
 from policy.device import DeviceName, prepare
-from policy.evaluation import evaluate, evaluation_seeds, write_evaluation
+from policy.evaluation import Evaluation, evaluate, evaluation_seeds, write_evaluation
 from policy.planner import Planner, Sizes
 
 logger = logging.getLogger(__name__)
@@ -28,25 +29,43 @@ class EvaluateConfig:
     threads: int
     envs: int
     workers: int
+    gallery: int
+
+    @property
+    def folder(self) -> Path:
+        """Where to write."""
+        return self.out or run_folder(self.checkpoint)
 
 
-def judge(config: EvaluateConfig) -> None:
+def judge(config: EvaluateConfig) -> Evaluation:
     """Evaluate a checkpoint on its task and note the outcome.
 
     Raises:
         InputError: The checkpoint is missing, or was made for another task.
     """
+    if config.gallery < 0:
+        raise InputError(f"gallery must be 0 or more, not {config.gallery}")
     device = prepare(config.device, config.threads)
-    planner, about = load_planner(config.checkpoint)
-    check_task(about["task"], config.env.name, str(config.checkpoint))
+    planner, about = load_planner_of(config.checkpoint, config.env)
     envs = make_envs(config.env, planner, envs=config.envs, workers=config.workers)
     seeds = evaluation_seeds(config.seed, config.episodes)
     evaluation = evaluate(planner.to(device), envs, seeds, success_at=config.env.success_at)
     envs.close()
-    folder = config.out or run_folder(config.checkpoint)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_evaluation(folder, about["stage"], evaluation)
+    config.folder.mkdir(parents=True, exist_ok=True)
+    write_evaluation(config.folder, about["stage"], evaluation)
     logger.info("%s (%s): %s", config.checkpoint, about["stage"], evaluation)
+    return evaluation
+
+
+def load_planner_of(checkpoint: Path, env: EnvConfig) -> tuple[Planner, dict[str, Any]]:
+    """Read the planner of a task, and what was said about it.
+
+    Raises:
+        InputError: The checkpoint is missing, or was made for another task.
+    """
+    planner, about = load_planner(checkpoint)
+    check_task(about["task"], env.name, str(checkpoint))
+    return planner, about
 
 
 def run_folder(checkpoint: Path) -> Path:

@@ -1,5 +1,6 @@
 """One episode of a planner, with every frame kept: what it saw, planned and earned."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,7 @@ class Played:
         points: World-frame clouds.
         states: The robot's readings.
         scene_states: What a picture of each frame depends on.
+        hands: Where the hand is, world frame, metres.
         rewards: Of each action.
         successes: Whether the goal was reached after it.
         plans: In order; each holds until the next.
@@ -43,37 +45,79 @@ class Played:
     points: Float[np.ndarray, "frame point axis"]
     states: Float[np.ndarray, "frame reading"]
     scene_states: Float[np.ndarray, "frame scene"]
+    hands: Float[np.ndarray, "frame 3"]
     rewards: Float[np.ndarray, " time"]
     successes: Bool[np.ndarray, " time"]
     plans: tuple[Plan, ...]
 
     def succeeded(self, success_at: str) -> bool:
         """Tell whether the episode counts as a success under its task's rule."""
-        return bool(self.successes[-1] if success_at == "end" else self.successes.any())
+        return succeeded(self.successes, success_at)
 
 
-@torch.no_grad()
+def succeeded(successes: Sequence[bool] | Bool[np.ndarray, " time"], success_at: str) -> bool:
+    """Tell whether an episode counts as a success, given whether each step reached the goal."""
+    return bool(successes[-1] if success_at == "end" else any(successes))
+
+
+class Playing:
+    """An episode of a planner in the making: plan, execute, plan again; every frame is kept.
+
+    Args:
+        planner: Acts.
+        task: What it acts in, one episode at a time.
+        seed: Of the episode; the planner's noise follows from it too.
+    """
+
+    def __init__(self, planner: Planner, task: ChunkedTask, seed: int) -> None:
+        self._planner, self._task = planner, task
+        self._generator = torch.Generator().manual_seed(derive_seed("noise", seed, 0))
+        self._observation = task.reset(seed)
+        self._frames = [_frame(self._observation, task)]
+        self._plans: list[Plan] = []
+        self.rewards: list[float] = []
+        self.successes: list[bool] = []
+        self.done = False
+
+    @property
+    def clouds(self) -> list[Float[np.ndarray, "point axis"]]:
+        """What was seen so far, a cloud for each frame."""
+        return [points for points, *_ in self._frames]
+
+    @torch.no_grad()
+    def plan(self) -> Plan:
+        """Plan from the present frame on."""
+        actions = _plan(self._planner, self._observation, self._generator)
+        self._plans.append(Plan(len(self.rewards), actions))
+        return self._plans[-1]
+
+    def execute(self) -> None:
+        """Execute the chunk of the last plan, as far as the episode goes."""
+        # One action at a time: the task then draws every frame, not only those a planner reads.
+        for action in self._plans[-1].actions[: self._planner.config.chunk]:
+            outcome = self._task.step(action[None])
+            self._observation, self.done = outcome.observation, outcome.done
+            self._frames.append(_frame(self._observation, self._task))
+            self.rewards.append(float(outcome.rewards[0]))
+            self.successes.append(outcome.reached)
+            if self.done:
+                break
+
+    def played(self) -> Played:
+        """Give all that was kept."""
+        points, states, scene_states, hands = map(np.stack, zip(*self._frames, strict=True))
+        rewards, successes = np.array(self.rewards), np.array(self.successes)
+        plans = tuple(self._plans)
+        return Played(points, states, scene_states, hands, rewards, successes, plans)
+
+
 def play(planner: Planner, task: ChunkedTask, seed: int) -> Played:
     """Play the episode of a seed, exactly as an evaluation does (`policy.rollout`)."""
-    generator = torch.Generator().manual_seed(derive_seed("noise", seed, 0))
-    observation = task.reset(seed)
-    frames = [_frame(observation, task)]
-    earned: list[tuple[float, bool]] = []
-    plans: list[Plan] = []
-    done = False
-    while not done:
-        plans.append(Plan(len(earned), _plan(planner, observation, generator)))
-        # One action at a time: the task then draws every frame, not only those a planner reads.
-        for action in plans[-1].actions[: planner.config.chunk]:
-            outcome = task.step(action[None])
-            observation, done = outcome.observation, outcome.done
-            frames.append(_frame(observation, task))
-            earned.append((float(outcome.rewards[0]), outcome.reached))
-            if done:
-                break
-    points, states, scene_states = (np.stack(part) for part in zip(*frames, strict=True))
-    rewards, successes = (np.array(part) for part in zip(*earned, strict=True))
-    return Played(points, states, scene_states, rewards, successes, tuple(plans))
+    playing = Playing(planner, task, seed)
+    while not playing.done:
+        playing.plan()
+        playing.execute()
+    return playing.played()
 
 
 def paths(played: Played, env: EnvConfig) -> list[Float[np.ndarray, "corner 3"]]:
@@ -146,5 +190,7 @@ def _plan(
 
 def _frame(
     observation: Observation[np.ndarray], task: ChunkedTask
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return observation.points[-1], observation.state[-1], task.simulator.scene_state()
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    simulator = task.simulator
+    seen = (observation.points[-1], observation.state[-1])
+    return *seen, simulator.scene_state(), simulator.hand()

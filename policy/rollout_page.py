@@ -1,6 +1,7 @@
 """The page of a planner at work: what it saw, planned and earned, and what it is."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,24 @@ from policy.planner import Planner
 from policy.playing import Played
 
 
+@dataclass(frozen=True)
+class Shown:
+    """An episode to show: how it was played, its film, and its video on disk."""
+
+    played: Played
+    film: Film
+    video: Path
+
+
 def rollout_page(
     planner: Planner,
     about: dict[str, Any],
     env: EnvConfig,
-    shown: Sequence[tuple[Played, Film, Path]],
+    shown: Sequence[Shown],
     *,
     seed: int,
 ) -> str:
-    """Put the page together; `shown` has each episode, its film, and its video on disk."""
+    """Put the page together."""
     introduction = (
         f"The planner of stage “{about.get('stage', 'unknown')}” plays {env.name}, with its own"
         f" noise and nothing added: the first episodes of an evaluation with seed {seed}, none of"
@@ -28,8 +38,8 @@ def rollout_page(
     )
     parts = [
         pages.paragraph(introduction),
-        *(_episode_part(f"Episode {i}", env, *one) for i, one in enumerate(shown)),
-        _provenance_part(planner, about, env),
+        *(episode_part(f"Episode {i}", env, one) for i, one in enumerate(shown)),
+        provenance_part(planner, about, env),
     ]
     return pages.page(f"{env.name}: the planner at work", parts)
 
@@ -40,8 +50,9 @@ def verdict(played: Played, env: EnvConfig) -> str:
     return f"{outcome} in {len(played.rewards)} steps, return {played.rewards.sum():.4g}"
 
 
-def _episode_part(title: str, env: EnvConfig, played: Played, film: Film, video: Path) -> Html:
+def episode_part(title: str, env: EnvConfig, shown: Shown) -> Html:
     """Show an episode: the planner's view, the video, and what it earned."""
+    played, film, video = shown.played, shown.film, shown.video
     path = (
         "The red line is the planned path of the hand, from where it was when the plan was made."
         if film.paths
@@ -59,7 +70,7 @@ def _episode_part(title: str, env: EnvConfig, played: Played, film: Film, video:
     return pages.together(pages.heading(title), pages.columns(player, beside, widths=(7, 4)))
 
 
-def _provenance_part(planner: Planner, about: dict[str, Any], env: EnvConfig) -> Html:
+def provenance_part(planner: Planner, about: dict[str, Any], env: EnvConfig) -> Html:
     """Say what played."""
     plan = planner.config
     seen = f"{plan.history} frames of {env.view.points} points from {', '.join(env.view.cameras)}"

@@ -22,8 +22,7 @@ def write_traces(path: Path, planner: Planner, env: EnvConfig, seeds: Sequence[i
     chunks, successes = [], []
     for index, seed in enumerate(seeds):
         played = play(planner, task, seed)
-        for frame, state in enumerate(played.scene_states):
-            paths[index, frame] = task.hand(state)
+        paths[index, : len(played.hands)] = played.hands
         chunks += [plan.actions[: planner.config.chunk] for plan in played.plans]
         successes.append(played.succeeded(env.success_at))
     np.savez_compressed(

@@ -10,12 +10,11 @@ from envs.make import make_scene
 from envs.scene import Scene
 from envs.spec import EnvConfig
 from perception.errors import InputError
-from policy.checkpoint import load_planner
 from policy.evaluation import evaluation_seeds
-from policy.judging import check_task, run_folder
+from policy.judging import load_planner_of, run_folder
 from policy.planner import Planner, Sizes
 from policy.playing import draw, make_film, play, upright
-from policy.rollout_page import rollout_page, verdict
+from policy.rollout_page import Shown, rollout_page, verdict
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +33,8 @@ class ViewRolloutConfig:
     camera: str | None
     size: tuple[int, int]
     frames_per_second: float
+    live: bool
+    port: int
 
 
 def view(config: ViewRolloutConfig) -> None:
@@ -44,37 +45,73 @@ def view(config: ViewRolloutConfig) -> None:
     """
     if config.episodes < 1:
         raise InputError(f"episodes must be at least 1, not {config.episodes}")
-    planner, about = load_planner(config.checkpoint)
-    check_task(about["task"], config.env.name, str(config.checkpoint))
-    task = ChunkedTask(config.env, planner.config.history)
-    check_sizes(planner, task, config.env)
-    scene = make_scene(task.simulator, config.env)
-    camera = choose_camera(scene, config.camera)
+    planner, about = load_planner_of(config.checkpoint, config.env)
+    studio = open_studio(planner, config.env, config.camera, size=config.size)
     page = config.out or run_folder(config.checkpoint) / "rollout.html"
     shown = []
     for index, seed in enumerate(evaluation_seeds(config.seed, config.episodes)):
-        played = play(planner, task, seed)
-        pictures = upright(draw(played, scene, camera, size=config.size), scene.camera(camera))
         video = page.with_name(f"{page.stem}{f'-{index}' if config.episodes > 1 else ''}.mp4")
-        write_video(pictures, video, config.frames_per_second)
-        shown.append(
-            (played, make_film(played, scene, config.env, config.frames_per_second), video)
-        )
-        logger.info("episode %d: %s, written to %s", index, verdict(played, config.env), video)
+        shown.append(studio.record(seed, video, config.frames_per_second))
+        told = verdict(shown[-1].played, config.env)
+        logger.info("episode %d: %s, written to %s", index, told, video)
     page.write_text(rollout_page(planner, about, config.env, shown, seed=config.seed))
     logger.info("written to %s", page)
 
 
-def check_sizes(planner: Planner, task: ChunkedTask, env: EnvConfig) -> None:
-    """Refuse a planner that was made for clouds or robots of another kind.
+@dataclass(frozen=True)
+class Studio:
+    """Where a planner's episodes are played and filmed.
+
+    Attributes:
+        planner: Acts.
+        env: Its task.
+        task: The task, to play in.
+        scene: The task as cameras see it.
+        camera: Of the videos.
+        size: Of the videos, (width, height) in pixels.
+    """
+
+    planner: Planner
+    env: EnvConfig
+    task: ChunkedTask
+    scene: Scene
+    camera: str
+    size: tuple[int, int]
+
+    def record(self, seed: int, video: Path, frames_per_second: float) -> Shown:
+        """Play the episode of a seed, make its film and write its video."""
+        played = play(self.planner, self.task, seed)
+        pictures = draw(played, self.scene, self.camera, size=self.size)
+        upright_pictures = upright(pictures, self.scene.camera(self.camera))
+        write_video(upright_pictures, video, frames_per_second)
+        return Shown(played, make_film(played, self.scene, self.env, frames_per_second), video)
+
+
+def open_studio(
+    planner: Planner, env: EnvConfig, camera: str | None, *, size: tuple[int, int]
+) -> Studio:
+    """Make a studio; the camera may be left to it.
 
     Raises:
-        InputError: It was.
+        InputError: The planner is not one for such clouds; there is no such camera.
     """
+    task = open_task(planner, env)
+    scene = make_scene(task.simulator, env)
+    return Studio(planner, env, task, scene, choose_camera(scene, camera), size)
+
+
+def open_task(planner: Planner, env: EnvConfig) -> ChunkedTask:
+    """Make the task that a planner is to play.
+
+    Raises:
+        InputError: The planner was made for clouds or robots of another kind.
+    """
+    task = ChunkedTask(env, planner.config.history)
     look = task.reset(0)
     sizes = Sizes(look.points.shape[-1], look.state.shape[-1], task.simulator.action_size)
     if sizes != planner.sizes:
         raise InputError(f"The planner was made for {planner.sizes}; {env.name} has {sizes}")
+    return task
 
 
 def choose_camera(scene: Scene, wanted: str | None) -> str:

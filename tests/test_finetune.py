@@ -13,29 +13,38 @@ from policy.buffers import Experience, ReplayBuffer, TargetBuffer
 from policy.denoiser import UnetConfig
 from policy.finetune import FinetuneConfig, Tuner, finetune
 from policy.losses import chunk_weights
+from policy.objective import ObjectiveConfig
 from policy.planner import Planner, PlannerConfig, Sizes
 from policy.rollout import PLAYED, Rollout, newest, roll_out
 from policy.run import Run, read_metrics
 from tests.conftest import task_config
 
+SMALL_OBJECTIVE = ObjectiveConfig(
+    batch=16,
+    clip=0.02,
+    improvement=1.0,
+    regulariser="bc",
+    regularisation=1.0,
+    floor=0.1,
+    ratio="mean",
+    encoder="frozen",
+)
 SMALL = FinetuneConfig(
+    objective=SMALL_OBJECTIVE,
+    init="pretrained",
+    experience=None,
     episodes=6,
     initial_episodes=1,
     initial_limit=2,
     gradient_steps=2,
-    batch=16,
     learning_rate=1e-3,
     last_learning_rate=1e-4,
-    clip=0.02,
-    improvement=1.0,
-    cloning=1.0,
-    floor=0.1,
-    ratio="mean",
     weight="return_to_go",
     replay_capacity=4,
     target_capacity=10,
     target_top=2,
     gradient_norm=1.0,
+    largest_ratio=10.0,
     evaluate_every=0,
     evaluate_episodes=2,
 )
@@ -58,7 +67,10 @@ def rolled(planner: Planner, envs: VectorEnv, floor: float = 0.1) -> Rollout:
 
 
 def make_tuner(planner: Planner, envs: VectorEnv, **changes: object) -> Tuner:
-    config = dataclasses.replace(SMALL, **changes)
+    """Make a tuner; changes are of the fine-tuning or of its objective."""
+    of_objective = {f.name for f in dataclasses.fields(ObjectiveConfig)} & changes.keys()
+    objective = dataclasses.replace(SMALL_OBJECTIVE, **{n: changes.pop(n) for n in of_objective})
+    config = dataclasses.replace(SMALL, objective=objective, **changes)
     return Tuner(planner, envs, config, seed=0, success_at="end")
 
 
@@ -95,7 +107,7 @@ def test_the_ratio_is_one_before_the_first_update(envs: VectorEnv, ratio: str) -
     weights = chunk_weights(rollout.rewards, rollout.played, "return_to_go")
     experience = Experience.of(rollout, weights)
     chunk, step = experience.draw(80, torch.Generator().manual_seed(0))
-    new, old = make_tuner(planner, envs, ratio=ratio).log_probs(experience, chunk, step)
+    new, old = make_tuner(planner, envs, ratio=ratio).objective.log_probs(experience, chunk, step)
     torch.testing.assert_close(new, old, rtol=1e-3, atol=1e-3)
     assert new.requires_grad
 
@@ -105,9 +117,9 @@ def test_only_executed_actions_count(envs: VectorEnv) -> None:
     tuner = make_tuner(planner, envs)
     densities = torch.zeros(1, 4, 28)
     densities[:, 0] = 100.0  # The action of the step before: planned, never executed.
-    assert tuner._reduce(densities).item() == 0.0
+    assert tuner.objective._reduce(densities).item() == 0.0
     densities[:, 1] = 3.0
-    assert tuner._reduce(densities).item() == pytest.approx(1.0)
+    assert tuner.objective._reduce(densities).item() == pytest.approx(1.0)
 
 
 def test_an_update_leaves_the_encoder_and_the_normaliser_alone(envs: VectorEnv) -> None:
@@ -124,7 +136,7 @@ def test_an_update_leaves_the_encoder_and_the_normaliser_alone(envs: VectorEnv) 
 def test_improvement_makes_good_chunks_likelier(envs: VectorEnv) -> None:
     planner = small_planner()
     tuner = make_tuner(
-        planner, envs, cloning=0.0, learning_rate=1e-4, last_learning_rate=1e-4, clip=0.2
+        planner, envs, regularisation=0.0, learning_rate=1e-4, last_learning_rate=1e-4, clip=0.2
     )
     rollout = rolled(planner, envs)
     weights = torch.zeros_like(rollout.rewards)
@@ -136,7 +148,7 @@ def test_improvement_makes_good_chunks_likelier(envs: VectorEnv) -> None:
         chunk = torch.arange(len(experience)).repeat_interleave(10)
         step = torch.arange(10).repeat(len(experience))
         with torch.no_grad():
-            new, old = tuner.log_probs(experience, chunk, step)
+            new, old = tuner.objective.log_probs(experience, chunk, step)
         return ((new - old) * experience.weights[chunk]).mean().item()
 
     assert advantage() == pytest.approx(0, abs=1e-3)
@@ -149,6 +161,8 @@ def episode_rollout(successes: list[bool], returns: list[float]) -> Rollout:
     count = len(successes)
     return Rollout(
         torch.arange(count).float().view(1, count, 1).expand(2, count, 5),
+        torch.zeros(2, count, 0, 4, 3),
+        torch.zeros(2, count, 0, 24),
         torch.zeros(2, count, 1, 4, 3),
         torch.zeros(2, count, 2, 4, 3),
         torch.tensor(returns).view(1, count) * torch.tensor([[1.0], [0.0]]),
@@ -169,9 +183,9 @@ def test_the_target_buffer_keeps_successes_and_until_then_the_best() -> None:
     buffer.add(episode_rollout([True, True, True], [4.0, 5.0, 6.0]))
     assert [e.episode_return for e in buffer.episodes] == [4.0, 5.0, 6.0]  # The oldest left.
     assert buffer.successes == 3
-    contexts, plans = buffer.chunks()
-    assert contexts.shape == (6, 5)
-    assert plans.shape == (6, 4, 3)
+    chunks = buffer.chunks()
+    assert chunks.contexts.shape == (6, 5)
+    assert chunks.plans.shape == (6, 4, 3)
 
 
 def test_the_replay_buffer_keeps_the_newest_and_weighs_them_together() -> None:
@@ -185,7 +199,7 @@ def test_the_replay_buffer_keeps_the_newest_and_weighs_them_together() -> None:
     buffer.add(short)
     experience = buffer.experience("chunk_return")
     assert experience.weights.tolist() == [5.0, 2.0, 3.0, 0.0]
-    assert len(experience.contexts) == len(experience.samples) == 4
+    assert len(experience.chunks.contexts) == len(experience.samples) == 4
     to_go = buffer.experience("return_to_go").weights
     assert to_go[:3].sum().item() == pytest.approx(0, abs=1e-5)
     other = ReplayBuffer(capacity=3)

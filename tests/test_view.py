@@ -41,7 +41,7 @@ FETCHED = re.compile(
 )
 
 
-def make_planner() -> Planner:
+def make_planner(actions: int = 28) -> Planner:
     torch.manual_seed(0)
     unet = compose_part(UnetConfig, "denoiser", "unet-small")
     config = PlannerConfig(
@@ -55,7 +55,7 @@ def make_planner() -> Planner:
         spacing="trailing",
         denoiser=unet,
     )
-    return Planner(config, Sizes(channels=3, readings=24, actions=28)).eval()
+    return Planner(config, Sizes(channels=3, readings=24, actions=actions)).eval()
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,8 @@ def rollout_config(checkpoint: Path, *overrides: str, **changes: object) -> View
         camera=None,
         size=(64, 48),
         frames_per_second=20.0,
+        live=False,
+        port=0,
     )
     return replace(plain, **changes)
 
@@ -296,6 +298,7 @@ def make_played(states: np.ndarray, plans: list[tuple[int, np.ndarray]]) -> Play
         points=np.zeros((frames, 4, 3), np.float32),
         states=states,
         scene_states=np.zeros((frames, 2)),
+        hands=np.zeros((frames, 3)),
         rewards=np.zeros(frames - 1),
         successes=np.zeros(frames - 1, bool),
         plans=tuple(Plan(step, actions) for step, actions in plans),
