@@ -1,0 +1,144 @@
+"""Grids of training runs, each an ordinary command: tasks x variants x seeds."""
+
+import logging
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from perception.errors import InputError
+from policy.results import ROOT
+
+logger = logging.getLogger(__name__)
+
+TRAIN = "policy/train.py"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to train: the planner it starts from, and overrides; both may name {task} and {seed}."""
+
+    planner: str
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A grid of runs.
+
+    Attributes:
+        name: Its folder under results/ and outputs/.
+        shared: Overrides of `train.py` for every run.
+        planners: Pre-training runs: their overrides by name.
+        tasks: Overrides that choose a task, by its name.
+        variants: What is compared, by the name that results have.
+        seeds: Each cell's.
+    """
+
+    name: str
+    shared: tuple[str, ...]
+    planners: dict[str, tuple[str, ...]]
+    tasks: dict[str, tuple[str, ...]]
+    variants: dict[str, Variant]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RunExperimentConfig:
+    """Which experiment to run; every key is explained in configs/experiment.yaml."""
+
+    experiment: Experiment
+    list: bool
+    cell: int | None
+    only: Literal["planners", "cells", "all"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command, and the file that exists once it is done."""
+
+    arguments: tuple[str, ...]
+    done: Path
+
+    @property
+    def command(self) -> str:
+        """What to type."""
+        return shlex.join(["python", TRAIN, *self.arguments])
+
+
+def run_experiment(config: RunExperimentConfig) -> None:
+    """Run what is not finished, one process at a time.
+
+    Raises:
+        InputError: There is no such cell, or a run failed.
+    """
+    jobs = choose(config)
+    for number, job in enumerate(jobs, start=1):
+        if config.list:
+            logger.info(job.command)
+        elif (ROOT / job.done).exists():
+            logger.info("finished before: %s", job.done)
+        else:
+            logger.info("%d of %d: %s", number, len(jobs), job.command)
+            done = subprocess.run([sys.executable, TRAIN, *job.arguments], cwd=ROOT, check=False)
+            if done.returncode:
+                raise InputError(
+                    f"A run ended with exit code {done.returncode}: {job.command}; the same command"
+                    " of the experiment goes on there"
+                )
+
+
+def choose(config: RunExperimentConfig) -> list[Job]:
+    """Give the jobs asked for, planners first."""
+    experiment = config.experiment
+    planners = list(planner_jobs(experiment)) if config.only != "cells" else []
+    cells = list(cell_jobs(experiment)) if config.only != "planners" else []
+    if config.cell is None:
+        return planners + cells
+    if not 0 <= config.cell < len(cells):
+        raise InputError(f"cell={config.cell}: {experiment.name} has cells 0 to {len(cells) - 1}")
+    return planners + [cells[config.cell]]
+
+
+def planner_jobs(experiment: Experiment) -> Iterator[Job]:
+    """Give the pre-training runs."""
+    for name, overrides in experiment.planners.items():
+        out = f"outputs/planners/{name}"
+        arguments = (*experiment.shared, *overrides, "stage=pretrain", f"out={out}")
+        yield Job(arguments, Path(out, "checkpoints", "pretrain.safetensors"))
+
+
+def cell_jobs(experiment: Experiment) -> Iterator[Job]:
+    """Give the runs that are compared.
+
+    Raises:
+        InputError: A variant starts from a planner that the experiment does not have.
+    """
+    name = experiment.name
+    for task, of_task in experiment.tasks.items():
+        for variant, how in experiment.variants.items():
+            for seed in experiment.seeds:
+                planner = how.planner.format(task=task, seed=seed)
+                if planner not in experiment.planners:
+                    raise InputError(
+                        f"{name}: {variant} starts from {planner}; there are"
+                        f" {', '.join(experiment.planners)}"
+                    )
+                there = f"{name}/{task}/{variant}/seed{seed}"
+                own = tuple(text.format(task=task, seed=seed) for text in how.overrides)
+                yield Job(
+                    (
+                        *experiment.shared,
+                        *of_task,
+                        *own,
+                        f"checkpoint=outputs/planners/{planner}/checkpoints/pretrain.safetensors",
+                        f"seed={seed}",
+                        f"experiment={name}",
+                        f"variant={variant}",
+                        f"out=outputs/{there}",
+                    ),
+                    Path("results", f"{there}.json"),
+                )
