@@ -95,20 +95,20 @@ def _learn(learner: "Learner", windows: Windows, run: Run) -> None:
     config, clock = learner.config, Clock(learner.seconds)
     metrics = run.metrics(STAGE, learner.step)
     losses: list[torch.Tensor] = []
-    progress = tqdm(total=config.steps, initial=learner.step, desc="pre-train", unit="step")
-    while learner.step < config.steps:
-        losses.append(learner.update(windows))
-        progress.update()
-        if learner.step % config.log_every == 0:
-            _check(learner, losses, run)
-            loss = sum(losses, torch.zeros_like(losses[0])).item() / len(losses)
-            losses.clear()
-            metrics.write(learner.step, {"pretrain/loss": loss})
-            progress.set_postfix(loss=f"{loss:.4f}")
-        if learner.step % config.save_every == 0 or learner.step == config.steps:
-            _check(learner, losses, run)
-            learner.seconds = clock.seconds
-            run.save(STAGE, learner.state())
+    with tqdm(total=config.steps, initial=learner.step, desc="pre-train", unit="step") as progress:
+        while learner.step < config.steps:
+            losses.append(learner.update(windows))
+            progress.update()
+            if learner.step % config.log_every == 0:
+                _check(learner, losses, run)
+                loss = sum(losses, torch.zeros_like(losses[0])).item() / len(losses)
+                losses.clear()
+                metrics.write(learner.step, {"pretrain/loss": loss})
+                progress.set_postfix(loss=f"{loss:.4f}")
+            if learner.step % config.save_every == 0 or learner.step == config.steps:
+                _check(learner, losses, run)
+                learner.seconds = clock.seconds
+                run.save(STAGE, learner.state())
     metrics.close()
 
 
