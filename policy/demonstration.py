@@ -21,7 +21,7 @@ class DemoConfig:
 
 def conclude(config: TrainConfig) -> None:
     """Say what was reached and where to look."""
-    known = outcomes(EpisodeStore.open(config.data))
+    known = outcomes(EpisodeStore.open(config.data[0]))
     logger.info("")
     logger.info(
         "recorded data: %.0f%% of %d episodes succeed",

@@ -142,7 +142,7 @@ class Tuner:
         self.seconds = 0.0
         self._envs, self._seed, self._success_at = envs, seed, success_at
         planner.requires_grad_(requires_grad=False)
-        learning = [planner.denoiser]
+        learning: list[torch.nn.Module] = [planner.denoiser]
         if config.objective.encoder == "trained":
             learning.append(planner.encoder)
         self._weights = [w for part in learning for w in part.requires_grad_().parameters()]

@@ -110,7 +110,7 @@ class Objective:
         now = self.planner.step(noisy, step.to(device), contexts, floor=self.config.floor)
         return now, taken, Step(experience.means[chunk, step].to(device), now.deviation)
 
-    def _regularisation(  # noqa: PLR0913 (one batch in its parts)
+    def _regularisation(
         self,
         experience: Experience,
         chunk: Tensor,

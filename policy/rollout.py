@@ -14,7 +14,15 @@ from perception.observation import Observation
 from policy.planner import Planner
 
 ATTEMPTS = 3  # At episodes that are lost with their workers: what kills each time is no accident.
-PLAYED = ("contexts", "points", "state", "means", "samples", "rewards", "played")  # Leading axes time, env.
+PLAYED = (
+    "contexts",
+    "points",
+    "state",
+    "means",
+    "samples",
+    "rewards",
+    "played",
+)  # Leading axes time, env.
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ def _lengthened(part: Tensor, chunks: int) -> Tensor:
     return torch.cat([part, part.new_zeros(chunks - len(part), *part.shape[1:])])
 
 
-def roll_out(  # noqa: PLR0913
+def roll_out(
     planner: Planner,
     envs: VectorEnv,
     seeds: Sequence[int],

@@ -33,8 +33,8 @@ from policy.planner import Planner, PlannerConfig, Sizes
 from policy.pretrain import PretrainConfig, pretrain
 from policy.results import make_result
 from policy.run import Run
-from policy.tracing import write_traces
 from policy.run_page import write_run_page
+from policy.tracing import write_traces
 
 logger = logging.getLogger(__name__)
 
