@@ -23,7 +23,7 @@ from envs.simulator import Simulator
 from perception.errors import InputError
 from perception.observation import Observation
 from policy.checkpoint import load_planner
-from policy.judging import check_task
+from policy.judging import check_planner
 from policy.planner import Planner
 
 
@@ -79,7 +79,7 @@ def make_planner_work(config: CollectConfig) -> Callable[[int], Episode]:
         raise InputError("behaviour=planner needs behaviour.checkpoint=<a planner's file>")
     torch.set_num_threads(1)
     planner, about = load_planner(config.behaviour.checkpoint)
-    check_task(about["task"], config.env.name, str(config.behaviour.checkpoint))
+    check_planner(about, config.env, str(config.behaviour.checkpoint))
     simulator = make_simulator(config.env)
     scene = make_scene(simulator, config.env)
 

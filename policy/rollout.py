@@ -14,6 +14,7 @@ from perception.observation import Observation
 from policy.planner import Planner
 
 ATTEMPTS = 3  # At episodes that are lost with their workers: what kills each time is no accident.
+# Leading axes time, env.
 PLAYED = (
     "contexts",
     "points",
@@ -22,7 +23,7 @@ PLAYED = (
     "samples",
     "rewards",
     "played",
-)  # Leading axes time, env.
+)
 
 
 @dataclass(frozen=True)
