@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from datasets.windows import Batch
 from perception.encoder import Encoder
 from perception.observation import Encoded, Observation
-from policy.denoiser import Films, Unet, UnetConfig
+from policy.denoiser import Films
+from policy.denoising import Denoiser, DenoiserConfig, make_denoiser
 from policy.normalizer import Normalizer
 from policy.schedule import Schedule, Step
 
@@ -33,7 +34,7 @@ class PlannerConfig:
         sampling_steps: DDIM steps taken when acting.
         eta: Share of DDPM's noise in them.
         spacing: Where they lie; see `Schedule.cosine`.
-        denoiser: Sizes of the network.
+        denoiser: Which network, and its sizes.
     """
 
     history: int
@@ -44,7 +45,7 @@ class PlannerConfig:
     sampling_steps: int
     eta: float
     spacing: Literal["trailing", "leading"]
-    denoiser: UnetConfig
+    denoiser: DenoiserConfig
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,15 @@ class Planner(nn.Module):
 
     def __init__(self, config: PlannerConfig, sizes: Sizes) -> None:
         super().__init__()
-        if config.horizon % 2 ** (len(config.denoiser.widths) - 1):
-            raise ValueError(
-                f"horizon={config.horizon} cannot be halved {len(config.denoiser.widths) - 1} times"
-            )
         self.config, self.sizes = config, sizes
         self.normalizer = Normalizer(sizes.channels, sizes.readings, sizes.actions)
         self.encoder = Encoder(sizes.channels, sizes.readings)
-        self.denoiser = Unet(sizes.actions, config.history * Encoder.features, config.denoiser)
+        self.denoiser: Denoiser = make_denoiser(
+            config.denoiser,
+            horizon=config.horizon,
+            action_size=sizes.actions,
+            context_size=config.history * Encoder.features,
+        )
         schedule = Schedule.cosine(
             config.denoising_steps, config.sampling_steps, config.eta, config.spacing
         )
