@@ -46,12 +46,20 @@ def load_planner(path: Path) -> tuple[Planner, dict[str, Any]]:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            config = build(PlannerConfig, json.loads(metadata["planner"]))
+            config = build(PlannerConfig, _as_written_now(json.loads(metadata["planner"])))
             planner = Planner(config, build(Sizes, json.loads(metadata["sizes"])))
             planner.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} is not a planner of this program: {error}") from error
     return planner.eval(), json.loads(metadata["about"])
+
+
+def _as_written_now(planner: dict[str, Any]) -> dict[str, Any]:
+    """Name what a checkpoint leaves unsaid that was written when U-Nets were the only denoisers."""
+    # They took the context as it is. Newer files have both keys, and keep what they say.
+    unsaid = {"kind": "unet", "context_features": None}
+    denoiser = planner["denoiser"]
+    return planner if "kind" in denoiser else {**planner, "denoiser": {**unsaid, **denoiser}}
 
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:

@@ -142,10 +142,9 @@ class Tuner:
         self.seconds = 0.0
         self._envs, self._seed, self._success_at = envs, seed, success_at
         planner.requires_grad_(requires_grad=False)
-        learning: list[torch.nn.Module] = [planner.denoiser]
-        if config.objective.encoder == "trained":
-            learning.append(planner.encoder)
-        self._weights = [w for part in learning for w in part.requires_grad_().parameters()]
+        planner.denoiser.requires_grad_(requires_grad=True)
+        planner.encoder.requires_grad_(config.objective.encoder == "trained")
+        self._weights = [w for w in planner.parameters() if w.requires_grad]
         self.optimizer = torch.optim.Adam(self._weights, fused=True)
         self.objective = Objective(planner, config.objective)
         self.replay = ReplayBuffer(config.replay_capacity)

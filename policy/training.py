@@ -17,7 +17,7 @@ from perception.observation import Observation
 from policy import finetune as finetuning
 from policy import pretrain as pretraining
 from policy.checkpoint import load_planner, save_planner
-from policy.denoiser import UnetConfig
+from policy.denoising import DenoiserConfig
 from policy.device import DeviceName, prepare
 from policy.encoding import check_eye
 from policy.evaluation import (
@@ -44,7 +44,7 @@ class TrainConfig:
     """A training run; every key is explained in configs/train.yaml."""
 
     env: EnvConfig
-    denoiser: UnetConfig
+    denoiser: DenoiserConfig
     data: tuple[Path, ...]
     out: Path
     stage: Literal["pretrain", "start", "finetune", "all"]

@@ -26,7 +26,7 @@ from policy.rollout import roll_out
 from tests.benchmarks.timing import Apart, Entry, entry, seconds
 from tests.conftest import task_config
 
-SIMPLE_DP3 = UnetConfig((128, 256, 384), 1, 5, 8, 128)
+SIMPLE_DP3 = UnetConfig("unet", (128, 256, 384), 1, 5, 8, 128, None)
 PLAIN = "eager float32, dense PointNet backward, nn.Conv1d, one thread"
 
 
