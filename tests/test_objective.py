@@ -67,7 +67,7 @@ def move(planner: Planner) -> None:
     """Change every weight of the denoiser a little."""
     with torch.no_grad():
         for weight in planner.denoiser.parameters():
-            weight += 0.02 * torch.randn(weight.shape, generator=seeded())
+            weight.add_(0.02 * torch.randn(weight.shape, generator=seeded()))
 
 
 def gaussians(planner: Planner, experience: Experience, step: int) -> Normal:
@@ -117,7 +117,7 @@ def test_contexts_of_kept_clouds_are_those_of_the_rollout_and_follow_the_encoder
     assert any(w.grad is not None and w.grad.any() for w in planner.encoder.parameters())
     with torch.no_grad():
         for weight in planner.encoder.parameters():
-            weight *= 1.1
+            weight.mul_(1.1)
     assert not torch.allclose(of._contexts(experience.chunks, everything), again, atol=1e-2)
     kept = objective(planner)._contexts(experience.chunks, everything)
     assert torch.equal(kept, experience.chunks.contexts)
@@ -165,7 +165,7 @@ def test_a_step_down_kl_comes_nearer_to_the_planner_as_it_was() -> None:
     with torch.no_grad():
         norm = sum(g.square().sum() for g in gradients)
         for weight, gradient in zip(weights, gradients, strict=True):
-            weight -= 0.05 * before / norm * gradient  # To first order, 5 % less.
+            weight.sub_(0.05 * before / norm * gradient)  # To first order, 5 % less.
     after = terms(of, experience).regularisation.item()
     assert after == pytest.approx(0.95 * before.item(), rel=0.03)
 
@@ -177,7 +177,7 @@ def test_kl_holds_a_trained_encoder_too() -> None:
     assert terms(of, experience).regularisation.item() == pytest.approx(0, abs=1e-9)
     with torch.no_grad():
         for weight in planner.encoder.parameters():
-            weight *= 1.1
+            weight.mul_(1.1)
     assert terms(of, experience).regularisation.item() > 1e-3
 
 
