@@ -32,7 +32,7 @@ CONFIG = ObjectiveConfig(
 
 def small_planner() -> Planner:
     torch.manual_seed(0)
-    net = UnetConfig((16, 32, 48), 1, 5, 8, 16)
+    net = UnetConfig("unet", (16, 32, 48), 1, 5, 8, 16, None)
     return Planner(
         PlannerConfig(2, 4, 3, "noise", 100, STEPS, 1.0, "trailing", net), Sizes(3, 24, 5)
     )
