@@ -1,4 +1,4 @@
-"""Planners and training states on disk: whole files or none, and nothing that can run code."""
+"""Planners on disk: whole files or none, and nothing that can run code."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -52,25 +51,3 @@ def load_planner(path: Path) -> tuple[Planner, dict[str, Any]]:
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} is not a planner of this program: {error}") from error
     return planner.eval(), json.loads(metadata["about"])
-
-
-def save_state(state: Mapping[str, Any], path: Path) -> None:
-    """Write what training needs to go on: tensors and plain values only."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".half")
-    torch.save(dict(state), half)
-    half.replace(path)
-
-
-def load_state(path: Path) -> dict[str, Any] | None:
-    """Read a training state, or None where there is none yet.
-
-    Raises:
-        InputError: The file is not a training state.
-    """
-    if not path.exists():
-        return None
-    try:
-        return dict(torch.load(path, weights_only=True))
-    except Exception as error:
-        raise InputError(f"{path} is not a training state: {error}") from error
