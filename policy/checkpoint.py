@@ -1,4 +1,4 @@
-"""Planners and training states on disk: whole files or none, and nothing that can run code."""
+"""Planners on disk: whole files or none, and nothing that can run code."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -60,25 +59,3 @@ def _as_written_now(planner: dict[str, Any]) -> dict[str, Any]:
     unsaid = {"kind": "unet", "context_features": None}
     denoiser = planner["denoiser"]
     return planner if "kind" in denoiser else {**planner, "denoiser": {**unsaid, **denoiser}}
-
-
-def save_state(state: Mapping[str, Any], path: Path) -> None:
-    """Write what training needs to go on: tensors and plain values only."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".half")
-    torch.save(dict(state), half)
-    half.replace(path)
-
-
-def load_state(path: Path) -> dict[str, Any] | None:
-    """Read a training state, or None where there is none yet.
-
-    Raises:
-        InputError: The file is not a training state.
-    """
-    if not path.exists():
-        return None
-    try:
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:
-        raise InputError(f"{path} is not a training state: {error}") from error

@@ -11,11 +11,12 @@ from typing import Any, Literal
 import torch
 from tqdm import tqdm
 
+from datasets.training_state import load_state
 from envs.seeding import derive_seed
 from envs.vector import VectorEnv
 from perception.errors import InputError
 from policy.buffers import Chunks, Experience, ReplayBuffer, TargetBuffer
-from policy.checkpoint import load_state, save_planner
+from policy.checkpoint import save_planner
 from policy.evaluation import evaluate
 from policy.objective import Objective, ObjectiveConfig, Terms
 from policy.planner import Planner

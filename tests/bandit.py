@@ -44,7 +44,15 @@ def pretrained(steps: int = 300) -> Planner:
     """Make a small planner and teach it the data."""
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
-    net = UnetConfig(widths=(16, 32), blocks=1, kernel=3, groups=4, step_features=16)
+    net = UnetConfig(
+        kind="unet",
+        context_features=None,
+        widths=(16, 32),
+        blocks=1,
+        kernel=3,
+        groups=4,
+        step_features=16,
+    )
     config = PlannerConfig(1, 2, 2, "start", 100, 10, 1.0, "trailing", net)
     planner = Planner(config, Sizes(channels=3, readings=1, actions=1))
     optimizer = torch.optim.Adam(planner.denoiser.parameters(), 2e-3)
