@@ -11,12 +11,13 @@ from envs.vector import Shapes, VectorEnv
 from perception.errors import InputError
 from policy.buffers import Experience, ReplayBuffer, TargetBuffer
 from policy.denoiser import UnetConfig
-from policy.finetune import FinetuneConfig, Tuner, finetune
+from policy.finetune import finetune
 from policy.losses import chunk_weights
 from policy.objective import ObjectiveConfig
 from policy.planner import Planner, PlannerConfig, Sizes
 from policy.rollout import PLAYED, Rollout, newest, roll_out
 from policy.run import Run, read_metrics
+from policy.tuner import FinetuneConfig, Tuner
 from tests.conftest import task_config
 
 SMALL_OBJECTIVE = ObjectiveConfig(

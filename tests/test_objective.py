@@ -84,9 +84,9 @@ def test_the_log_probability_of_a_chain_is_that_of_its_gaussians() -> None:
     planner = small_planner()
     experience = sampled(planner)
     by_hand = torch.zeros(CHUNKS)
-    for step in range(STEPS):
-        taken = experience.samples[:, step + 1, 1:4]
-        by_hand += gaussians(planner, experience, step).log_prob(taken).sum(dim=(1, 2))
+    for position in range(STEPS):
+        taken = experience.samples[:, position + 1, 1:4]
+        by_hand += gaussians(planner, experience, position).log_prob(taken).sum(dim=(1, 2))
     chunk = torch.arange(CHUNKS).repeat_interleave(STEPS)
     step = torch.arange(STEPS).repeat(CHUNKS)
     for found in objective(planner).log_probs(experience, chunk, step):
