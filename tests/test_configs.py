@@ -132,7 +132,7 @@ def test_the_defaults_are_the_papers() -> None:
 def test_every_denoiser_builds(denoiser: str) -> None:
     config = compose(TrainConfig, "train", [f"denoiser={denoiser}"])
     assert config.planner.denoiser == config.denoiser
-    assert denoiser.split("-")[0] == config.denoiser.kind
+    assert denoiser.partition("-")[0] == config.denoiser.kind
 
 
 def test_evaluation_needs_a_checkpoint() -> None:
