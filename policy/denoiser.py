@@ -266,9 +266,12 @@ class Unet(nn.Module):
         return [cast(ResidualBlock, b) for level in levels for b in cast(Level, level).blocks]
 
 
+@cache
+def _frequencies(count: int, device: torch.device) -> Float[Tensor, " count"]:
+    return torch.exp(torch.arange(count, device=device) * (-math.log(10000) / (count - 1)))
+
+
 def sinusoids(k: Int[Tensor, " batch"], size: int) -> Float[Tensor, "batch size"]:
     """Embed denoising steps as sines and cosines of many frequencies (Vaswani et al., 2017)."""
-    half = size // 2
-    frequency = torch.exp(torch.arange(half, device=k.device) * (-math.log(10000) / (half - 1)))
-    angle = k[:, None].float() * frequency
+    angle = k[:, None].float() * _frequencies(size // 2, k.device)
     return torch.cat([angle.sin(), angle.cos()], dim=-1)

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from policy.denoiser import Films, sinusoids
 
+SCALE, SHIFT, GATE = 1.0, 0.0, 0.0  # How films begin: each block as the identity.
+
 
 @dataclass(frozen=True)
 class MixerConfig:
@@ -47,17 +49,16 @@ class MixerBlock(nn.Module):
         super().__init__()
         self.tokens = _mlp(horizon, config.token_hidden)
         self.channels = _mlp(config.width, config.channel_hidden)
-        self.film = _silent(nn.Linear(config.condition, 6 * config.width))
+        self.film = _film(config.condition, config.width, (SCALE, SHIFT, GATE) * 2)
 
     def forward(
         self, x: Float[Tensor, "batch horizon width"], film: Float[Tensor, "batch film"]
     ) -> Float[Tensor, "batch horizon width"]:
         """Apply the block under a film that `film(condition)` gave."""
-        first, second = film.unsqueeze(1).chunk(2, dim=-1)
-        scale, shift, gate = first.chunk(3, dim=-1)
+        scale, shift, gate, *second = film.unsqueeze(1).chunk(6, dim=-1)
         mixed = self.tokens(_modulate(x, scale, shift).transpose(1, 2)).transpose(1, 2)
         x = torch.addcmul(x, gate, mixed)
-        scale, shift, gate = second.chunk(3, dim=-1)
+        scale, shift, gate = second
         return torch.addcmul(x, gate, self.channels(_modulate(x, scale, shift)))
 
 
@@ -81,7 +82,7 @@ class Mixer(nn.Module):
         self.context = nn.Linear(context_size, size)
         self.enter = nn.Linear(action_size, config.width)
         self.blocks = nn.ModuleList(MixerBlock(horizon, config) for _ in range(config.blocks))
-        self.film = _silent(nn.Linear(size, 2 * config.width))
+        self.film = _film(size, config.width, (SCALE, SHIFT))
         self.leave = nn.Linear(config.width, action_size)
 
     def forward(
@@ -120,10 +121,11 @@ def _mlp(size: int, hidden: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(size, hidden), nn.GELU(), nn.Linear(hidden, size))
 
 
-def _silent(film: nn.Linear) -> nn.Linear:
-    """Begin with films of zeros, so that each block begins as the identity."""
+def _film(condition: int, width: int, start: tuple[float, ...]) -> nn.Linear:
+    """Make films that begin as some numbers whatever the condition, each for all channels."""
+    film = nn.Linear(condition, len(start) * width)
     nn.init.zeros_(film.weight)
-    nn.init.zeros_(film.bias)
+    film.bias = nn.Parameter(torch.tensor(start).repeat_interleave(width))
     return film
 
 
@@ -132,5 +134,5 @@ def _modulate(
     scale: Float[Tensor, "batch 1 width"],
     shift: Float[Tensor, "batch 1 width"],
 ) -> Float[Tensor, "batch horizon width"]:
-    """Normalise over the channels, then scale around 1 and shift."""
-    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:]), 1 + scale)
+    """Normalise over the channels, then scale and shift."""
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:]), scale)

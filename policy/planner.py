@@ -88,6 +88,7 @@ class Planner(nn.Module):
 
     kept: Tensor
     grid: Tensor
+    reverse: Tensor
 
     def __init__(self, config: PlannerConfig, sizes: Sizes) -> None:
         super().__init__()
@@ -100,6 +101,7 @@ class Planner(nn.Module):
         )
         self.register_buffer("kept", schedule.kept, persistent=False)
         self.register_buffer("grid", schedule.grid, persistent=False)
+        self.register_buffer("reverse", schedule.reverse, persistent=False)
 
     def forget_denoising(self, seed: int) -> None:
         """Give the denoiser fresh weights; encoder and normaliser stay."""
@@ -113,7 +115,7 @@ class Planner(nn.Module):
     @property
     def schedule(self) -> Schedule:
         """The noise schedule, on the planner's device."""
-        return Schedule(self.kept, self.grid, self.config.eta)
+        return Schedule(self.kept, self.grid, self.reverse)
 
     @property
     def device(self) -> torch.device:

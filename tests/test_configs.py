@@ -121,9 +121,9 @@ def test_the_defaults_are_the_papers() -> None:
     )
     assert config.planner.prediction == "start"  # DP3's; the one departure, for a measured reason.
     assert (config.pretrain.batch, config.pretrain.learning_rate) == (256, 1e-4)
-    assert (config.finetune.batch, config.finetune.learning_rate) == (256, 1e-5)
+    assert (config.finetune.objective.batch, config.finetune.learning_rate) == (256, 1e-5)
     assert config.finetune.initial_episodes == 10
-    assert config.finetune.cloning == 10.0  # The paper's 1 belongs to noise prediction.
+    assert config.finetune.objective.regularisation == 10.0  # The paper's 1 belongs to noise prediction.
     meta = compose(TrainConfig, "train", ["env=metaworld"])
     assert (meta.planner.history, meta.planner.horizon, meta.planner.chunk) == (2, 12, 8)
 
@@ -132,7 +132,7 @@ def test_the_defaults_are_the_papers() -> None:
 def test_every_denoiser_builds(denoiser: str) -> None:
     config = compose(TrainConfig, "train", [f"denoiser={denoiser}"])
     assert config.planner.denoiser == config.denoiser
-    assert denoiser.split("-", maxsplit=1)[0] == config.denoiser.kind
+    assert denoiser.partition("-")[0] == config.denoiser.kind
 
 
 def test_evaluation_needs_a_checkpoint() -> None:
