@@ -123,7 +123,9 @@ def test_the_defaults_are_the_papers() -> None:
     assert (config.pretrain.batch, config.pretrain.learning_rate) == (256, 1e-4)
     assert (config.finetune.objective.batch, config.finetune.learning_rate) == (256, 1e-5)
     assert config.finetune.initial_episodes == 10
-    assert config.finetune.objective.regularisation == 10.0  # The paper's 1 belongs to noise prediction.
+    assert (
+        config.finetune.objective.regularisation == 10.0
+    )  # The paper's 1 belongs to noise prediction.
     meta = compose(TrainConfig, "train", ["env=metaworld"])
     assert (meta.planner.history, meta.planner.horizon, meta.planner.chunk) == (2, 12, 8)
 
