@@ -56,7 +56,8 @@ def finetune(
             ) from error
         metrics.write(tuner.episodes, values)
         progress.update(tuner.episodes - before)
-        progress.set_postfix(success=f"{values['finetune/success']:.0%}")
+        if "finetune/success" in values:  # Offline nothing is played.
+            progress.set_postfix(success=f"{values['finetune/success']:.0%}")
         tuner.seconds = clock.seconds
         save_planner(tuner.planner, run.checkpoint(LAST), tuner.about(run))
         run.save(STAGE, tuner.state())
