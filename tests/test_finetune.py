@@ -300,7 +300,7 @@ def test_what_is_no_experience_is_refused(envs: VectorEnv, tmp_path: Path) -> No
 
 def test_a_diverging_run_names_its_last_good_planner(envs: VectorEnv, tmp_path: Path) -> None:
     run = run_in(tmp_path)
-    config = dataclasses.replace(SMALL, learning_rate=1e3)
+    config = dataclasses.replace(SMALL, learning_rate=1e30)
     with pytest.raises(InputError, match=r"diverged after episode 2: .*finetune-last"):
         finetune(small_planner(), envs, config, run=run, seed=0, success_at="end")
     last, _ = load_planner(run.checkpoint("finetune-last"))
