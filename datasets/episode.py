@@ -114,5 +114,4 @@ def arrays_of(episode: Episode | Recording) -> tuple[Recording, dict[str, np.nda
 
 def row_of(known: Provenance) -> dict[str, Any]:
     """Name where an episode comes from as the store does."""
-    row = dict(vars(known))
-    return {**row, "start_state": row.pop("start")}
+    return {"start_state" if name == "start" else name: v for name, v in vars(known).items()}

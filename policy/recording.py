@@ -55,7 +55,7 @@ class Acting:
         self.chains.append(None if chain is None else chain[0])
         return self._waiting.pop(0)
 
-    def _plan(self) -> Float[Tensor, "1 S+1 horizon action"]:
+    def _plan(self) -> Float[Tensor, "1 level horizon action"]:
         context = self._planner.encode(self._history())
         return self._planner.sample(context, self._planner.noises([self._generator])).samples
 
