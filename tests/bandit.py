@@ -97,9 +97,8 @@ def play(planner: Planner, count: int, generator: torch.Generator, floor: float 
         chain.samples[None],
         good.float()[None],
         torch.ones(1, count, dtype=torch.bool),
-        good,
-        good,
-        count,
+        *(good,) * 3,
+        torch.ones(count, dtype=torch.int64),
     )
 
 

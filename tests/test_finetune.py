@@ -169,9 +169,8 @@ def episode_rollout(successes: list[bool], returns: list[float]) -> Rollout:
         torch.zeros(2, count, 2, 4, 3),
         torch.tensor(returns).view(1, count) * torch.tensor([[1.0], [0.0]]),
         torch.ones(2, count, dtype=torch.bool),
-        torch.tensor(successes),
-        torch.tensor(successes),
-        2 * count,
+        *(torch.tensor(successes),) * 3,
+        torch.full((count,), 2),
     )
 
 
