@@ -5,6 +5,7 @@ SODP, Algorithm 1; its iterations are in `policy/tuner.py`.
 
 from tqdm import tqdm
 
+from datasets.training_state import load_state
 from envs.vector import VectorEnv
 from perception.errors import InputError
 from policy.checkpoint import save_planner
@@ -12,7 +13,7 @@ from policy.planner import Planner
 from policy.run import Clock, Run
 from policy.tuner import STAGE, DivergedError, FinetuneConfig, Tuner
 
-LAST = "finetune-last"  # The planner of the last whole iteration, until the stage is finished.
+LAST = "finetune-last"  # The planner of the last whole iteration, kept when the next one diverges.
 
 
 def finetune(
@@ -48,10 +49,8 @@ def finetune(
             values = tuner.iterate()
         except DivergedError as error:
             metrics.close()
-            last = run.checkpoint(LAST)
-            good = f"The last good planner is {last}" if last.exists() else "None was kept yet"
             raise InputError(
-                f"Fine-tuning diverged after episode {before}: {error}. {good};"
+                f"Fine-tuning diverged after episode {before}: {error}. {_last_good(tuner, run)};"
                 " try a smaller finetune.learning_rate in another out="
             ) from error
         metrics.write(tuner.episodes, values)
@@ -59,8 +58,18 @@ def finetune(
         if "finetune/success" in values:  # Offline nothing is played.
             progress.set_postfix(success=f"{values['finetune/success']:.0%}")
         tuner.seconds = clock.seconds
-        save_planner(tuner.planner, run.checkpoint(LAST), tuner.about(run))
         run.save(STAGE, tuner.state())
     metrics.close()
     save_planner(tuner.planner.eval(), run.checkpoint(STAGE), tuner.about(run))
     return tuner.planner
+
+
+def _last_good(tuner: Tuner, run: Run) -> str:
+    """Keep the planner of the last training state, and say where."""
+    state = load_state(run.state_path(STAGE))
+    if state is None:
+        return "No planner was kept before"
+    tuner.load(state)
+    path = run.checkpoint(LAST)
+    save_planner(tuner.planner.eval(), path, tuner.about(run))
+    return f"The last good planner is {path}"
