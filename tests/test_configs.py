@@ -1,5 +1,6 @@
 """Every YAML builds its dataclass, and everything wrong names its key and what exists."""
 
+import importlib.metadata
 import re
 import tomllib
 from dataclasses import dataclass
@@ -139,6 +140,19 @@ def test_every_denoiser_builds(denoiser: str) -> None:
 
 def test_evaluation_needs_a_checkpoint() -> None:
     assert compose(EvaluateConfig, "evaluate", ["checkpoint=a"]).checkpoint == Path("a")
+
+
+def test_constraints_name_each_package_once_and_are_what_is_installed() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line.split("==") for line in lines if line and not line.startswith("#")]
+    names = [re.sub(r"[-_.]+", "-", name).lower() for name, _ in pins]
+    assert sorted(set(names)) == sorted(names)
+    for name, version in pins:
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # Of another platform or an extra that is not installed here.
+        assert found.partition("+")[0] == version.partition(";")[0].strip(), name
 
 
 FROM_CONDA = {"pytorch": "torch", "open3d": "open3d", "mujoco-python": "mujoco"}
