@@ -3,7 +3,7 @@
     python policy/experiment.py experiment=adroit-images
 
 Every run is a `policy/train.py` of its own; what is finished is skipped, what was killed goes on.
-On a cluster: `only=planners` first, then `-m only=cells cell=0,1,2 hydra/launcher=...`.
+In parallel: `only=planners` first, then `-m only=cells cell=0,1,2` with a launcher of Hydra.
 """
 
 import sys
