@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Float
+from tqdm import tqdm
 
 from configs.schema import build
 from datasets.episode import Recording
@@ -36,16 +37,14 @@ def state_features(store: EpisodeStore) -> Iterator[Float[np.ndarray, "time feat
             " again"
         )
     simulator = make_simulator(build(EnvConfig, made["env"]))
-    for index in range(store.episodes):
+    for index in tqdm(range(store.episodes), "encode", unit="episode"):
         try:
             yield features_again(simulator, store.read_recording(index))
         except InputError as error:
             raise InputError(f"{store.path}, episode {index}: {error}") from error
 
 
-def features_again(
-    simulator: Simulator, recording: Recording
-) -> Float[np.ndarray, "time feature"]:
+def features_again(simulator: Simulator, recording: Recording) -> Float[np.ndarray, "time feature"]:
     """Act an episode again and give the features before each action.
 
     Raises:

@@ -176,7 +176,9 @@ class Encoder(nn.Module):
             visual = self.visual(observations.points)
         return torch.cat([visual, self.state(observations.state)], dim=-1)
 
-    def visual(self, points: Float[Tensor, "*lead point channel"]) -> Float[Tensor, "*lead feature"]:
+    def visual(
+        self, points: Float[Tensor, "*lead point channel"]
+    ) -> Float[Tensor, "*lead feature"]:
         """Encode normalised clouds alone: 64 features, none where there are no clouds."""
         lead = points.shape[:-2]
         if not self._sees:

@@ -21,9 +21,7 @@ class Observation(Generic[ArrayT]):
     """
 
     points: (
-        Float[ArrayT, "*lead point 3"]
-        | Float[ArrayT, "*lead point 6"]
-        | Float[ArrayT, "*lead 0 0"]
+        Float[ArrayT, "*lead point 3"] | Float[ArrayT, "*lead point 6"] | Float[ArrayT, "*lead 0 0"]
     )
     state: Float[ArrayT, "*lead reading"]
 

@@ -46,8 +46,7 @@ def encode(config: EncodeConfig) -> None:
     """
     store = EpisodeStore.open(config.data)
     if config.what == "state":
-        progress = tqdm(state_features(store), "encode", store.episodes, unit="episode")
-        store.add_array(STATE_FEATURE, progress, {})
+        store.add_array(STATE_FEATURE, state_features(store), {})
         logger.info("written to %s", config.data / "data" / STATE_FEATURE)
         return
     if config.checkpoint is None:

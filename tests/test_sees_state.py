@@ -77,18 +77,14 @@ def test_an_episode_that_comes_out_otherwise_is_refused() -> None:
     env = task_config("adroit-door")
     simulator = make_simulator(env)
     config = compose(CollectConfig, "collect", [])
-    recording = act(
-        simulator, make_behaviour(config.behaviour, env, simulator), steps=5, seed=0
-    )
+    recording = act(simulator, make_behaviour(config.behaviour, env, simulator), steps=5, seed=0)
     recording.actions[2] += 0.01
     with pytest.raises(InputError, match="at step 3"):
         features_again(simulator, recording)
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_whole_run_on_states(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_whole_run_on_states(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, out = tmp_path / "data.zarr", tmp_path / "run"
     small = [part for part in SMALL if not part.startswith(("env.", "pretrain.windows"))]
     command = [*small, *TASKS[name], *STATE, f"data={data}", f"out={out}"]
@@ -138,7 +134,10 @@ def test_features_beside_clouds_do_not_change_them(tiny_store: Path) -> None:
         load_windows([tiny_store], **plan, sees="state")
     before = load_windows([tiny_store], **plan)
     encode(EncodeConfig(tiny_store, "state", None, "cpu", 1))
-    after, states = load_windows([tiny_store], **plan), load_windows([tiny_store], **plan, sees="state")
+    after, states = (
+        load_windows([tiny_store], **plan),
+        load_windows([tiny_store], **plan, sees="state"),
+    )
     assert torch.equal(before.observations.points, after.observations.points)
     batch = states[torch.arange(5)]
     assert batch.observations.points.shape == (5, 2, 0, 0)
