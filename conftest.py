@@ -3,7 +3,12 @@
 (As code and not as jaxtyping's pytest option, which loses a configuration in parentheses.)
 """
 
+import os
+
 from jaxtyping import install_import_hook
+
+# Two workers on two cores: each has one; inherited by what they start, before Torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # An int serves where a float is asked for, as mypy has it too.
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"

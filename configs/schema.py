@@ -71,8 +71,21 @@ def _fit(kind: Any, value: Any, key: str) -> Any:  # noqa: ANN401
 def _fit_union(options: tuple[Any, ...], value: Any, key: str) -> Any:  # noqa: ANN401
     if value is None and NoneType in options:
         return None
-    (kind,) = (option for option in options if option is not NoneType)
-    return _fit(kind, value, key)
+    kinds = [option for option in options if option is not NoneType]
+    return _fit(kinds[0] if len(kinds) == 1 else _chosen(kinds, value, key), value, key)
+
+
+def _chosen(schemas: list[Any], value: Any, key: str) -> Any:  # noqa: ANN401
+    """Choose among dataclasses by their field `kind`, a literal of the names each goes by."""
+    by_kind = {name: s for s in schemas for name in get_args(get_type_hints(s)["kind"])}
+    values = _mapping(value, key)
+    if "kind" not in values:
+        raise InputError(f"Missing key {key}.kind; choose one of {', '.join(by_kind)}")
+    if values["kind"] not in by_kind:
+        raise InputError(
+            f"{key}.kind={values['kind']} is unknown; choose one of {', '.join(by_kind)}"
+        )
+    return by_kind[values["kind"]]
 
 
 def _fit_tuple(options: tuple[Any, ...], value: Any, key: str) -> tuple[Any, ...]:  # noqa: ANN401

@@ -39,6 +39,7 @@ class StoreArrays:
         self._path, self._group = path, group
         self._open: dict[str, zarr.Array[Any]] = {}
         self._names: dict[str, list[str]] = {}
+        self._begun: dict[str, tuple[int, np.ndarray]] = {}
 
     def names(self, folder: str) -> list[str]:
         """Name the arrays in `data` or `meta`, without the folder."""
@@ -76,10 +77,24 @@ class StoreArrays:
         if name not in self:
             self._create(name, values, chunk)
         array, end = self[name], start + len(values)
+        step = array.chunks[0]
         if array.shape[0] < end:
-            spare = SPARE_CHUNKS * chunk
+            spare = SPARE_CHUNKS * step
             array.resize((-(-end // spare) * spare, *array.shape[1:]))
-        array[start:end] = values
+        first, stop = start // step * step, min(-(-end // step) * step, array.shape[0])
+        # Whole chunks, zeros behind the last row: nothing is read back to write a part of one, and
+        # nothing that was there stays behind (of episodes that `keep` forgot).
+        rows = np.zeros((stop - first, *array.shape[1:]), array.dtype)
+        rows[: start - first] = self._before(name, first, start)
+        rows[start - first : end - first] = values
+        array[first:stop] = rows
+        last = end // step * step
+        self._begun[name] = end, rows[last - first : end - first].copy()
+
+    def _before(self, name: str, first: int, start: int) -> np.ndarray:
+        """Give the rows of a chunk before those to be written, as remembered or as stored."""
+        end, rows = self._begun.get(name, (-1, np.zeros(0)))
+        return rows if end == start else self.read(name, first, start)
 
     def add(
         self, name: str, parts: Iterable[np.ndarray], about: dict[str, str], *, chunk: int
@@ -105,6 +120,7 @@ class StoreArrays:
         shutil.rmtree(self._path / ADDING)
         self._open.clear()
         self._names.clear()
+        self._begun.clear()
 
     def _create(self, name: str, values: np.ndarray, chunk: int) -> None:
         said: Any = self._group.attrs
@@ -128,6 +144,7 @@ class StoreArrays:
 
     def cut(self, lengths: Mapping[str, int]) -> None:
         """Cut off what lies beyond so many rows of the arrays in `data` and `meta`."""
+        self._begun.clear()
         for _, array, length in self._each(lengths):
             if array.shape[0] != length:
                 array.resize((length, *array.shape[1:]))

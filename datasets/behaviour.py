@@ -139,6 +139,11 @@ def make_behaviour(
         if not hasattr(simulator, "scripted_action"):
             raise InputError(f"{env.name} has no scripted policy; choose behaviour=agent or random")
         return BehaviourSource(_scripted, unit, config)
+    if config.name != "random":
+        raise InputError(
+            f"behaviour={config.name} is not a policy of the simulator's state; choose agent,"
+            " scripted or random"
+        )
     return BehaviourSource(lambda sim: np.zeros(sim.action_size, np.float32), unit, config)
 
 

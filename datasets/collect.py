@@ -13,14 +13,16 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from configs.schema import script
-from datasets.card_files import keep_card
 from datasets.collecting import CollectConfig, collect
-from policy.recording import make_planner_work
 
 
 @script("collect", CollectConfig)
 def main(config: CollectConfig) -> None:
     """Collect."""
+    # Here, since every worker imports what stands above, and needs none of these to begin.
+    from datasets.card_files import keep_card  # noqa: PLC0415
+    from policy.recording import make_planner_work  # noqa: PLC0415
+
     collect(config, make_planner_work)
     keep_card(config.out)
 

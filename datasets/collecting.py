@@ -129,14 +129,15 @@ def collect(config: CollectConfig, planner_work: MakeWork | None = None) -> None
         config.zarr_format,
         config.error_mm,
     )
-    attributes = describe(making)
+    simulator = make_simulator(config.env)
+    attributes = describe(making, simulator)
     settled_config = replace(config, env=settled(config.env))
     if config.behaviour.name == "replay":
         source = _from_lives(settled_config)
     elif config.behaviour.name == "planner" and planner_work is not None:
         source = _from_seeds(config, partial(planner_work, settled_config))
     else:
-        make_behaviour(config.behaviour, config.env, make_simulator(config.env))  # May refuse.
+        make_behaviour(config.behaviour, config.env, simulator)  # May refuse.
         source = _from_seeds(config, partial(make_work, settled_config))
     with EpisodeStore.writing(config.out, making.format, attributes) as store:
         fill(store, source, config.env, workers=config.workers, launcher=config.launcher)
@@ -207,9 +208,13 @@ def _finishing(
     return lambda recording: render(recording, scene, images)
 
 
-def describe(making: Making) -> dict[str, Any]:
-    """Say everything needed to make the store again; "identity" is what must agree to continue."""
-    simulator = make_simulator(making.env)
+def describe(making: Making, simulator: Simulator) -> dict[str, Any]:
+    """Say everything needed to make the store again; "identity" is what must agree to continue.
+
+    Args:
+        making: What decides the store.
+        simulator: Of its task; is reset.
+    """
     scene = make_scene(simulator, making.env)
     simulator.reset(0)
     scene.put(simulator.scene_state())

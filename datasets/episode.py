@@ -1,12 +1,16 @@
 """One recorded attempt at a task: first as the simulator knew it, then as cameras see it."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from perception.errors import InputError
 from perception.observation import Observation
+
+# What a store keeps of every episode, where it was recorded.
+USUAL = ("point_cloud", "state", "action", "reward", "success", "sim_state")
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ class Episode:
     Attributes:
         recording: What the simulator knew.
         points: World-frame clouds; the one at an index was seen before the action there.
-        images: Further pictures by array name (`img`, `depth`), each with a leading time axis.
+        images: Further arrays by name, each with a leading time axis: pictures (`img`, `depth`),
+            and what a behaviour tells of its own (a planner's `chain`).
     """
 
     recording: Recording
@@ -105,3 +110,8 @@ def arrays_of(episode: Episode | Recording) -> tuple[Recording, dict[str, np.nda
         "sim_state": episode.sim_states,
     }
     return episode, {**seen, **{name: a for name, a in known.items() if a is not None}}
+
+
+def row_of(known: Provenance) -> dict[str, Any]:
+    """Name where an episode comes from as the store does."""
+    return {"start_state" if name == "start" else name: v for name, v in vars(known).items()}

@@ -194,7 +194,7 @@ class Learner:
             "episodes": self.episodes,
             "updates": self._updates,
             "rlpd": self._rlpd.state(),
-            "lived": vars(self._lived.everything()),
+            "lived": self._lived.state(),
             "generator": self._generator.get_state(),
             "scale": None if self._scale is None else vars(self._scale),
         }

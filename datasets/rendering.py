@@ -1,19 +1,25 @@
 """Draw the recorded states of a store again, into another store, without acting."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from configs.schema import build
 from datasets.collecting import Making, Source, describe, fill, make_drawing
+from datasets.episode import Episode, Recording
 from datasets.store import EpisodeStore
-from envs.make import settled
+from envs.make import make_simulator, settled
 from envs.spec import EnvConfig
 from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+Recorded = tuple[Recording, dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -47,16 +53,35 @@ def render_again(config: RenderConfig) -> None:
     if "sim_state" not in source.names:
         raise InputError(f"{config.data} holds no simulator state: it cannot be drawn again")
     wanted = as_collected(source, config)
-    attributes = describe(wanted)
+    attributes = describe(wanted, make_simulator(wanted.env))
     keep_origin(source, attributes)
     with EpisodeStore.writing(config.out, wanted.format, attributes) as store:
         drawn = Source(
-            jobs=lambda first: map(source.read_recording, range(first, source.episodes)),
+            jobs=lambda first: (recorded(source, i) for i in range(first, source.episodes)),
             total=source.episodes,
-            make=partial(make_drawing, settled(wanted.env), wanted.images),
+            make=partial(make_drawing_again, settled(wanted.env), wanted.images),
         )
         fill(store, drawn, wanted.env, workers=config.workers, launcher=config.launcher)
     logger.info("written to %s", config.out)
+
+
+def recorded(source: EpisodeStore, index: int) -> Recorded:
+    """Read an episode without what its view has made: clouds and pictures."""
+    rows = source.rows(index)
+    kept = (name for name in source.further_names if not name.startswith(("img", "depth")))
+    return source.read_recording(index), {name: source.read(name, rows) for name in kept}
+
+
+def make_drawing_again(env: EnvConfig, images: tuple[str, ...]) -> Callable[[Recorded], Episode]:
+    """Prepare a process to draw recordings, and to keep what else was recorded with them."""
+    draw = make_drawing(env, images)
+
+    def draw_again(job: Recorded) -> Episode:
+        recording, kept = job
+        episode = draw(recording)
+        return replace(episode, images={**episode.images, **kept})
+
+    return draw_again
 
 
 def keep_origin(source: EpisodeStore, attributes: dict[str, Any]) -> None:

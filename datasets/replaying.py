@@ -18,6 +18,7 @@ from datasets.episode import Recording
 from datasets.learning import Learner
 from datasets.parallel import parallel_map
 from datasets.store import EpisodeStore
+from datasets.training_state import load_state, save_state
 from envs.make import make_simulator
 from envs.seeding import derive_seed
 from envs.spec import EnvConfig
@@ -121,8 +122,8 @@ def _live(lives: Lives, agent: int) -> Path:
             return path
         learner = _make_learner(lives, agent)
         saved = path.with_suffix(".state")
-        if saved.exists():
-            learner.load(torch.load(saved, weights_only=True))
+        if (state := load_state(saved)) is not None:
+            learner.load(state)
         if learner.episodes > log.episodes:
             raise InputError(f"{path} is shorter than {saved} knows: delete both, and begin again")
         log.keep(learner.episodes)
@@ -140,7 +141,7 @@ def _live(lives: Lives, agent: int) -> Path:
             progress.set_postfix(success=f"{np.mean(recent):.0%}")
             due = learner.step // config.save_every > before // config.save_every
             if due or learner.step >= config.steps:
-                _save(learner.state(), saved)
+                save_state(learner.state(), saved)
         progress.close()
     return path
 
@@ -156,9 +157,3 @@ def _make_learner(lives: Lives, agent: int) -> Learner:
         agent=agent,
         seed=derive_seed("agent", lives.seed, agent),
     )
-
-
-def _save(state: dict[str, Any], path: Path) -> None:
-    half = path.with_suffix(".half")
-    torch.save(state, half)
-    half.replace(path)

@@ -107,6 +107,10 @@ class Memory:
         """Give all that is remembered."""
         return Transitions(**{name: values[: self.size] for name, values in self._table.items()})
 
+    def state(self) -> dict[str, Tensor]:
+        """Copy all that is remembered: of a view, the whole table would be saved."""
+        return {name: values.clone() for name, values in vars(self.everything()).items()}
+
     def load(self, remembered: dict[str, Tensor]) -> None:
         """Remember these transitions (by name), and nothing else."""
         self.size = len(remembered["rewards"])

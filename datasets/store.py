@@ -3,7 +3,7 @@
     data/point_cloud  (step, point, 3 or 6) float32     data/action   (step, action)  float32
     data/state        (step, reading)       float32     data/reward   (step,)         float32
     data/sim_state    (step, scene)         float64     data/success  (step,)         bool
-    data/img, data/depth (step, height, width, ...)     if asked for
+    data/img, data/depth (step, height, width, ...)     if asked for; others, if they were recorded
     meta/episode_ends (episode,) int64, cumulative and exclusive
     meta/seed, noise, random_share, start_state, agent, agent_step: where each episode comes from
 
@@ -32,7 +32,7 @@ from jaxtyping import Int
 from datasets.arrays import StoreArrays
 from datasets.compression import StoreFormat
 from datasets.ends import CHUNK_EPISODES, ENDS, read_ends
-from datasets.episode import Episode, Provenance, Recording, arrays_of
+from datasets.episode import USUAL, Episode, Provenance, Recording, arrays_of, row_of
 from datasets.integrity import DamageError, explain
 from datasets.opening import (
     SCHEMA_VERSION,
@@ -162,6 +162,11 @@ class EpisodeStore:
         """The arrays under `data`."""
         return self._arrays.names("data")
 
+    @property
+    def further_names(self) -> list[str]:
+        """The arrays that its episodes brought beside the usual; none that was added later."""
+        return [name for name in self.names if name not in USUAL and not self.about(name)]
+
     def has(self, name: str) -> bool:
         """Tell whether there is an array, e.g. `data/reward` or `meta/noise`."""
         return name in self._arrays
@@ -230,8 +235,8 @@ class EpisodeStore:
     def read_episode(self, index: int) -> Episode:
         """Read one episode whole."""
         rows, recording = self.rows(index), self.read_recording(index)
-        pictures = {n: self.read(n, rows) for n in self.names if n.startswith(("img", "depth"))}
-        return Episode(recording, self.read("point_cloud", rows), pictures)
+        further = {name: self.read(name, rows) for name in self.further_names}
+        return Episode(recording, self.read("point_cloud", rows), further)
 
     def append(self, episode: Episode | Recording) -> None:
         """Write one episode; until this returns, the store is as before for every reader.
@@ -253,14 +258,9 @@ class EpisodeStore:
         for name, values in data.items():
             self._arrays.write(f"data/{name}", values, start, chunk=CHUNK_STEPS)
         if (known := recording.provenance) is not None:
-            meta = (
-                known.seed, known.noise, known.random_share, known.start,
-                known.agent, known.agent_step,
-            )  # fmt: skip
-            for name, value in zip(PROVENANCE, meta, strict=True):
-                self._arrays.write(
-                    f"meta/{name}", np.asarray(value)[None], row, chunk=CHUNK_EPISODES
-                )
+            for name, value in row_of(known).items():
+                values = np.asarray(value)[None]
+                self._arrays.write(f"meta/{name}", values, row, chunk=CHUNK_EPISODES)
         end = np.array([start + len(recording)])
         self._arrays.write(ENDS, end, row, chunk=CHUNK_EPISODES)
         self.episode_ends = np.append(ends, end)

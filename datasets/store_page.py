@@ -1,16 +1,17 @@
 """The page and the card of a store: what it holds, some episodes as films, where it comes from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from datasets import pages, plots, store_plots
+from datasets import pages, plots
 from datasets.card import Outcomes
 from datasets.episode import Episode, Recording
 from datasets.pages import Html
 from datasets.playback import Film, as_html
 from datasets.store import EpisodeStore
+from datasets.store_plots import overview_plots
 from perception.camera import Pinhole
 
 SHEET_ROWS, SHEET_COLUMNS = 5, 5
@@ -28,7 +29,7 @@ def store_page(
         " they have no colour of their own."
     )
     parts = [
-        overview(store, known),
+        overview(store, known, overview_plots(store, known)),
         pages.together(pages.heading("At a glance"), pages.figure(sheet, caption)),
         *(_episode_part(name, episode, film) for name, (episode, film) in shown.items()),
         provenance_part(store),
@@ -42,7 +43,7 @@ def contact_sheet(store: EpisodeStore, known: Outcomes) -> bytes:
     rows = order[np.linspace(0, len(order) - 1, min(SHEET_ROWS, len(order))).round().astype(int)]
     clouds = []
     for index in rows:
-        points = store.read_episode(int(index)).points
+        points = store.read("point_cloud", store.rows(int(index)))
         clouds.append(points[np.linspace(0, len(points) - 1, SHEET_COLUMNS).round().astype(int)])
     shares = np.linspace(0, 1, SHEET_COLUMNS)[1:-1]
     moments = ["start", *(f"{share:.0%} of the steps" for share in shares), "end"]
@@ -56,8 +57,8 @@ def _title(known: Outcomes, index: int) -> str:
     return f"episode {index}\nreturn {known.returns[index]:.4g}\n{verdict}"
 
 
-def overview(store: EpisodeStore, known: Outcomes) -> Html:
-    """Say in a sentence and two figures what the store holds."""
+def overview(store: EpisodeStore, known: Outcomes, drawn: Sequence[bytes]) -> Html:
+    """Say in a sentence and figures, drawn by `overview_plots`, what the store holds."""
     task, episodes = store.attributes["task"], f"{store.episodes:,} episodes"
     told = f"{episodes} of {task}, {store.steps:,} steps, made by: {_maker(store)}. "
     if known.judged:
@@ -71,10 +72,10 @@ def overview(store: EpisodeStore, known: Outcomes) -> Html:
         )
     else:
         told += "Neither rewards nor successes were recorded."
-    parts = [pages.paragraph(told)]
-    parts += [pages.figure(store_plots.profile_plot(known))] if known.judged else []
+    *profile, coverage = drawn
     caption = "The spread of what was done and sensed; darker is more often."
-    return pages.together(*parts, pages.figure(store_plots.coverage_plot(store), caption))
+    figures = [*map(pages.figure, profile), pages.figure(coverage, caption)]
+    return pages.together(pages.paragraph(told), *figures)
 
 
 def _maker(store: EpisodeStore) -> str:

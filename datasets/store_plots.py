@@ -14,6 +14,12 @@ COVERED_STEPS = 20_000  # Enough for a density; more only takes longer.
 DENSITY = LinearSegmentedColormap.from_list("density", ["#eef1f5", "#2f6db3", "#14213d"])
 
 
+def overview_plots(store: EpisodeStore, known: Outcomes) -> tuple[bytes, ...]:
+    """Draw how good a store is, where that was recorded, and what it covers."""
+    profile = (profile_plot(known),) if known.judged else ()
+    return (*profile, coverage_plot(store))
+
+
 def profile_plot(known: Outcomes) -> bytes:
     """Draw success and return along time, and returns against noise, or ranked where it is one."""
     figure = new_figure(11, 3.3)
@@ -48,9 +54,10 @@ def coverage_plot(store: EpisodeStore) -> bytes:
     figure = new_figure(11, 3.3)
     actions, readings, plane = figure.subplots(1, 3)
     _draw_spread(actions, quantiles(store.read("action")), "action")
-    _draw_spread(readings, quantiles(store.read("state")), "reading of the robot")
+    states = store.read("state")
+    _draw_spread(readings, quantiles(states), "reading of the robot")
     stride = max(1, store.steps // COVERED_STEPS)
-    x, y = principal_plane(store.read("state")[::stride].astype(np.float64)).T
+    x, y = principal_plane(states[::stride].astype(np.float64)).T
     plane.hexbin(x, y, gridsize=40, bins="log", cmap=DENSITY, mincnt=1, linewidths=0)
     dress(plane, "first principal component of the readings", "second")
     return to_png(figure)

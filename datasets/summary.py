@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.schema import script
-from datasets.card import Card, SummaryConfig, make_card
+from datasets.card import Card, SummaryConfig, make_card, outcomes
 from datasets.card_files import write_card
 from datasets.store import EpisodeStore
+from datasets.store_plots import overview_plots
 from perception.errors import InputError
 
 
@@ -31,11 +32,12 @@ def main(config: SummaryConfig) -> None:
     cards = []
     for path in config.data:
         store = EpisodeStore.open(path)
-        cards.append(make_card(store))
+        known = outcomes(store)
+        cards.append(make_card(store, known))
         for table in tables(cards[-1]):
             console.print(table)
         if config.out is not None:
-            write_card(cards[-1], store, config.out)
+            write_card(cards[-1], store, overview_plots(store, known)[0], config.out)
             console.print(f"written to {config.out} and {config.out.with_suffix('.png')}")
     if len(cards) > 1:
         console.print(suite_table(cards))

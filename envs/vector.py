@@ -38,10 +38,6 @@ class VectorEnv:
         config: The task.
         shapes: See `Shapes`.
         workers: Processes to share the environments among; 0 works in this one.
-
-    Attributes:
-        lengths: Agent steps taken in each environment since its reset.
-        at_end: Whether the goal was reached at the last of them.
     """
 
     def __init__(self, config: EnvConfig, shapes: Shapes, *, workers: int) -> None:
@@ -65,8 +61,6 @@ class VectorEnv:
             "done": shared_array((shapes.envs,), "b"),
         }
         self._done, self._lost = np.ones(shapes.envs, bool), np.zeros(shapes.envs, bool)
-        self.lengths = np.zeros(shapes.envs, np.int64)
-        self.at_end = np.zeros(shapes.envs, bool)
         shares = [list(range(w, shapes.envs, max(workers, 1))) for w in range(max(workers, 1))]
         self._workers: list[Process | Local]
         if workers == 0:
@@ -90,8 +84,6 @@ class VectorEnv:
         again = {env: wanted[env] for env in self._all("reset", wanted)}
         if self._all("reset", again):
             raise RuntimeError("A worker was killed twice while its episodes were to begin")
-        # Made anew: whoever keeps the last episodes' keeps those.
-        self.lengths, self.at_end = np.zeros_like(self.lengths), np.zeros_like(self.at_end)
         return self._observations()
 
     def step(self, chunks: Float[np.ndarray, "env chunk action"]) -> VectorOutcome:
@@ -111,8 +103,6 @@ class VectorEnv:
             self._lost[lost] = self._done[lost] = True
             for name in ("rewards", "taken", "reached", "touched"):
                 shown[name][lost] = 0  # Whatever a worker wrote before its end.
-        self.lengths += shown["taken"]
-        self.at_end[active] = shown["reached"][active]
         return VectorOutcome(
             self._observations(),
             shown["rewards"].copy(),

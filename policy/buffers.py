@@ -1,5 +1,6 @@
 """What fine-tuning remembers: its best episodes, and the chains to learn from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,15 +21,27 @@ class Chunks:
     state: Float[Tensor, "chunk history reading"]
     plans: Float[Tensor, "chunk horizon action"]
 
+    @classmethod
+    def of(cls, rollout: Rollout, episodes: int | slice) -> "Chunks":
+        """Take the chunks that were played in one or several episodes of a rollout."""
+        played = rollout.played[:, episodes]
+        contexts, points, state, samples = (
+            getattr(rollout, name)[:, episodes][played]
+            for name in ("contexts", "points", "state", "samples")
+        )
+        return cls(contexts, points, state, samples[:, -1].clamp(-1, 1))
+
+    @classmethod
+    def join(cls, parts: Sequence["Chunks"]) -> "Chunks":
+        """Put chunks behind each other."""
+        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in vars(parts[0])))
+
 
 @dataclass(frozen=True)
 class Proficient:
-    """One episode worth imitating: its contexts and the plans made of them."""
+    """One episode worth imitating."""
 
-    contexts: Float[Tensor, "time context"]
-    points: Float[Tensor, "time history point channel"]
-    state: Float[Tensor, "time history reading"]
-    plans: Float[Tensor, "time horizon action"]
+    chunks: Chunks
     success: bool
     episode_return: float
 
@@ -58,13 +71,9 @@ class TargetBuffer:
     def add(self, rollout: Rollout) -> None:
         """Keep what is proficient of a rollout."""
         for env in range(rollout.played.shape[1]):
-            played = rollout.played[:, env]
             self.episodes.append(
                 Proficient(
-                    rollout.contexts[played, env],
-                    rollout.points[played, env],
-                    rollout.state[played, env],
-                    rollout.samples[played, env, -1].clamp(-1, 1),
+                    Chunks.of(rollout, env),
                     bool(rollout.successes[env]),
                     float(rollout.returns[env]),
                 )
@@ -77,17 +86,17 @@ class TargetBuffer:
 
     def chunks(self) -> Chunks:
         """Give all chunks of all episodes."""
-        names = ("contexts", "points", "state", "plans")
-        parts = {n: torch.cat([getattr(e, n) for e in self.episodes]) for n in names}
-        return Chunks(**parts)
+        return Chunks.join([episode.chunks for episode in self.episodes])
 
     def state(self) -> list[dict[str, Any]]:
         """Plain values and tensors, for a checkpoint."""
-        return [vars(episode) for episode in self.episodes]
+        return [{**vars(episode), "chunks": vars(episode.chunks)} for episode in self.episodes]
 
     def load(self, state: list[dict[str, Any]]) -> None:
         """Take back what `state` gave."""
-        self.episodes = [Proficient(**episode) for episode in state]
+        self.episodes = [
+            Proficient(**{**episode, "chunks": Chunks(**episode["chunks"])}) for episode in state
+        ]
 
 
 class ReplayBuffer:
@@ -135,14 +144,8 @@ class Experience:
     def of(cls, rollout: Rollout, weights: Float[Tensor, "time env"]) -> "Experience":
         """Flatten the chunks that were played."""
         played: Bool[Tensor, "time env"] = rollout.played
-        chunks = Chunks(
-            rollout.contexts[played],
-            rollout.points[played],
-            rollout.state[played],
-            rollout.samples[played][:, -1].clamp(-1, 1),
-        )
         return cls(
-            chunks,
+            Chunks.of(rollout, slice(None)),
             rollout.means[played],
             rollout.samples[played],
             weights[played],

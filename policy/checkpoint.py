@@ -1,4 +1,4 @@
-"""Planners and training states on disk: whole files or none, and nothing that can run code."""
+"""Planners on disk: whole files or none, and nothing that can run code."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -46,7 +45,7 @@ def load_planner(path: Path) -> tuple[Planner, dict[str, Any]]:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            config = build(PlannerConfig, json.loads(metadata["planner"]))
+            config = build(PlannerConfig, _as_written_now(json.loads(metadata["planner"])))
             planner = Planner(config, build(Sizes, json.loads(metadata["sizes"])))
             planner.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
@@ -54,23 +53,9 @@ def load_planner(path: Path) -> tuple[Planner, dict[str, Any]]:
     return planner.eval(), json.loads(metadata["about"])
 
 
-def save_state(state: Mapping[str, Any], path: Path) -> None:
-    """Write what training needs to go on: tensors and plain values only."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".half")
-    torch.save(dict(state), half)
-    half.replace(path)
-
-
-def load_state(path: Path) -> dict[str, Any] | None:
-    """Read a training state, or None where there is none yet.
-
-    Raises:
-        InputError: The file is not a training state.
-    """
-    if not path.exists():
-        return None
-    try:
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:
-        raise InputError(f"{path} is not a training state: {error}") from error
+def _as_written_now(planner: dict[str, Any]) -> dict[str, Any]:
+    """Name what a checkpoint leaves unsaid that was written when U-Nets were the only denoisers."""
+    # They took the context as it is. Newer files have both keys, and keep what they say.
+    unsaid = {"kind": "unet", "context_features": None}
+    denoiser = planner["denoiser"]
+    return planner if "kind" in denoiser else {**planner, "denoiser": {**unsaid, **denoiser}}

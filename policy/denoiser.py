@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import cast
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
@@ -28,18 +28,23 @@ class UnetConfig:
     """Sizes of the U-Net.
 
     Attributes:
+        kind: Tells this from other denoisers.
         widths: Channels of each level; the horizon is halved between levels.
         blocks: Residual blocks per level, and in the middle (Simple DP3: 1, DP3: 2).
         kernel: Width of the convolutions.
         groups: Of the group normalisation.
         step_features: Size of the embedding of the denoising step.
+        context_features: Numbers that a linear layer makes of the context first, as in
+            CleanDiffuser's ChiUNet1d; None takes the context as it is.
     """
 
+    kind: Literal["unet"]
     widths: tuple[int, ...]
     blocks: int
     kernel: int
     groups: int
     step_features: int
+    context_features: int | None
 
 
 Products = dict[int, Float[Tensor, "_ _"]]  # The matrix of a layer for each number of steps.
@@ -177,10 +182,12 @@ class Unet(nn.Module):
     def __init__(self, action_size: int, context_size: int, config: UnetConfig) -> None:
         super().__init__()
         self.config = config
-        size, condition = config.step_features, config.step_features + context_size
+        size, features = config.step_features, config.context_features
         self.step_embedding = nn.Sequential(
             nn.Linear(size, 4 * size), nn.Mish(), nn.Linear(4 * size, size)
         )
+        self.context = nn.Identity() if features is None else nn.Linear(context_size, features)
+        condition = size + (context_size if features is None else features)
 
         def blocks(before: int, after: int) -> list[ResidualBlock]:
             widths = [before] + [after] * config.blocks
@@ -224,8 +231,8 @@ class Unet(nn.Module):
 
     def films(self, k: Int[Tensor, " batch"], context: Float[Tensor, "batch context"]) -> Films:
         """Compute everything that does not depend on the chunk: one film per residual block."""
-        condition = torch.cat([self.step_embedding(self._sinusoids(k)), context], dim=-1)
-        condition = F.mish(condition)
+        step = self.step_embedding(sinusoids(k, self.config.step_features))
+        condition = F.mish(torch.cat([step, self.context(context)], dim=-1))
         return [block.film(condition) for block in self._blocks()]
 
     def denoise(
@@ -258,8 +265,13 @@ class Unet(nn.Module):
         ]
         return [cast(ResidualBlock, b) for level in levels for b in cast(Level, level).blocks]
 
-    def _sinusoids(self, k: Int[Tensor, " batch"]) -> Float[Tensor, "batch step"]:
-        half = self.config.step_features // 2
-        frequency = torch.exp(torch.arange(half, device=k.device) * (-math.log(10000) / (half - 1)))
-        angle = k[:, None].float() * frequency
-        return torch.cat([angle.sin(), angle.cos()], dim=-1)
+
+@cache
+def _frequencies(count: int, device: torch.device) -> Float[Tensor, " count"]:
+    return torch.exp(torch.arange(count, device=device) * (-math.log(10000) / (count - 1)))
+
+
+def sinusoids(k: Int[Tensor, " batch"], size: int) -> Float[Tensor, "batch size"]:
+    """Embed denoising steps as sines and cosines of many frequencies (Vaswani et al., 2017)."""
+    angle = k[:, None].float() * _frequencies(size // 2, k.device)
+    return torch.cat([angle.sin(), angle.cos()], dim=-1)

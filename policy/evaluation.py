@@ -98,8 +98,8 @@ def _evaluations(
                 tuple(map(bool, rollout.ever)),
                 tuple(map(float, rollout.returns)),
                 tuple(some),
-                tuple(map(int, envs.lengths[: len(some)])),
-                tuple(map(bool, envs.at_end[: len(some)])),
+                tuple(map(int, rollout.lengths)),
+                tuple(map(bool, rollout.at_end)),
             )
             progress.update(len(some))
 

@@ -3,7 +3,7 @@
     python policy/experiment.py experiment=adroit-images
 
 Every run is a `policy/train.py` of its own; what is finished is skipped, what was killed goes on.
-On a cluster: `only=planners` first, then `-m only=cells cell=0,1,2 hydra/launcher=...`.
+In parallel: `only=planners` first, then `-m only=cells cell=0,1,2` with a launcher of Hydra.
 """
 
 import sys
@@ -12,14 +12,14 @@ from pathlib import Path
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from configs.schema import script
-from policy.experimenting import RunExperimentConfig, run_experiment
+from configs.schema import compose_part, script
+from policy.experimenting import Experiment, RunExperimentConfig, run_experiment
 
 
 @script("experiment", RunExperimentConfig)
 def main(config: RunExperimentConfig) -> None:
     """Run."""
-    run_experiment(config)
+    run_experiment(compose_part(Experiment, "experiments", config.experiment), config)
 
 
 if __name__ == "__main__":

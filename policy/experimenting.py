@@ -19,7 +19,7 @@ TRAIN = "policy/train.py"
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to train: the planner it starts from, and overrides; both may name {task} and {seed}."""
+    """A way to train: from which planner, and overrides; both may name {task} and {seed}."""
 
     planner: str
     overrides: tuple[str, ...]
@@ -50,7 +50,7 @@ class Experiment:
 class RunExperimentConfig:
     """Which experiment to run; every key is explained in configs/experiment.yaml."""
 
-    experiment: Experiment
+    experiment: str
     list: bool
     cell: int | None
     only: Literal["planners", "cells", "all"]
@@ -69,13 +69,13 @@ class Job:
         return shlex.join(["python", TRAIN, *self.arguments])
 
 
-def run_experiment(config: RunExperimentConfig) -> None:
+def run_experiment(experiment: Experiment, config: RunExperimentConfig) -> None:
     """Run what is not finished, one process at a time.
 
     Raises:
         InputError: There is no such cell, or a run failed.
     """
-    jobs = choose(config)
+    jobs = choose(experiment, config)
     for number, job in enumerate(jobs, start=1):
         if config.list:
             logger.info(job.command)
@@ -91,16 +91,15 @@ def run_experiment(config: RunExperimentConfig) -> None:
                 )
 
 
-def choose(config: RunExperimentConfig) -> list[Job]:
+def choose(experiment: Experiment, config: RunExperimentConfig) -> list[Job]:
     """Give the jobs asked for, planners first."""
-    experiment = config.experiment
     planners = list(planner_jobs(experiment)) if config.only != "cells" else []
     cells = list(cell_jobs(experiment)) if config.only != "planners" else []
     if config.cell is None:
         return planners + cells
     if not 0 <= config.cell < len(cells):
         raise InputError(f"cell={config.cell}: {experiment.name} has cells 0 to {len(cells) - 1}")
-    return planners + [cells[config.cell]]
+    return [*planners, cells[config.cell]]
 
 
 def planner_jobs(experiment: Experiment) -> Iterator[Job]:

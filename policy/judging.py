@@ -1,6 +1,7 @@
 """From a checkpoint to its success rate: what `train.py` and `evaluate.py` share."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def load_planner_of(checkpoint: Path, env: EnvConfig) -> tuple[Planner, dict[str
         InputError: The checkpoint is missing, or was made for another task.
     """
     planner, about = load_planner(checkpoint)
-    check_task(about["task"], env.name, str(checkpoint))
+    check_planner(about, env, str(checkpoint))
     return planner, about
 
 
@@ -80,6 +81,21 @@ def check_task(there: str, here: str, what: str) -> None:
         suite, _, task = there.partition("-")
         choice = f"env=metaworld env.task={task}" if suite == "metaworld" else f"env={there}"
         raise InputError(f"{what} was made for {there}, not for {here}; choose {choice}")
+
+
+def check_planner(about: Mapping[str, Any], env: EnvConfig, what: str) -> None:
+    """Refuse a planner of another kind of robot; say so where only the task is another.
+
+    A planner of many Meta-World tasks, or of one, may be tried on any.
+
+    Raises:
+        InputError: The planner cannot act in this environment.
+    """
+    there = str(about["task"])
+    if there.partition("-")[0] != "metaworld" or env.simulator != "metaworld":
+        check_task(there, env.name, what)
+    elif there != env.name:
+        logger.info("%s was made for %s and acts in %s", what, there, env.name)
 
 
 def make_envs(env: EnvConfig, planner: Planner, *, envs: int, workers: int) -> VectorEnv:

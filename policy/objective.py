@@ -55,6 +55,17 @@ class Terms:
     regularisation: Float[Tensor, ""]
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """Chunks with one denoising step of each, and what the planner now makes of them."""
+
+    chunk: Int[Tensor, " batch"]
+    step: Int[Tensor, " batch"]
+    contexts: Float[Tensor, "batch context"]
+    noisy: Float[Tensor, "batch horizon action"]
+    now: Step
+
+
 class Objective:
     """Eq. 15 for one planner.
 
@@ -65,22 +76,19 @@ class Objective:
 
     def __init__(self, planner: Planner, config: ObjectiveConfig) -> None:
         self.planner, self.config = planner, config
-        self._prior = copy.deepcopy(planner).requires_grad_(requires_grad=False)
+        self._prior: Planner | None = None
+        if config.regulariser == "kl":
+            self._prior = copy.deepcopy(planner).requires_grad_(requires_grad=False)
 
     def terms(self, experience: Experience, target: Chunks, generator: torch.Generator) -> Terms:
         """Draw a batch from the replay and one from the target buffer; give both losses."""
-        chunk, step = experience.draw(self.config.batch, generator)
-        contexts = self._contexts(experience.chunks, chunk)
-        now, taken, then = self._steps(experience, chunk, step, contexts)
-        weights = experience.weights[chunk].to(self.planner.device)
+        pairs = self._pairs(experience, *experience.draw(self.config.batch, generator))
         improvement = improvement_loss(
-            self._reduce(log_probability(taken, now)),
-            self._reduce(log_probability(taken, then)),
-            weights,
+            *self._log_probs(experience, pairs),
+            experience.weights[pairs.chunk].to(self.planner.device),
             self.config.clip,
         )
-        drawn = (experience, chunk, step, contexts, now)
-        return Terms(improvement, self._regularisation(*drawn, target, generator))
+        return Terms(improvement, self._regularisation(experience, pairs, target, generator))
 
     def weighed(self, terms: Terms) -> Float[Tensor, ""]:
         """Eq. 15."""
@@ -93,32 +101,27 @@ class Objective:
         self, experience: Experience, chunk: Int[Tensor, " batch"], step: Int[Tensor, " batch"]
     ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
         """Log-probability of denoising steps under the planner now, and when they were taken."""
+        return self._log_probs(experience, self._pairs(experience, chunk, step))
+
+    def _pairs(self, experience: Experience, chunk: Tensor, step: Tensor) -> Pairs:
+        """Take the reverse steps anew from where they were taken."""
+        device = self.planner.device
         contexts = self._contexts(experience.chunks, chunk)
-        now, taken, then = self._steps(experience, chunk, step, contexts)
+        noisy = experience.samples[chunk, step].to(device)
+        now = self.planner.step(noisy, step.to(device), contexts, floor=self.config.floor)
+        return Pairs(chunk, step, contexts, noisy, now)
+
+    def _log_probs(self, experience: Experience, pairs: Pairs) -> tuple[Tensor, Tensor]:
+        device, chunk, step = self.planner.device, pairs.chunk, pairs.step
+        taken = experience.samples[chunk, step + 1].to(device)
+        then = Step(experience.means[chunk, step].to(device), pairs.now.deviation)
         return (
-            self._reduce(log_probability(taken, now)),
+            self._reduce(log_probability(taken, pairs.now)),
             self._reduce(log_probability(taken, then)),
         )
 
-    def _steps(
-        self, experience: Experience, chunk: Tensor, step: Tensor, contexts: Tensor
-    ) -> tuple[Step, Tensor, Step]:
-        """Give the reverse steps now, what was drawn, and the reverse steps of then."""
-        device = self.planner.device
-        noisy = experience.samples[chunk, step].to(device)
-        taken = experience.samples[chunk, step + 1].to(device)
-        now = self.planner.step(noisy, step.to(device), contexts, floor=self.config.floor)
-        return now, taken, Step(experience.means[chunk, step].to(device), now.deviation)
-
     def _regularisation(
-        self,
-        experience: Experience,
-        chunk: Tensor,
-        step: Tensor,
-        contexts: Tensor,
-        now: Step,
-        target: Chunks,
-        generator: torch.Generator,
+        self, experience: Experience, pairs: Pairs, target: Chunks, generator: torch.Generator
     ) -> Float[Tensor, ""]:
         """Give the loss of the chosen regulariser."""
         planner, device = self.planner, self.planner.device
@@ -127,14 +130,14 @@ class Objective:
             plans = target.plans[best].to(device)
             return planner.denoising_loss(self._contexts(target, best), plans, generator)
         if self.config.regulariser == "pl":  # mu: the planner itself.
-            plans = experience.chunks.plans[chunk].to(device)
-            return planner.denoising_loss(contexts, plans, generator)
-        if self.config.regulariser == "kl":  # mu: the planner as pre-trained.
-            noisy = experience.samples[chunk, step].to(device)
+            plans = experience.chunks.plans[pairs.chunk].to(device)
+            return planner.denoising_loss(pairs.contexts, plans, generator)
+        if self._prior is not None:  # kl. mu: the planner as pre-trained.
             with torch.no_grad():
-                seen = self._contexts(experience.chunks, chunk, self._prior)
-                before = self._prior.step(noisy, step.to(device), seen, floor=self.config.floor)
-            return self._reduce(divergence(now, before)).mean()
+                seen = self._contexts(experience.chunks, pairs.chunk, self._prior)
+                index, floor = pairs.step.to(device), self.config.floor
+                before = self._prior.step(pairs.noisy, index, seen, floor=floor)
+            return self._reduce(divergence(pairs.now, before)).mean()
         return torch.zeros((), device=device)
 
     def _contexts(

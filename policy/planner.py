@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from datasets.windows import Batch
 from perception.encoder import Encoder
 from perception.observation import Encoded, Observation
-from policy.denoiser import Films, Unet, UnetConfig
+from policy.denoiser import Films
+from policy.denoising import Denoiser, DenoiserConfig, make_denoiser
 from policy.normalizer import Normalizer
 from policy.schedule import Schedule, Step
 
@@ -33,7 +34,7 @@ class PlannerConfig:
         sampling_steps: DDIM steps taken when acting.
         eta: Share of DDPM's noise in them.
         spacing: Where they lie; see `Schedule.cosine`.
-        denoiser: Sizes of the network.
+        denoiser: Which network, and its sizes.
     """
 
     history: int
@@ -44,7 +45,7 @@ class PlannerConfig:
     sampling_steps: int
     eta: float
     spacing: Literal["trailing", "leading"]
-    denoiser: UnetConfig
+    denoiser: DenoiserConfig
 
 
 @dataclass(frozen=True)
@@ -87,36 +88,34 @@ class Planner(nn.Module):
 
     kept: Tensor
     grid: Tensor
+    reverse: Tensor
 
     def __init__(self, config: PlannerConfig, sizes: Sizes) -> None:
         super().__init__()
-        if config.horizon % 2 ** (len(config.denoiser.widths) - 1):
-            raise ValueError(
-                f"horizon={config.horizon} cannot be halved {len(config.denoiser.widths) - 1} times"
-            )
         self.config, self.sizes = config, sizes
         self.normalizer = Normalizer(sizes.channels, sizes.readings, sizes.actions)
         self.encoder = Encoder(sizes.channels, sizes.readings)
-        self.denoiser = Unet(sizes.actions, config.history * Encoder.features, config.denoiser)
+        self.denoiser = self._fresh_denoiser()
         schedule = Schedule.cosine(
             config.denoising_steps, config.sampling_steps, config.eta, config.spacing
         )
         self.register_buffer("kept", schedule.kept, persistent=False)
         self.register_buffer("grid", schedule.grid, persistent=False)
+        self.register_buffer("reverse", schedule.reverse, persistent=False)
 
     def forget_denoising(self, seed: int) -> None:
         """Give the denoiser fresh weights; encoder and normaliser stay."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            fresh = Unet(
-                self.sizes.actions, self.config.history * Encoder.features, self.config.denoiser
-            )
-        self.denoiser.load_state_dict(fresh.state_dict())
+            fresh = self._fresh_denoiser()
+        with torch.no_grad():  # In place: whoever learns or optimises these weights goes on.
+            for old, new in zip(self.denoiser.parameters(), fresh.parameters(), strict=True):
+                old.copy_(new)
 
     @property
     def schedule(self) -> Schedule:
         """The noise schedule, on the planner's device."""
-        return Schedule(self.kept, self.grid, self.config.eta)
+        return Schedule(self.kept, self.grid, self.reverse)
 
     @property
     def device(self) -> torch.device:
@@ -224,6 +223,14 @@ class Planner(nn.Module):
         noise, k = noising.noise.to(actions), noising.k.to(actions.device)
         predicted = self.denoiser(self.schedule.add_noise(actions, noise, k), k, context)
         return F.mse_loss(predicted, noise if self.config.prediction == "noise" else actions)
+
+    def _fresh_denoiser(self) -> Denoiser:
+        return make_denoiser(
+            self.config.denoiser,
+            horizon=self.config.horizon,
+            action_size=self.sizes.actions,
+            context_size=self.config.history * Encoder.features,
+        )
 
     def _step(
         self,

@@ -8,9 +8,10 @@ from typing import Any, Literal
 import torch
 from tqdm import tqdm
 
+from datasets.training_state import load_state
 from datasets.windows import Windows
 from perception.errors import InputError
-from policy.checkpoint import load_state, save_planner
+from policy.checkpoint import save_planner
 from policy.ema import MovingAverage
 from policy.parallel import ALONE, Team
 from policy.planner import Noising, Planner

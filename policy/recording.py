@@ -23,7 +23,7 @@ from envs.simulator import Simulator
 from perception.errors import InputError
 from perception.observation import Observation
 from policy.checkpoint import load_planner
-from policy.judging import check_task
+from policy.judging import check_planner
 from policy.planner import Planner
 
 
@@ -55,7 +55,7 @@ class Acting:
         self.chains.append(None if chain is None else chain[0])
         return self._waiting.pop(0)
 
-    def _plan(self) -> Float[Tensor, "1 S+1 horizon action"]:
+    def _plan(self) -> Float[Tensor, "1 level horizon action"]:
         context = self._planner.encode(self._history())
         return self._planner.sample(context, self._planner.noises([self._generator])).samples
 
@@ -81,7 +81,7 @@ def make_planner_work(config: CollectConfig) -> Callable[[int], Episode]:
         raise InputError("behaviour=planner records one that sees clouds: env.view.sees=points")
     torch.set_num_threads(1)
     planner, about = load_planner(config.behaviour.checkpoint)
-    check_task(about["task"], config.env.name, str(config.behaviour.checkpoint))
+    check_planner(about, config.env, str(config.behaviour.checkpoint))
     simulator = make_simulator(config.env)
     scene = make_scene(simulator, config.env)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from envs.seeding import derive_seed
@@ -14,15 +14,9 @@ from perception.observation import Observation
 from policy.planner import Planner
 
 ATTEMPTS = 3  # At episodes that are lost with their workers: what kills each time is no accident.
-PLAYED = (
-    "contexts",
-    "points",
-    "state",
-    "means",
-    "samples",
-    "rewards",
-    "played",
-)  # Leading axes time, env.
+# Of a rollout, by leading axes.
+PLAYED = ("contexts", "points", "state", "means", "samples", "rewards", "played")  # time, env
+OF_EPISODES = ("successes", "ever", "at_end", "lengths")  # env
 
 
 @dataclass(frozen=True)
@@ -39,7 +33,8 @@ class Rollout:
         played: Whether the episode was still on.
         successes: Whether each episode succeeded under its task's rule.
         ever: Whether it reached the goal at any step.
-        steps: Agent steps of all episodes together.
+        at_end: Whether it was reached at the last one.
+        lengths: Agent steps of each.
     """
 
     contexts: Float[Tensor, "time env context"]
@@ -51,7 +46,13 @@ class Rollout:
     played: Bool[Tensor, "time env"]
     successes: Bool[Tensor, " env"]
     ever: Bool[Tensor, " env"]
-    steps: int
+    at_end: Bool[Tensor, " env"]
+    lengths: Int[Tensor, " env"]
+
+    @property
+    def steps(self) -> int:
+        """Agent steps of all episodes together."""
+        return int(self.lengths.sum())
 
     @property
     def returns(self) -> Float[Tensor, " env"]:
@@ -69,19 +70,15 @@ def join(first: Rollout, second: Rollout) -> Rollout:
 
     return Rollout(
         **{name: beside(name) for name in PLAYED},
-        successes=torch.cat([first.successes, second.successes]),
-        ever=torch.cat([first.ever, second.ever]),
-        steps=first.steps + second.steps,
+        **{n: torch.cat([getattr(first, n), getattr(second, n)]) for n in OF_EPISODES},
     )
 
 
 def newest(rollout: Rollout, episodes: int) -> Rollout:
-    """Keep the last episodes of a rollout; `steps` stays that of all."""
+    """Keep the last episodes of a rollout."""
     return Rollout(
         **{name: getattr(rollout, name)[:, -episodes:] for name in PLAYED},
-        successes=rollout.successes[-episodes:],
-        ever=rollout.ever[-episodes:],
-        steps=rollout.steps,
+        **{name: getattr(rollout, name)[-episodes:] for name in OF_EPISODES},
     )
 
 
@@ -140,7 +137,7 @@ def _roll_out(
     ever, at_end = torch.zeros_like(going), torch.zeros_like(going)
     chunks = np.zeros((envs.shapes.envs, envs.shapes.chunk, planner.sizes.actions), np.float32)
     moments: list[tuple[Tensor, ...]] = []
-    steps = torch.zeros(count, dtype=torch.int64)
+    lengths = torch.zeros(count, dtype=torch.int64)
     while going.any():
         seen = _on(planner.device, observations, count)
         context = planner.encode(seen)
@@ -152,7 +149,7 @@ def _roll_out(
         saw = (part[:, kept_frames].cpu() for part in (seen.points, seen.state))
         made = (chain.means.cpu(), chain.samples.cpu())
         moments.append((context.cpu(), *saw, *made, rewards, going))
-        steps += torch.from_numpy(outcome.taken[:count])
+        lengths += torch.from_numpy(outcome.taken[:count])
         ever = ever | (going & torch.from_numpy(outcome.touched[:count]))
         at_end = torch.where(going, torch.from_numpy(outcome.reached[:count]), at_end)
         going = ~torch.from_numpy(outcome.done[:count])
@@ -161,8 +158,8 @@ def _roll_out(
     parts = (torch.stack(part)[:, kept] for part in zip(*moments, strict=True))
     of_chunks = dict(zip(PLAYED, parts, strict=True))
     successes = at_end if success_at == "end" else ever
-    taken = int(steps[kept].sum())
-    return Rollout(**of_chunks, successes=successes[kept], ever=ever[kept], steps=taken)
+    of_episodes = dict(zip(OF_EPISODES, (successes, ever, at_end, lengths), strict=True))
+    return Rollout(**of_chunks, **{name: part[kept] for name, part in of_episodes.items()})
 
 
 def _on(

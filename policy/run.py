@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 from torch.utils.tensorboard import SummaryWriter
 
+from datasets.training_state import load_state, save_state
 from perception.errors import InputError
-from policy.checkpoint import load_state, save_state
 
 logger = logging.getLogger(__name__)
 

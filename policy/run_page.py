@@ -11,16 +11,12 @@ from datasets.pages import Html
 from datasets.playback import as_html
 from datasets.store import EpisodeStore
 from datasets.store_page import contact_sheet
-from datasets.video import write_video
-from envs.chunked import ChunkedTask
-from envs.make import make_scene
 from envs.spec import EnvConfig
 from policy.checkpoint import load_planner
 from policy.curves import comparison_plot, learning_plot, loss_plot
 from policy.evaluation import Evaluation, read_evaluation
-from policy.playing import draw, make_film, play, upright
 from policy.run import Run, read_metrics
-from policy.viewing import choose_camera
+from policy.viewing import open_studio
 
 logger = logging.getLogger(__name__)
 
@@ -105,19 +101,14 @@ def _episode_part(run: Run, env: EnvConfig, stage: str) -> Html:
         if found is None
         else found.seeds[max(range(len(found.seeds)), key=lambda i: found.returns[i])]
     )
-    task = ChunkedTask(env, planner.config.history)
-    scene = make_scene(task.simulator, env)
-    played = play(planner, task, seed)
-    camera = choose_camera(scene, None)
-    film = make_film(played, scene, env, FRAMES_PER_SECOND)
-    pictures = upright(draw(played, scene, camera, size=(480, 360)), scene.camera(camera))
+    studio = open_studio(planner, env, None, size=(480, 360))
     with tempfile.TemporaryDirectory() as folder:
-        video = Path(folder) / "episode.mp4"
-        write_video(pictures, video, FRAMES_PER_SECOND)
-        shown = pages.video(video.read_bytes(), "The same episode, drawn without OpenGL.")
+        one = studio.record(seed, Path(folder) / "episode.mp4", FRAMES_PER_SECOND)
+        video = one.video.read_bytes()
+    shown = pages.video(video, "The same episode, drawn without OpenGL.")
     told = "What the planner sees" if env.view.sees == "points" else "The scene as a cloud"
-    player = pages.embedded(as_html(film), f"{told}. Drag to turn.", height_px=560)
-    plot = pages.figure(plots.episode_plot(played.rewards, played.successes))
+    player = pages.embedded(as_html(one.film), f"{told}. Drag to turn.", height_px=560)
+    plot = pages.figure(plots.episode_plot(one.played.rewards, one.played.successes))
     return pages.together(
         pages.heading(f"The {STAGES[stage]} planner's best evaluated episode"),
         pages.columns(player, pages.together(shown, plot), widths=(7, 4)),

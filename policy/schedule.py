@@ -34,12 +34,13 @@ class Schedule:
     Attributes:
         kept: abar_k for k = 0 ... K - 1.
         grid: The steps that sampling visits, from noisy to clean.
-        eta: Share of DDPM's noise in a sampling step; 0 is deterministic DDIM.
+        reverse: For each sampling step its sqrt(abar) and sqrt(1 - abar), then the factors of the
+            clean chunk and of the noise in its mean, then its deviation.
     """
 
     kept: Float[Tensor, " K"]
     grid: Int[Tensor, " S"]
-    eta: float
+    reverse: Float[Tensor, "S 5"]
 
     @classmethod
     def cosine(cls, steps: int, taken: int, eta: float, spacing: Spacing) -> "Schedule":
@@ -48,7 +49,7 @@ class Schedule:
         Args:
             steps: K.
             taken: How many of them sampling visits, S; K / S must be whole.
-            eta: See the class.
+            eta: Share of DDPM's noise in a sampling step; 0 is deterministic DDIM.
             spacing: `trailing` starts at K - 1, almost pure noise; `leading` (the default of
                 diffusers) ends at 0.
 
@@ -64,7 +65,7 @@ class Schedule:
         stride = steps // taken
         first = stride - 1 if spacing == "trailing" else 0
         grid = torch.arange(first, steps, stride).flip(0)
-        return cls(kept, grid, eta)
+        return cls(kept, grid, _reverse(kept[grid], eta))
 
     def add_noise(
         self,
@@ -78,9 +79,7 @@ class Schedule:
 
     def deviations(self, floor: float = 0.0) -> Float[Tensor, " S"]:
         """Deviation of each sampling step, at least `floor` (DDIM, Eq. 16)."""
-        here, there = self.kept[self.grid], self._kept_after()
-        variance = (1 - there) / (1 - here) * (1 - here / there)
-        return (self.eta * variance.clamp(min=0).sqrt()).clamp(min=floor)
+        return self.reverse[:, -1].clamp(min=floor)
 
     def step(
         self,
@@ -96,21 +95,20 @@ class Schedule:
         The predicted clean chunk is clipped to [-1, 1] and the noise made consistent with it. A
         deviation raised to `floor` does not shift the mean (DPPO does the same).
         """
-        here = self.kept[self.grid][index].view(-1, 1, 1)
-        there = self._kept_after()[index].view(-1, 1, 1)
-        if prediction == "noise":
-            clean = (noisy - (1 - here).sqrt() * predicted) / here.sqrt()
-        else:
-            clean = predicted
+        share, rest, of_clean, of_noise, own = self.reverse[index].view(-1, 5, 1, 1).unbind(1)
+        clean = (noisy - rest * predicted) / share if prediction == "noise" else predicted
         clean = clean.clamp(-1, 1)
-        noise = (noisy - here.sqrt() * clean) / (1 - here).sqrt()
-        own = self.deviations()[index].view(-1, 1, 1)
-        mean = there.sqrt() * clean + (1 - there - own**2).clamp(min=0).sqrt() * noise
-        return Step(mean, own.clamp(min=floor))
+        noise = (noisy - share * clean) / rest
+        return Step(of_clean * clean + of_noise * noise, own.clamp(min=floor))
 
-    def _kept_after(self) -> Float[Tensor, " S"]:
-        """Abar of the step that follows each one of the grid; 1, no noise, after the last."""
-        return torch.cat([self.kept[self.grid][1:], self.kept.new_ones(1)])
+
+def _reverse(here: Float[Tensor, " S"], eta: float) -> Float[Tensor, "S 5"]:
+    """Work out the sampling steps ahead (DDIM, Eq. 12 and 16), from abar of each."""
+    there = torch.cat([here[1:], here.new_ones(1)])  # 1, no noise, after the last.
+    variance = (1 - there) / (1 - here) * (1 - here / there)
+    own = eta * variance.clamp(min=0).sqrt()
+    of_noise = (1 - there - own**2).clamp(min=0).sqrt()
+    return torch.stack([here.sqrt(), (1 - here).sqrt(), there.sqrt(), of_noise, own], dim=1)
 
 
 def log_probability(

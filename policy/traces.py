@@ -31,7 +31,7 @@ def read_traces(path: Path) -> Traces:
     Raises:
         InputError: An array is missing or has another shape.
     """
-    with np.load(path) as file:
+    with np.load(path, allow_pickle=False) as file:
         missing = [name for name in NAMES if name not in file]
         if missing:
             there = ", ".join(file.files)

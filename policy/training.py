@@ -14,10 +14,10 @@ from datasets.windows import Windows, load_windows
 from envs.spec import EnvConfig, written
 from perception.errors import InputError
 from perception.observation import Observation
-from policy import finetune as finetuning
 from policy import pretrain as pretraining
+from policy import tuner as finetuning
 from policy.checkpoint import load_planner, save_planner
-from policy.denoiser import UnetConfig
+from policy.denoising import DenoiserConfig
 from policy.device import DeviceName, prepare
 from policy.encoding import check_eye
 from policy.evaluation import (
@@ -26,7 +26,7 @@ from policy.evaluation import (
     read_evaluation,
     write_evaluation,
 )
-from policy.finetune import FinetuneConfig, finetune
+from policy.finetune import finetune
 from policy.judging import check_task, make_envs
 from policy.parallel import Team, team_of
 from policy.planner import Planner, PlannerConfig, Sizes
@@ -35,6 +35,7 @@ from policy.results import make_result
 from policy.run import Run
 from policy.run_page import write_run_page
 from policy.tracing import write_traces
+from policy.tuner import FinetuneConfig
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class TrainConfig:
     """A training run; every key is explained in configs/train.yaml."""
 
     env: EnvConfig
-    denoiser: UnetConfig
+    denoiser: DenoiserConfig
     data: tuple[Path, ...]
     out: Path
     stage: Literal["pretrain", "start", "finetune", "all"]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import zarr
 
-from datasets.card import along_time, make_card, outcomes
-from datasets.card_files import card_page, keep_card
+from datasets.card import Card, along_time, make_card, outcomes
+from datasets.card_files import keep_card
 from datasets.collecting import collect
 from datasets.store import EpisodeStore
 from datasets.store_plots import principal_plane
@@ -34,13 +34,18 @@ def unjudged(tiny_store: Path, tmp_path: Path) -> Path:
     return path
 
 
+def card_of(path: Path) -> Card:
+    store = EpisodeStore.open(path)
+    return make_card(store, outcomes(store))
+
+
 def test_collecting_leaves_a_card_in_the_store(tmp_path: Path) -> None:
     out = tmp_path / "s.zarr"
     small = ("env.episode_steps=12", "points=64", "episodes=3", "workers=1")
     succeed("datasets/collect.py", *small, f"out={out}")
     card = json.loads((out / "card.json").read_text())
     assert (card["episodes"], card["steps"]) == (3, 36)
-    assert card["stored_bytes"] == make_card(EpisodeStore.open(out)).stored_bytes
+    assert card["stored_bytes"] == card_of(out).stored_bytes
     assert_varied((out / "card.png").read_bytes())
     page = (out / "card.html").read_text()
     assert "3 episodes of adroit-door" in page
@@ -63,7 +68,7 @@ def test_tenths_follow_the_agents_time(tiny_store: Path) -> None:
 
 def test_the_spread_is_that_of_the_numbers(tiny_store: Path) -> None:
     store = EpisodeStore.open(tiny_store)
-    card, actions = make_card(store), store.read("action")
+    card, actions = card_of(tiny_store), store.read("action")
     assert len(card.action_quantiles) == 28
     assert len(card.state_quantiles) == 24
     least, _, median, _, greatest = card.action_quantiles[3]
@@ -83,11 +88,11 @@ def test_the_principal_plane_holds_the_main_directions() -> None:
 
 
 def test_what_was_never_recorded_is_said_and_not_counted(unjudged: Path) -> None:
-    store = EpisodeStore.open(unjudged)
-    card = make_card(store)
+    card = card_of(unjudged)
     assert not card.judged
-    assert "Neither rewards nor successes were recorded" in card_page(store)
     keep_card(unjudged)
+    page = (unjudged / "card.html").read_text()
+    assert "Neither rewards nor successes were recorded" in page
     told = succeed("datasets/summary.py", f"data={unjudged}")
     assert "not recorded" in told
     assert "success at" not in told

@@ -116,6 +116,20 @@ def test_rgb_and_opengl_depth_are_kept_when_asked_for(tmp_path: Path) -> None:
     assert store.read("point_cloud").shape == (12, 64, 6)
 
 
+@pytest.mark.parametrize("name", ["replay", "planner"])
+def test_what_is_no_policy_of_the_state_is_refused(name: str) -> None:
+    config = task_config("adroit-door")
+    with pytest.raises(InputError, match="choose agent, scripted or random"):
+        make_behaviour(BehaviourConfig(name, None, (0, 0), (0, 0)), config, make_simulator(config))
+
+
+def test_a_planner_that_nobody_brings_is_refused(tmp_path: Path) -> None:
+    own = ("behaviour=planner", "behaviour.checkpoint=a.safetensors")
+    with pytest.raises(InputError, match="behaviour=planner is not a policy"):
+        collect(collect_config(tmp_path / "s.zarr", *own))
+    assert not (tmp_path / "s.zarr").exists()
+
+
 def test_behaviours_that_a_task_lacks_are_refused() -> None:
     config = task_config("adroit-door")
     simulator = make_simulator(config)

@@ -1,5 +1,6 @@
 """Every YAML builds its dataclass, and everything wrong names its key and what exists."""
 
+import importlib.metadata
 import re
 import tomllib
 from dataclasses import dataclass
@@ -25,6 +26,12 @@ class Inner:
 
 
 @dataclass(frozen=True)
+class Other:
+    kind: Literal["c"]
+    size: int
+
+
+@dataclass(frozen=True)
 class Outer:
     name: str
     rate: float
@@ -34,11 +41,14 @@ class Outer:
     corner: tuple[float, float, float]
     inner: Inner
     many: dict[str, Inner]
+    either: Inner | Other
+    perhaps: Inner | Other | None
 
 
 GOOD = {
     "name": "x", "rate": 1, "count": 2, "flag": True, "path": None, "corner": [0, 1, 2.5],
     "inner": {"kind": "a", "sizes": [1, 2]}, "many": {"one": {"kind": "b", "sizes": []}},
+    "either": {"kind": "c", "size": 3}, "perhaps": None,
 }  # fmt: skip
 
 
@@ -48,6 +58,10 @@ def test_values_become_what_the_fields_say() -> None:
     assert isinstance(built.rate, float)
     assert built.inner == Inner("a", (1, 2))
     assert built.many["one"].kind == "b"
+    assert built.either == Other("c", 3)
+    assert built.perhaps is None
+    one = {"kind": "b", "sizes": [4]}  # Each name that a dataclass goes by chooses it.
+    assert build(Outer, {**GOOD, "either": one, "perhaps": one}).perhaps == Inner("b", (4,))
     assert build(Outer, {**GOOD, "path": "a/b"}).path == Path("a/b")
 
 
@@ -68,6 +82,10 @@ def test_values_become_what_the_fields_say() -> None:
         ({"corner": [1, 2]}, "corner takes 3 values, not 2"),
         ({"inner": 3}, "inner must be a group of keys, not 3"),
         ({"inner": {"kind": "a"}}, "Missing key inner.sizes"),
+        ({"either": {"kind": "d"}}, "either.kind=d is unknown; choose one of a, b, c"),
+        ({"either": {"size": 3}}, "Missing key either.kind; choose one of a, b, c"),
+        ({"either": {"kind": "c", "sizes": []}}, "Unknown key either.sizes; there are kind, size"),
+        ({"either": 3}, "either must be a group of keys, not 3"),
     ],
 )
 def test_everything_wrong_names_its_key(change: dict[str, object], message: str) -> None:
@@ -104,20 +122,37 @@ def test_the_defaults_are_the_papers() -> None:
     )
     assert config.planner.prediction == "start"  # DP3's; the one departure, for a measured reason.
     assert (config.pretrain.batch, config.pretrain.learning_rate) == (256, 1e-4)
-    assert (config.finetune.batch, config.finetune.learning_rate) == (256, 1e-5)
+    assert (config.finetune.objective.batch, config.finetune.learning_rate) == (256, 1e-5)
     assert config.finetune.initial_episodes == 10
-    assert config.finetune.cloning == 10.0  # The paper's 1 belongs to noise prediction.
+    assert (
+        config.finetune.objective.regularisation == 10.0
+    )  # The paper's 1 belongs to noise prediction.
     meta = compose(TrainConfig, "train", ["env=metaworld"])
     assert (meta.planner.history, meta.planner.horizon, meta.planner.chunk) == (2, 12, 8)
 
 
 @pytest.mark.parametrize("denoiser", options("denoiser"))
 def test_every_denoiser_builds(denoiser: str) -> None:
-    assert compose(TrainConfig, "train", [f"denoiser={denoiser}"]).planner.denoiser.widths
+    config = compose(TrainConfig, "train", [f"denoiser={denoiser}"])
+    assert config.planner.denoiser == config.denoiser
+    assert denoiser.partition("-")[0] == config.denoiser.kind
 
 
 def test_evaluation_needs_a_checkpoint() -> None:
     assert compose(EvaluateConfig, "evaluate", ["checkpoint=a"]).checkpoint == Path("a")
+
+
+def test_constraints_name_each_package_once_and_are_what_is_installed() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line.split("==") for line in lines if line and not line.startswith("#")]
+    names = [re.sub(r"[-_.]+", "-", name).lower() for name, _ in pins]
+    assert sorted(set(names)) == sorted(names)
+    for name, version in pins:
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # Of another platform or an extra that is not installed here.
+        assert found.partition("+")[0] == version.partition(";")[0].strip(), name
 
 
 FROM_CONDA = {"pytorch": "torch", "open3d": "open3d", "mujoco-python": "mujoco"}

@@ -18,7 +18,7 @@ from datasets.episode import Recording
 from datasets.store import EpisodeStore
 from perception.errors import InputError
 from tests.conftest import collect_config
-from tests.test_store import PLAIN, attributes, episode
+from tests.made_up import PLAIN, attributes, episode
 
 Write = Callable[[EpisodeStore, Path], None]
 DOORS = {"dp3": to_dp3.write, "lerobot": to_lerobot.write, "robomimic": to_robomimic.write}

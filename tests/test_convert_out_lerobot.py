@@ -14,8 +14,8 @@ from datasets.doors.lerobot_stats import joined, stats_of
 from datasets.store import EpisodeStore
 from envs.make import make_simulator
 from tests.conftest import task_config
+from tests.made_up import PLAIN, attributes
 from tests.test_convert_out import made_store, pictured_store
-from tests.test_store import PLAIN, attributes
 
 parquet = pytest.importorskip("pyarrow.parquet")  # The extra `convert`.
 

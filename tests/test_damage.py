@@ -12,7 +12,7 @@ import zarr
 
 from configs.schema import compose
 from datasets import arrays
-from datasets.card import make_card
+from datasets.card_files import keep_card
 from datasets.compression import StoreFormat, codecs
 from datasets.merging import MergeConfig, merge
 from datasets.rendering import RenderConfig, render_again
@@ -22,7 +22,7 @@ from datasets.windows import load_windows
 from perception.errors import InputError
 from tests.commands import refuse
 from tests.killing import assert_equal, everything
-from tests.test_store import PLAIN, episode, write
+from tests.made_up import PLAIN, episode, write
 
 FORMATS = {2: "{}", 3: "c/{}"}  # Where chunks lie in an array's folder.
 CHUNKS = {
@@ -213,7 +213,7 @@ def test_whoever_reads_it_says_so(tiny_store: Path, tmp_path: Path) -> None:
         }
         if name == "state":
             readers["render"] = lambda: render_again(_render_config(spoilt, tmp_path / "r.zarr"))
-            readers["card"] = lambda: make_card(EpisodeStore.open(spoilt))
+            readers["card"] = lambda: keep_card(spoilt)
         for reader in readers.values():
             with pytest.raises(InputError, match=f"data/{name}/{at} is not what was written"):
                 reader()

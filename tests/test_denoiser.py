@@ -6,8 +6,8 @@ from torch import nn
 
 from policy.denoiser import ShortConv1d, ShortConvTranspose1d, Unet, UnetConfig
 
-SIMPLE = UnetConfig((128, 256, 384), 1, 5, 8, 128)
-SMALL = UnetConfig((16, 32, 48), 1, 5, 8, 16)
+SIMPLE = UnetConfig("unet", (128, 256, 384), 1, 5, 8, 128, None)
+SMALL = UnetConfig("unet", (16, 32, 48), 1, 5, 8, 16, None)
 
 
 @pytest.mark.parametrize(("actions", "total"), [(28, 7_461_596), (26, 7_459_802), (24, 7_458_008)])
@@ -18,7 +18,7 @@ def test_the_size_is_simple_dp3s(actions: int, total: int) -> None:
 
 def test_the_size_is_dp3s() -> None:
     with torch.device("meta"):
-        net = Unet(28, 256, UnetConfig((512, 1024, 2048), 2, 5, 8, 128))
+        net = Unet(28, 256, UnetConfig("unet", (512, 1024, 2048), 2, 5, 8, 128, None))
     assert sum(p.numel() for p in net.parameters()) == 255_160_476
 
 
@@ -87,5 +87,5 @@ def test_films_made_ahead_change_nothing(horizon: int) -> None:
 
 
 def test_levels_may_be_equally_wide() -> None:
-    net = Unet(6, 32, UnetConfig((16, 16, 16), 1, 5, 8, 16))
+    net = Unet(6, 32, UnetConfig("unet", (16, 16, 16), 1, 5, 8, 16, None))
     assert net(torch.randn(2, 4, 6), torch.tensor([0, 99]), torch.randn(2, 32)).shape == (2, 4, 6)

@@ -10,13 +10,15 @@ import torch
 from envs.vector import Shapes, VectorEnv
 from perception.errors import InputError
 from policy.buffers import Experience, ReplayBuffer, TargetBuffer
+from policy.checkpoint import load_planner
 from policy.denoiser import UnetConfig
-from policy.finetune import FinetuneConfig, Tuner, finetune
+from policy.finetune import finetune
 from policy.losses import chunk_weights
 from policy.objective import ObjectiveConfig
 from policy.planner import Planner, PlannerConfig, Sizes
 from policy.rollout import PLAYED, Rollout, newest, roll_out
 from policy.run import Run, read_metrics
+from policy.tuner import FinetuneConfig, Tuner
 from tests.conftest import task_config
 
 SMALL_OBJECTIVE = ObjectiveConfig(
@@ -52,7 +54,7 @@ SMALL = FinetuneConfig(
 
 def small_planner() -> Planner:
     torch.manual_seed(0)
-    net = UnetConfig((16, 32, 48), 1, 5, 8, 16)
+    net = UnetConfig("unet", (16, 32, 48), 1, 5, 8, 16, None)
     return Planner(PlannerConfig(2, 4, 3, "noise", 100, 10, 1.0, "trailing", net), Sizes(3, 24, 28))
 
 
@@ -167,9 +169,8 @@ def episode_rollout(successes: list[bool], returns: list[float]) -> Rollout:
         torch.zeros(2, count, 2, 4, 3),
         torch.tensor(returns).view(1, count) * torch.tensor([[1.0], [0.0]]),
         torch.ones(2, count, dtype=torch.bool),
-        torch.tensor(successes),
-        torch.tensor(successes),
-        2 * count,
+        *(torch.tensor(successes),) * 3,
+        torch.full((count,), 2),
     )
 
 
@@ -241,3 +242,66 @@ def test_another_configuration_is_refused_in_the_same_folder(tmp_path: Path) -> 
     Run(tmp_path, {"about": {}, "finetune": {"clip": 0.02}})
     with pytest.raises(InputError, match=r"finetune\.clip: there 0\.02, here 0\.2"):
         Run(tmp_path, {"about": {}, "finetune": {"clip": 0.2}})
+
+
+def test_from_scratch_only_the_denoiser_is_new_and_the_rollouts_are_the_pre_trained_ones(
+    envs: VectorEnv,
+) -> None:
+    planner = small_planner()
+    before = copy.deepcopy(planner.state_dict())
+    scratch, usual = make_tuner(planner, envs, init="scratch"), make_tuner(small_planner(), envs)
+    scratch.iterate()
+    usual.iterate()
+    changed = {n for n, v in planner.state_dict().items() if not torch.equal(v, before[n])}
+    assert changed
+    assert all(name.startswith("denoiser.") for name in changed)
+    assert torch.equal(scratch.replay.rollout.samples, usual.replay.rollout.samples)
+    assert torch.equal(scratch.target.chunks().plans, usual.target.chunks().plans)
+
+
+def run_in(path: Path) -> Run:
+    return Run(path, {"about": {"task": "adroit-door", "seed": 0}})
+
+
+def test_experience_of_a_finished_run_is_learned_from_without_playing(
+    envs: VectorEnv, tmp_path: Path
+) -> None:
+    online, offline = run_in(tmp_path / "online"), run_in(tmp_path / "offline")
+    finetune(small_planner(), envs, SMALL, run=online, seed=0, success_at="end")
+    path = online.state_path("finetune")
+    planner = small_planner()
+    config = dataclasses.replace(SMALL, experience=path)
+    finetune(planner, envs, config, run=offline, seed=0, success_at="end")
+    _, about = load_planner(offline.checkpoint("finetune"))
+    assert (about["env_steps"], about["gradient_steps"]) == (0, 12)
+    assert not torch.equal(
+        planner.denoiser.final[-1].weight, small_planner().denoiser.final[-1].weight
+    )
+    theirs, ours = (run.resume("finetune") for run in (online, offline))
+    assert torch.equal(theirs["replay"]["samples"], ours["replay"]["samples"])
+
+
+def test_what_is_no_experience_is_refused(envs: VectorEnv, tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+
+    def learn() -> None:
+        make_tuner(small_planner(), envs, experience=path).iterate()
+
+    with pytest.raises(InputError, match="There is no experience"):
+        learn()
+    path.write_text("no state")
+    with pytest.raises(InputError, match="is not a training state"):
+        learn()
+    torch.save({"step": 3}, path)
+    with pytest.raises(InputError, match="is not the state of a fine-tuning"):
+        learn()
+
+
+def test_a_diverging_run_names_its_last_good_planner(envs: VectorEnv, tmp_path: Path) -> None:
+    run = run_in(tmp_path)
+    config = dataclasses.replace(SMALL, learning_rate=1e30)
+    with pytest.raises(InputError, match=r"diverged after episode 2: .*finetune-last"):
+        finetune(small_planner(), envs, config, run=run, seed=0, success_at="end")
+    last, _ = load_planner(run.checkpoint("finetune-last"))
+    for name, weights in small_planner().state_dict().items():  # Nothing was learned before.
+        assert torch.equal(weights, last.state_dict()[name]), name

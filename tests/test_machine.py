@@ -21,8 +21,8 @@ from perception.errors import InputError
 from tests.commands import refuse, succeed
 from tests.conftest import collect_config
 from tests.killing import assert_equal
+from tests.made_up import PLAIN, attributes, episode, write
 from tests.test_merge import merge_config
-from tests.test_store import PLAIN, attributes, episode, write
 
 TINY = ("env.episode_steps=12", "points=64", "workers=0")
 

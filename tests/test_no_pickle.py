@@ -15,7 +15,7 @@ import zarr
 from datasets.store import EpisodeStore
 from perception.errors import InputError
 from tests.killing import everything
-from tests.test_store import PLAIN
+from tests.made_up import PLAIN
 
 ROOT = Path(__file__).resolve().parents[1]
 LOADERS = {  # The argument that keeps each from running what it reads.

@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from datasets.training_state import load_state
 from datasets.windows import load_windows
 from perception.errors import InputError
-from policy.checkpoint import load_state
 from policy.parallel import Team
 from policy.pretrain import PretrainConfig, pretrain
 from policy.run import Run, read_metrics

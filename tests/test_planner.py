@@ -17,7 +17,7 @@ SIZES = Sizes(channels=3, readings=24, actions=6)
 
 
 def config(prediction: str = "noise", eta: float = 1.0) -> PlannerConfig:
-    net = UnetConfig((16, 32, 48), 1, 5, 8, 16)
+    net = UnetConfig("unet", (16, 32, 48), 1, 5, 8, 16, None)
     return PlannerConfig(2, 4, 3, prediction, 100, 10, eta, "trailing", net)
 
 

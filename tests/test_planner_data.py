@@ -8,6 +8,8 @@ import torch
 
 from configs.schema import compose
 from datasets.collecting import CollectConfig, collect
+from datasets.merging import MergeConfig, merge
+from datasets.rendering import RenderConfig, render_again
 from datasets.store import EpisodeStore
 from envs.chunked import ChunkedTask
 from envs.seeding import derive_seed
@@ -66,3 +68,21 @@ def test_a_planner_of_another_task_is_refused(checkpoint: Path, tmp_path: Path) 
     pen = ("env=adroit-pen", "behaviour=planner", f"behaviour.checkpoint={checkpoint}")
     with pytest.raises(InputError, match="made for adroit-door, not for adroit-pen"):
         collect(collect_config(tmp_path / "s.zarr", *pen), make_planner_work)
+
+
+def test_chains_stay_beside_the_steps_when_merged_and_drawn_again(
+    checkpoint: Path, store: EpisodeStore, tmp_path: Path
+) -> None:
+    other, own = tmp_path / "other.zarr", f"behaviour.checkpoint={checkpoint}"
+    collect(compose(CollectConfig, "collect", [
+        *TINY, own, f"out={other}", "seed=1", "workers=0", "images=[depth]",
+    ]), make_planner_work)  # fmt: skip
+    again, merged = tmp_path / "again.zarr", tmp_path / "merged.zarr"
+    render = [f"data={other}", f"out={again}", "images=[]", "workers=0"]
+    render_again(compose(RenderConfig, "render", render))
+    merge(compose(MergeConfig, "merge", [f"data=[{store.path},{again}]", f"out={merged}"]))
+    drawn, both = EpisodeStore.open(again), EpisodeStore.open(merged)
+    assert drawn.names == both.names == store.names
+    for name in ("chain", "planned"):
+        parts = [store.read(name), EpisodeStore.open(other).read(name)]
+        np.testing.assert_array_equal(both.read(name), np.concatenate(parts))

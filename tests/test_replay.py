@@ -9,6 +9,7 @@ from configs.schema import compose
 from datasets.collecting import CollectConfig, collect
 from datasets.rlpd import Transitions
 from datasets.store import EpisodeStore
+from datasets.training_state import load_state, save_state
 from perception.errors import InputError
 from tests.commands import refuse, succeed
 from tests.killing import stop
@@ -124,6 +125,33 @@ def test_a_life_can_be_seeded_by_its_demonstrator() -> None:
     assert noises[1] > 0  # It began before the fiftieth step.
     assert noises[2] == 0
     assert learner._lived.size == 120
+
+
+def test_a_saved_life_is_as_large_as_what_was_lived(tmp_path: Path) -> None:
+    """Its table has room for eleven episodes; a row is two observations and an action, and more."""
+    learner, sizes = small_learner(), []
+    for number in range(3):
+        learner.episode()
+        save_state(learner.state(), tmp_path / f"{number}.state")
+        sizes.append((tmp_path / f"{number}.state").stat().st_size)
+    row_bytes = sum(values[0].nbytes for values in learner.state()["lived"].values())
+    assert np.diff(sizes[:2])[0] == pytest.approx(40 * row_bytes, rel=0.05)
+    again = small_learner()
+    again.load(load_state(tmp_path / "2.state"))
+    one, other = learner.episode(), again.episode()
+    np.testing.assert_array_equal(one.actions, other.actions)
+    np.testing.assert_array_equal(one.scenes, other.scenes)
+
+
+def test_a_damaged_checkpoint_of_a_life_is_refused(tmp_path: Path) -> None:
+    config = replay_config(tmp_path, "behaviour.replay.agents=1", f"{LEARNING}.steps=120")
+    collect(config)
+    saved = tmp_path / "logs/agent0.state"
+    saved.write_bytes(saved.read_bytes()[:1000])
+    longer = ("behaviour.replay.agents=1", f"{LEARNING}.steps=200", "workers=1")
+    places = (f"out={tmp_path / 'b.zarr'}", f"behaviour.replay.logs={tmp_path / 'logs'}")
+    told = refuse("datasets/collect.py", *TINY, *longer, *places)
+    assert "agent0.state is not a training state, or is damaged" in told
 
 
 def test_half_of_a_batch_is_shown_and_half_is_lived(monkeypatch: pytest.MonkeyPatch) -> None:

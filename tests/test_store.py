@@ -7,7 +7,6 @@ import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,34 +14,10 @@ import zarr
 
 from datasets.arrays import StoreArrays
 from datasets.compression import StoreFormat
-from datasets.episode import Episode, Provenance, Recording
+from datasets.episode import Episode
 from datasets.store import EpisodeStore
 from perception.errors import InputError
-
-PLAIN = StoreFormat(zarr_format=2, error_mm=0.0)
-
-
-def attributes(**identity: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {"identity": identity, "task": "made-up"}
-
-
-def episode(steps: int, seed: int = 0, channels: int = 3) -> Episode:
-    rng = np.random.default_rng(seed)
-    recording = Recording(
-        rng.normal(size=(steps, 24)).astype(np.float32),
-        rng.uniform(-1, 1, (steps, 28)).astype(np.float32),
-        rng.normal(size=steps).astype(np.float32),
-        rng.uniform(size=steps) < 0.5,
-        rng.normal(size=(steps, 71)),
-        Provenance(seed, 0.5, 0.25, rng.normal(size=400)),
-    )
-    return Episode(recording, rng.uniform(-1, 1, (steps, 64, channels)).astype(np.float32))
-
-
-def write(path: Path, *episodes: Episode, format_: StoreFormat = PLAIN) -> None:
-    with EpisodeStore.writing(path, format_, attributes(a=1)) as store:
-        for one in episodes:
-            store.append(one)
+from tests.made_up import PLAIN, attributes, episode, write
 
 
 def assert_same(one: Episode, other: Episode, atol: float = 0.0) -> None:
@@ -225,3 +200,25 @@ def test_a_moved_store_still_opens(tmp_path: Path) -> None:
     write(tmp_path / "s.zarr", episode(5))
     shutil.move(tmp_path / "s.zarr", tmp_path / "t.zarr")
     assert EpisodeStore.open(tmp_path / "t.zarr").episodes == 1
+
+
+def forget_and_die(path: Path) -> None:
+    """Forget episodes, append another one, and be killed before writing ends."""
+    with EpisodeStore.writing(path, PLAIN, attributes(a=1)) as store:
+        store.keep(2)
+        store.append(episode(10, 9))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_what_was_forgotten_does_not_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "s.zarr"
+    write(path, *(episode(70, seed) for seed in range(5)))
+    process = multiprocessing.get_context("fork").Process(target=forget_and_die, args=(path,))
+    process.start()
+    process.join()
+    assert EpisodeStore.open(path).episode_ends.tolist() == [70, 140, 150]
+    write(path, episode(70, 3))
+    for index, one in enumerate(
+        (*(episode(70, s) for s in (0, 1)), episode(10, 9), episode(70, 3))
+    ):
+        assert_same(EpisodeStore.open(path).read_episode(index), one)

@@ -132,7 +132,8 @@ def test_everything_is_seen_from_where_we_stand() -> None:
 
 
 def test_a_card_equals_a_count_by_hand(tiny_store: Path) -> None:
-    store, card = EpisodeStore.open(tiny_store), make_card(EpisodeStore.open(tiny_store))
+    store = EpisodeStore.open(tiny_store)
+    card = make_card(store, outcomes(store))
     recordings = [store.read_episode(index).recording for index in range(4)]
     returns = sorted(sum(map(float, recording.rewards)) for recording in recordings)
     assert (card.task, card.episodes, card.steps, card.success_at) == ("adroit-door", 4, 48, "end")

@@ -12,7 +12,7 @@ from datasets.episode import Episode
 from datasets.store import EpisodeStore
 from datasets.windows import load_windows, window_rows
 from perception.errors import InputError
-from tests.test_store import PLAIN, attributes, episode, write
+from tests.made_up import PLAIN, attributes, episode, write
 
 
 def test_one_case_by_hand() -> None:

@@ -5,13 +5,15 @@ from typing import Any
 from datasets.attributes import source_commit, versions
 from datasets.collecting import Making, describe
 from datasets.compression import StoreFormat
+from envs.make import make_simulator
 from envs.spec import EnvConfig
 
 
 def describe_drawn(env: EnvConfig, images: tuple[Any, ...], stored: StoreFormat) -> dict[str, Any]:
     """Describe clouds drawn from states as collecting would, so that they can be drawn again."""
     recorded = {"name": "recorded"}
-    return describe(Making(env, recorded, -1, images, stored.zarr_format, stored.error_mm))
+    making = Making(env, recorded, -1, images, stored.zarr_format, stored.error_mm)
+    return describe(making, make_simulator(env))
 
 
 def describe_seen(task: str, images: tuple[str, ...], stored: StoreFormat) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import zarr
 from tqdm import tqdm
 
+from datasets.card import outcomes
 from datasets.compression import StoreFormat, codecs
 from datasets.doors.source import Converted, Drift
 from datasets.episode import Episode
@@ -64,11 +65,10 @@ def read_drifts(path: Path) -> list[Drift]:
 def summary(store: EpisodeStore, success_at: str) -> str:
     """Say in one line what a converted store holds."""
     told = f"{store.episodes} episodes, {store.steps:,} steps"
-    if "success" in store.names:
-        recordings = (store.read_recording(i) for i in range(store.episodes))
-        succeeded = [bool(r.succeeded(success_at)) for r in recordings]
+    if (known := outcomes(store)).judged:
+        succeeded = known.at_end if success_at == "end" else known.ever
         rule = "at their last step" if success_at == "end" else "at some step"
-        told += f", {sum(succeeded)} of them successful {rule}"
+        told += f", {succeeded.sum()} of them successful {rule}"
     if drifts := read_drifts(store.path):
         worst = int(np.argmax([drift.largest for drift in drifts]))
         median = np.median([[d.median, d.largest, d.last] for d in drifts], axis=0)

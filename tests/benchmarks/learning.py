@@ -14,26 +14,29 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from configs.schema import compose_part
 from datasets.windows import Batch, load_windows
 from envs.vector import Shapes, VectorEnv
 from perception.encoder import PointNet
 from perception.observation import Observation
 from policy.denoiser import ShortConv1d, ShortConvTranspose1d, UnetConfig
+from policy.denoising import DenoiserConfig
 from policy.device import keep_memory
+from policy.mixer import MixerConfig
 from policy.planner import Planner, PlannerConfig, Sizes
 from policy.pretrain import Learner, PretrainConfig
 from policy.rollout import roll_out
 from tests.benchmarks.timing import Apart, Entry, entry, seconds
 from tests.conftest import task_config
 
-SIMPLE_DP3 = UnetConfig((128, 256, 384), 1, 5, 8, 128)
+SIMPLE_DP3 = UnetConfig("unet", (128, 256, 384), 1, 5, 8, 128, None)
 PLAIN = "eager float32, dense PointNet backward, nn.Conv1d, one thread"
 
 
-def make_planner() -> Planner:
-    """Make a planner of Simple DP3's size for Adroit's door."""
+def make_planner(denoiser: DenoiserConfig = SIMPLE_DP3, sampling_steps: int = 10) -> Planner:
+    """Make a planner for Adroit's door, if nothing else is said of Simple DP3's size."""
     torch.manual_seed(0)
-    config = PlannerConfig(2, 4, 3, "noise", 100, 10, 1.0, "trailing", SIMPLE_DP3)
+    config = PlannerConfig(2, 4, 3, "noise", 100, sampling_steps, 1.0, "trailing", denoiser)
     return Planner(config, Sizes(3, 24, 28))
 
 
@@ -171,6 +174,7 @@ def _inference(data: Path) -> list[Entry]:
     """Ten DDIM steps and the encoding, for one observation and for ten."""
     planner = make_planner().eval()
     plain = make_plain(planner).eval()
+    mixer = make_planner(compose_part(MixerConfig, "denoiser", "mixer"), 2).eval()
     found = []
     for size in (1, 10):
         batch = make_batch(size, 512, data)
@@ -179,6 +183,10 @@ def _inference(data: Path) -> list[Entry]:
         @torch.no_grad()
         def plan(batch: Batch = batch, noises: Tensor = noises) -> Tensor:
             return planner.sample(planner.encode(batch.observations), noises).plan
+
+        @torch.no_grad()
+        def plan_in_two(batch: Batch = batch, noises: Tensor = noises) -> Tensor:
+            return mixer.sample(mixer.encode(batch.observations), noises[:, :3]).plan
 
         @torch.no_grad()
         def plan_plainly(batch: Batch = batch, noises: Tensor = noises) -> Tensor:
@@ -194,6 +202,7 @@ def _inference(data: Path) -> list[Entry]:
             if difference > 1e-4:
                 raise AssertionError(f"The outputs differ by {difference}")
             times = seconds({"ours": plan, "plain": plan_plainly}, rounds=15)
+        in_two = seconds({"mixer": plan_in_two, "plain": plan_plainly}, rounds=15)
         found.append(
             entry(
                 f"encode and denoise in ten steps, batch {size}",
@@ -201,6 +210,15 @@ def _inference(data: Path) -> list[Entry]:
                 reference=1e3 * times["plain"],
                 unit="ms",
                 reference_is=f"{PLAIN}; equal weights, outputs equal to 1e-4",
+            )
+        )
+        found.append(
+            entry(
+                f"encode and denoise in two steps by the mixer, batch {size}",
+                ours=1e3 * in_two["mixer"],
+                reference=1e3 * in_two["plain"],
+                unit="ms",
+                reference_is=f"Simple DP3's U-Net in ten steps, {PLAIN}; another network",
             )
         )
     return found

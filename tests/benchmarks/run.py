@@ -12,7 +12,7 @@ import tempfile
 import torch
 
 from datasets.collecting import collect
-from tests.benchmarks import collecting, learning, storing
+from tests.benchmarks import collecting, finetuning, learning, storing
 from tests.benchmarks.timing import write
 from tests.conftest import collect_config
 
@@ -31,6 +31,7 @@ def main() -> None:
             **collecting.benchmark(Path(folder)),
             **storing.benchmark(Path(folder), data),
             **learning.benchmark(data),
+            **finetuning.benchmark(),
         }
     for name, entries in found.items():
         write(name, entries)
