@@ -176,35 +176,35 @@ def _from_lives(config: CollectConfig) -> Source:
     lives = Lives(config.env, config.behaviour, seed=config.seed, zarr_format=zarr_format)
     lives.live(workers=config.workers, launcher=config.launcher)
     places = lives.places()[: config.episodes]
-    make = partial(make_drawing, config.env, config.images)
+    make = partial(make_finish, config.env, config.images)
     return Source(lambda first: lives.recordings(places[first:]), len(places), make)
 
 
 def make_work(config: CollectConfig) -> Callable[[int], Episode | Recording]:
     """Prepare a process to make episodes out of their seeds."""
     simulator = make_simulator(config.env)
-    finish = _finishing(simulator, config.env, config.images)
+    finish = make_finish(config.env, config.images, simulator)
     behaviour = make_behaviour(config.behaviour, config.env, simulator)
     steps = config.env.episode_steps
     return lambda seed: finish(act(simulator, behaviour, steps=steps, seed=seed))
 
 
+def make_finish(
+    env: EnvConfig, images: tuple[str, ...], simulator: Simulator | None = None
+) -> Callable[[Recording], Episode | Recording]:
+    """Prepare a process to draw what was recorded, or to leave it where nobody is to see clouds."""
+    if env.view.sees == "points":
+        return make_drawing(env, images, simulator)
+    if images:
+        raise InputError("With env.view.sees=state nothing is drawn: choose images=[]")
+    return lambda recording: recording
+
+
 def make_drawing(
-    env: EnvConfig, images: tuple[str, ...]
-) -> Callable[[Recording], Episode | Recording]:
+    env: EnvConfig, images: tuple[str, ...], simulator: Simulator | None = None
+) -> Callable[[Recording], Episode]:
     """Prepare a process to draw recordings."""
-    return _finishing(make_simulator(env), env, images)
-
-
-def _finishing(
-    simulator: Simulator, env: EnvConfig, images: tuple[str, ...]
-) -> Callable[[Recording], Episode | Recording]:
-    """Draw what was recorded, or leave it as it is where nobody is to see clouds."""
-    if env.view.sees == "state":
-        if images:
-            raise InputError("With env.view.sees=state nothing is drawn: choose images=[]")
-        return lambda recording: recording
-    scene = make_scene(simulator, env)
+    scene = make_scene(simulator or make_simulator(env), env)
     return lambda recording: render(recording, scene, images)
 
 

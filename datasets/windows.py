@@ -126,6 +126,7 @@ def load_windows(
     """
     stores = [EpisodeStore.open(path) for path in paths]
     actions = _decode(stores, "action", memory_map)
+    observations: Observation[Tensor] | Encoded[Tensor]
     if sees == "state":
         state = _decode(stores, STATE_FEATURE, memory_map)
         observations = Observation(state.new_zeros(len(state), 0, 0), state)

@@ -17,6 +17,7 @@ from datasets.windows import load_windows
 from envs.chunked import ChunkedTask
 from envs.make import make_simulator
 from envs.scene import Scene
+from envs.simulator import Outcome
 from envs.spec import written
 from perception.errors import InputError
 from policy.checkpoint import load_planner
@@ -60,7 +61,12 @@ def test_features_had_again_are_those_that_were_live(name: str) -> None:
     source = make_behaviour(config.behaviour, env, simulator)
     live: list[np.ndarray] = []
     step = simulator.step
-    simulator.step = lambda action: (live.append(simulator.features()), step(action))[1]  # type: ignore[method-assign]
+
+    def noted(action: np.ndarray) -> Outcome:
+        live.append(simulator.features())
+        return step(action)
+
+    simulator.step = noted  # type: ignore[method-assign]
     recording = act(simulator, source, steps=20, seed=3)
     np.testing.assert_array_equal(features_again(other, recording), np.stack(live))
     if name.startswith("metaworld"):  # At the first step the frame before is that frame itself.
