@@ -38,11 +38,15 @@ def finetune(
     Returns:
         The fine-tuned planner, also saved as the stage's checkpoint.
     """
-    tuner = Tuner(planner, envs, config, seed=seed, success_at=success_at)
+    progress = tqdm(total=config.episodes, desc="fine-tune", unit="episode")
+    tuner = Tuner(
+        planner, envs, config, seed=seed, success_at=success_at, on_episodes=progress.update
+    )
     tuner.load(run.resume(STAGE))
+    progress.initial = progress.n = tuner.episodes
+    progress.refresh()
     metrics = run.metrics(STAGE, tuner.episodes)
     clock = Clock(tuner.seconds)
-    progress = tqdm(total=config.episodes, initial=tuner.episodes, desc="fine-tune", unit="episode")
     while tuner.episodes < config.episodes:
         before = tuner.episodes
         try:
@@ -54,7 +58,6 @@ def finetune(
                 " try a smaller finetune.learning_rate in another out="
             ) from error
         metrics.write(tuner.episodes, values)
-        progress.update(tuner.episodes - before)
         if "finetune/success" in values:  # Offline nothing is played.
             progress.set_postfix(success=f"{values['finetune/success']:.0%}")
         tuner.seconds = clock.seconds

@@ -3,6 +3,7 @@
 What is minimised (Eq. 15) is in `policy/objective.py`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -44,7 +45,7 @@ class FinetuneConfig:
         target_capacity: Episodes in the target buffer.
         target_top: While fewer succeeded, the best returns fill it (n).
         gradient_norm: Largest norm of the gradient.
-        largest_ratio: A mean ratio beyond this, or below its inverse, stops the run.
+        largest_ratio: A mean ratio beyond this stops the run.
         evaluate_every: Episodes between evaluations along the way; 0 for none.
         evaluate_episodes: Episodes of each of them.
     """
@@ -83,8 +84,10 @@ class Tuner:
         *,
         seed: int,
         success_at: str,
+        on_episodes: Callable[[int], object] = lambda _: None,  # Told how many are over, each time.
     ) -> None:
         self.planner, self.config = planner, config
+        self._on_episodes = on_episodes
         self.episodes = self.env_steps = self.gradient_steps = 0
         self.seconds = 0.0
         self._envs, self._seed, self._success_at = envs, seed, success_at
@@ -127,6 +130,7 @@ class Tuner:
                 self.planner.forget_denoising(derive_seed("scratch", self._seed, 0))
         episodes = min(self._envs.shapes.envs, self.config.episodes - self.episodes)
         self.episodes += episodes
+        self._on_episodes(episodes)
         values = self._update(self.replay.experience(self.config.weight), episodes)
         return {**values, **self._evaluation()}
 
@@ -158,6 +162,7 @@ class Tuner:
         self.env_steps += rollout.steps
         self.replay.add(rollout)
         self.target.add(rollout)
+        self._on_episodes(len(numbers))
         return rollout
 
     def _update(self, experience: Experience, episodes: int) -> dict[str, float]:
@@ -220,7 +225,7 @@ class Tuner:
         if not torch.isfinite(loss):
             raise DivergedError(f"the loss is {loss.item()}")
         largest = self.config.largest_ratio
-        if not 1 / largest < ratio.item() < largest:
+        if not ratio.item() < largest:
             raise DivergedError(f"the mean ratio is {ratio.item():.3g}, beyond {largest:g}")
 
     def _learning_rate(self) -> float:

@@ -305,3 +305,9 @@ def test_a_diverging_run_names_its_last_good_planner(envs: VectorEnv, tmp_path: 
     last, _ = load_planner(run.checkpoint("finetune-last"))
     for name, weights in small_planner().state_dict().items():  # Nothing was learned before.
         assert torch.equal(weights, last.state_dict()[name]), name
+
+
+def test_a_ratio_beyond_its_bound_stops_the_run(envs: VectorEnv, tmp_path: Path) -> None:
+    config = dataclasses.replace(SMALL, largest_ratio=0.5)  # It is 1 before the first update.
+    with pytest.raises(InputError, match=r"the mean ratio is 1, beyond 0\.5\. The last good"):
+        finetune(small_planner(), envs, config, run=run_in(tmp_path), seed=0, success_at="end")
