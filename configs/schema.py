@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from types import NoneType, UnionType
@@ -31,17 +31,21 @@ MACHINE_ERRORS = (  # What a user can mend: space, permission, something in the 
 def build(schema: type[ConfigT], values: Mapping[str, Any], where: str = "") -> ConfigT:
     """Fill a nested frozen dataclass; an unknown key, a missing one or a wrong type is an error.
 
+    Only a field with a default may be missing: its key is younger than some written files.
     A key that Python reserves has a field with an underscore behind it: `from` fills `from_`.
     """
     hints = get_type_hints(schema)
-    names = {field.name.removesuffix("_"): field.name for field in fields(cast(Any, schema))}
+    members = fields(cast(Any, schema))
+    names = {field.name.removesuffix("_"): field.name for field in members}
     for key in values:
         if key not in names:
             raise InputError(f"Unknown key {where}{key}; there are {', '.join(names)}")
-    missing = [name for name in names if name not in values]
+    needed = {m.name for m in members if m.default is MISSING and m.default_factory is MISSING}
+    missing = [name for name, field in names.items() if name not in values and field in needed]
     if missing:
         raise InputError(f"Missing key {where}{missing[0]}")
-    return schema(**{f: _fit(hints[f], values[n], f"{where}{n}") for n, f in names.items()})
+    given = {name: field for name, field in names.items() if name in values}
+    return schema(**{f: _fit(hints[f], values[n], f"{where}{n}") for n, f in given.items()})
 
 
 def _fit(kind: Any, value: Any, key: str) -> Any:  # noqa: ANN401

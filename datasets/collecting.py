@@ -20,7 +20,7 @@ from datasets.store import EpisodeStore
 from envs.make import make_scene, make_simulator, settled
 from envs.seeding import derive_seed
 from envs.simulator import Simulator
-from envs.spec import EnvConfig, seen
+from envs.spec import EnvConfig, seen, written
 from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -102,10 +102,10 @@ class Source:
 
     jobs: Callable[[int], Iterable[Any]]
     total: int
-    make: Callable[[], Callable[[Any], Episode]]
+    make: Callable[[], Callable[[Any], Episode | Recording]]
 
 
-MakeWork = Callable[[CollectConfig], Callable[[int], Episode]]
+MakeWork = Callable[[CollectConfig], Callable[[int], Episode | Recording]]
 
 
 def collect(config: CollectConfig, planner_work: MakeWork | None = None) -> None:
@@ -153,11 +153,14 @@ def fill(
     successes = 0
     for count, episode in enumerate(progress, start=1):
         store.append(episode)
-        successes += bool(episode.recording.succeeded(env.success_at))
+        recording = episode.recording if isinstance(episode, Episode) else episode
+        successes += bool(recording.succeeded(env.success_at))
         progress.set_postfix(success=f"{successes / count:.0%}")
 
 
-def _from_seeds(config: CollectConfig, make: Callable[[], Callable[[int], Episode]]) -> Source:
+def _from_seeds(
+    config: CollectConfig, make: Callable[[], Callable[[int], Episode | Recording]]
+) -> Source:
     """Act each episode anew, from its own seed."""
     total = DEFAULT_EPISODES if config.episodes is None else config.episodes
 
@@ -173,26 +176,35 @@ def _from_lives(config: CollectConfig) -> Source:
     lives = Lives(config.env, config.behaviour, seed=config.seed, zarr_format=zarr_format)
     lives.live(workers=config.workers, launcher=config.launcher)
     places = lives.places()[: config.episodes]
-    make = partial(make_drawing, config.env, config.images)
+    make = partial(make_finish, config.env, config.images)
     return Source(lambda first: lives.recordings(places[first:]), len(places), make)
 
 
-def make_work(config: CollectConfig) -> Callable[[int], Episode]:
+def make_work(config: CollectConfig) -> Callable[[int], Episode | Recording]:
     """Prepare a process to make episodes out of their seeds."""
     simulator = make_simulator(config.env)
-    scene = make_scene(simulator, config.env)
+    finish = make_finish(config.env, config.images, simulator)
     behaviour = make_behaviour(config.behaviour, config.env, simulator)
-
-    def work(seed: int) -> Episode:
-        recording = act(simulator, behaviour, steps=config.env.episode_steps, seed=seed)
-        return render(recording, scene, config.images)
-
-    return work
+    steps = config.env.episode_steps
+    return lambda seed: finish(act(simulator, behaviour, steps=steps, seed=seed))
 
 
-def make_drawing(env: EnvConfig, images: tuple[str, ...]) -> Callable[[Recording], Episode]:
+def make_finish(
+    env: EnvConfig, images: tuple[str, ...], simulator: Simulator | None = None
+) -> Callable[[Recording], Episode | Recording]:
+    """Prepare a process to draw what was recorded, or to leave it where nobody is to see clouds."""
+    if env.view.sees == "points":
+        return make_drawing(env, images, simulator)
+    if images:
+        raise InputError("With env.view.sees=state nothing is drawn: choose images=[]")
+    return lambda recording: recording
+
+
+def make_drawing(
+    env: EnvConfig, images: tuple[str, ...], simulator: Simulator | None = None
+) -> Callable[[Recording], Episode]:
     """Prepare a process to draw recordings."""
-    scene = make_scene(make_simulator(env), env)
+    scene = make_scene(simulator or make_simulator(env), env)
     return lambda recording: render(recording, scene, images)
 
 
@@ -214,7 +226,7 @@ def describe(making: Making, simulator: Simulator) -> dict[str, Any]:
         for name in making.env.view.cameras
     }
     return {
-        "identity": as_json(asdict(making)),
+        "identity": as_json({**asdict(making), "env": written(making.env)}),
         "task": making.env.name,
         "frame": "world",
         "units": "metres, radians",

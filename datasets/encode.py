@@ -1,9 +1,14 @@
-"""Encode every cloud of a store once, by a planner's eye.
+"""Encode every step of a store once: its cloud, by a planner's eye, or the simulator's state.
 
     python datasets/encode.py data=data/adroit-door.zarr checkpoint=<planner.safetensors>
 
 Writes `data/visual_feature` beside the clouds. Training on it needs no clouds any more:
 `policy/train.py pretrain.features=true checkpoint=<the same>`.
+
+    python datasets/encode.py data=data/adroit-door.zarr what=state
+
+Writes `data/state_feature`, the simulator's own features, by acting the episodes again. A planner
+that sees those and no cloud: `policy/train.py env.view.sees=state`.
 """
 
 import sys

@@ -9,12 +9,14 @@ is the one taken at the current step.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from datasets.state_features import STATE_FEATURE
 from datasets.store import EpisodeStore
 from perception.errors import InputError
 from perception.observation import Encoded, Observation
@@ -105,6 +107,7 @@ def load_windows(
     chunk: int,
     memory_map: Path | None = None,
     features: bool = False,
+    sees: Literal["points", "state"] = "points",
 ) -> Windows:
     """Decode stores into windows.
 
@@ -115,21 +118,28 @@ def load_windows(
         chunk: Executed steps, T_a.
         memory_map: A folder for decoded clouds too large for memory; None keeps them in memory.
         features: Read what `datasets/encode.py` made of the clouds instead of them.
+        sees: With `state`, read the simulator's own features (`datasets/encode.py what=state`) in
+            place of clouds and readings; the clouds of the observations are then empty.
 
     Raises:
         InputError: A store is missing, unfinished, or holds other shapes or not-a-number.
     """
     stores = [EpisodeStore.open(path) for path in paths]
-    seen = "visual_feature" if features else "point_cloud"
-    parts = {name: _decode(stores, name, memory_map) for name in (seen, "state", "action")}
+    actions = _decode(stores, "action", memory_map)
+    observations: Observation[Tensor] | Encoded[Tensor]
+    if sees == "state":
+        state = _decode(stores, STATE_FEATURE, memory_map)
+        observations = Observation(state.new_zeros(len(state), 0, 0), state)
+    else:
+        seen = _decode(stores, "visual_feature" if features else "point_cloud", memory_map)
+        kind = Encoded if features else Observation
+        observations = kind(seen, _decode(stores, "state", memory_map))
     rows, offset = [], 0
     for store in stores:
         ends = store.episode_ends
         rows.append(offset + window_rows(ends, history=history, horizon=horizon, chunk=chunk))
         offset += store.steps
-    kind = Encoded if features else Observation
-    observations = kind(parts[seen], parts["state"])
-    return Windows(observations, parts["action"], torch.from_numpy(np.concatenate(rows)), history)
+    return Windows(observations, actions, torch.from_numpy(np.concatenate(rows)), history)
 
 
 def _decode(

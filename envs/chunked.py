@@ -1,4 +1,7 @@
-"""A task played in chunks of actions: only the frames that a planner reads are rendered."""
+"""A task played in chunks of actions: only the frames that a planner reads are rendered.
+
+With `view.sees=state` none are: a planner then reads the simulator's own features.
+"""
 
 from dataclasses import dataclass
 
@@ -6,8 +9,11 @@ import numpy as np
 from jaxtyping import Float
 
 from envs.make import make_scene, make_simulator
+from envs.scene import Scene
 from envs.spec import EnvConfig
 from perception.observation import Observation
+
+NO_CLOUD = np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class ChunkOutcome:
 
 
 class ChunkedTask:
-    """One task with its scene, seen through a short history.
+    """One task, seen through a short history.
 
     Args:
         config: The task.
@@ -42,7 +48,8 @@ class ChunkedTask:
     def __init__(self, config: EnvConfig, history: int) -> None:
         self._config, self._history = config, history
         self.simulator = make_simulator(config)
-        self._scene = make_scene(self.simulator, config)
+        self._sees_points = config.view.sees == "points"
+        self._scene: Scene | None = None  # Made at the first look: some tasks are never looked at.
         self._frames: list[tuple[np.ndarray, np.ndarray]] = []
         self._step = 0
 
@@ -51,7 +58,7 @@ class ChunkedTask:
         self.simulator.reset(seed)
         self._step = 0
         state, readings = self._now()
-        self._frames = [(self._scene.points(state), readings)] * self._history
+        self._frames = [(self._seen(state), readings)] * self._history
         return self._observation()
 
     def step(self, chunk: Float[np.ndarray, "chunk action"]) -> ChunkOutcome:
@@ -69,12 +76,23 @@ class ChunkedTask:
             if done:
                 break
         # States are cheap and pictures are not: draw after the chunk what will be looked at.
-        seen = [(self._scene.points(state), r) for state, r in moments[-self._history :]]
+        seen = [(self._seen(state), r) for state, r in moments[-self._history :]]
         self._frames = (self._frames + seen)[-self._history :]
         return ChunkOutcome(self._observation(), rewards, len(moments), reached, touched, done)
 
+    def cloud(self, state: Float[np.ndarray, " scene"]) -> Float[np.ndarray, "point channel"]:
+        """Draw the cloud of a moment, whether or not a planner is shown it."""
+        if self._scene is None:
+            self._scene = make_scene(self.simulator, self._config)
+        return self._scene.points(state)
+
+    def _seen(self, state: Float[np.ndarray, " scene"]) -> Float[np.ndarray, "point channel"]:
+        return self.cloud(state) if self._sees_points else NO_CLOUD
+
     def _now(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.simulator.scene_state(), self.simulator.readings()
+        simulator = self.simulator
+        sensed = simulator.readings() if self._sees_points else simulator.features()
+        return simulator.scene_state(), sensed
 
     def _observation(self) -> Observation[np.ndarray]:
         points, readings = zip(*self._frames, strict=True)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from envs.make import make_scene, make_simulator
 from envs.spec import EnvConfig
+from perception.errors import InputError
 
 
 class PointCloudEnv(gym.Env[dict[str, Any], np.ndarray]):
@@ -20,11 +21,16 @@ class PointCloudEnv(gym.Env[dict[str, Any], np.ndarray]):
     Args:
         config: The task.
         render_mode: None or `rgb_array` (a lit picture of the first camera, without OpenGL).
+
+    Raises:
+        InputError: The task is to be seen by its state: observations here are clouds.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 50}  # noqa: RUF012 (Gymnasium's own)
 
     def __init__(self, config: EnvConfig, render_mode: str | None = None) -> None:
+        if config.view.sees == "state":
+            raise InputError("This environment shows clouds: choose env.view.sees=points")
         self._config, self.render_mode = config, render_mode
         self.simulator = make_simulator(config)
         self.scene = make_scene(self.simulator, config)

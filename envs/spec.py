@@ -1,7 +1,7 @@
 """What a task is called, how an episode of it is counted, and how it is seen."""
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class ViewConfig:
         depth: Who draws: `zbuffer` (ours, no OpenGL) or `gl` (mujoco.Renderer).
         geometry: Who lifts depth to points: `open3d`, `numpy`, or `auto`.
         sampling: Who samples: a back-end of `perception.sampling`.
+        sees: What a planner is shown: `points` (the cloud and the robot's readings), or `state`
+            (the simulator's own features; nothing is drawn).
     """
 
     cameras: tuple[str, ...]
@@ -45,6 +47,7 @@ class ViewConfig:
     depth: Literal["zbuffer", "gl"]
     geometry: Literal["auto", "open3d", "numpy"]
     sampling: Literal["auto", "numba", "fpsample", "open3d", "pytorch3d", "torch"]
+    sees: Literal["points", "state"] = "points"  # Older files do not say it.
 
 
 @dataclass(frozen=True)
@@ -90,3 +93,15 @@ def seen(
     view = replace(view, points=view.points if points is None else points)
     view = replace(view, cameras=view.cameras if cameras is None else cameras)
     return replace(env, view=replace(view, colour=view.colour if colour is None else colour))
+
+
+def written(env: EnvConfig) -> dict[str, Any]:
+    """Give a task's values as files keep them.
+
+    `view.sees` is named only where it is not `points`: stores and runs from before there was a
+    choice then still agree with today's.
+    """
+    values = asdict(env)
+    if env.view.sees == "points":
+        del values["view"]["sees"]
+    return values

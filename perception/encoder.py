@@ -152,7 +152,8 @@ class Encoder(nn.Module):
     """DP3's encoder: 64 features of the cloud and 64 of the robot's state, side by side.
 
     Args:
-        channels: Numbers per point, 3 or 6.
+        channels: Numbers per point, 3 or 6; with 0 there are no clouds, and all 128 features are
+            of the state.
         readings: Numbers in the robot's state. With 24 of them there are 64,832 parameters.
     """
 
@@ -160,10 +161,10 @@ class Encoder(nn.Module):
 
     def __init__(self, channels: int, readings: int) -> None:
         super().__init__()
-        self.cloud = PointNet(channels)
-        self.state = nn.Sequential(
-            nn.Linear(readings, 64), nn.ReLU(), nn.Linear(64, STATE_FEATURES)
-        )
+        self._sees = channels > 0
+        self.cloud: nn.Module = PointNet(channels) if self._sees else nn.Identity()
+        width = STATE_FEATURES if self._sees else self.features
+        self.state = nn.Sequential(nn.Linear(readings, width), nn.ReLU(), nn.Linear(width, width))
 
     def forward(
         self, observations: Observation[Tensor] | Encoded[Tensor]
@@ -175,8 +176,12 @@ class Encoder(nn.Module):
             visual = self.visual(observations.points)
         return torch.cat([visual, self.state(observations.state)], dim=-1)
 
-    def visual(self, points: Float[Tensor, "*lead point channel"]) -> Float[Tensor, "*lead 64"]:
-        """Encode normalised clouds alone."""
+    def visual(
+        self, points: Float[Tensor, "*lead point channel"]
+    ) -> Float[Tensor, "*lead feature"]:
+        """Encode normalised clouds alone: 64 features, none where there are no clouds."""
         lead = points.shape[:-2]
+        if not self._sees:
+            return points.new_zeros(*lead, 0)
         encoded: Tensor = self.cloud(points.reshape(-1, *points.shape[-2:]))
         return encoded.reshape(*lead, POINT_FEATURES)

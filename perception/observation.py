@@ -16,10 +16,13 @@ class Observation(Generic[ArrayT]):
 
     Attributes:
         points: World-frame positions in metres; with colour, red, green and blue in [0, 1] follow.
+            No points of no numbers where the simulator's own features are the state.
         state: The robot's own sensors (DP3 calls them `agent_pos`).
     """
 
-    points: Float[ArrayT, "*lead point 3"] | Float[ArrayT, "*lead point 6"]
+    points: (
+        Float[ArrayT, "*lead point 3"] | Float[ArrayT, "*lead point 6"] | Float[ArrayT, "*lead 0 0"]
+    )
     state: Float[ArrayT, "*lead reading"]
 
 

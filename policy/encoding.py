@@ -1,15 +1,17 @@
-"""What a planner's eye makes of every cloud of a store, kept beside the clouds."""
+"""What a planner's eye makes of every cloud of a store, or the simulator's features, kept in it."""
 
 import hashlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
+from datasets.state_features import STATE_FEATURE, state_features
 from datasets.store import EpisodeStore
 from perception.errors import InputError
 from policy.checkpoint import load_planner
@@ -24,30 +26,44 @@ STEPS = 500  # Clouds encoded at a time.
 
 @dataclass(frozen=True)
 class EncodeConfig:
-    """Whose eye looks at which store; every key is explained in configs/encode.yaml."""
+    """What to make of which store; every key is explained in configs/encode.yaml."""
 
     data: Path
-    checkpoint: Path
+    what: Literal["visual", "state"]
+    checkpoint: Path | None
     device: DeviceName
     threads: int
 
 
 def encode(config: EncodeConfig) -> None:
-    """Write `data/visual_feature` (step, 64) float32; one that is there is made anew.
+    """Write `data/visual_feature` (step, 64) or `data/state_feature` (step, feature), float32.
+
+    One that is there is made anew.
 
     Raises:
-        InputError: The store or the planner is missing, or they are of other kinds of clouds.
+        InputError: The store or the planner is missing, they are of other kinds of clouds, or the
+            store's episodes cannot be acted again.
     """
-    device = prepare(config.device, config.threads)
     store = EpisodeStore.open(config.data)
-    planner, _ = load_planner(config.checkpoint)
+    if config.what == "state":
+        store.add_array(STATE_FEATURE, state_features(store), {})
+        logger.info("written to %s", config.data / "data" / STATE_FEATURE)
+        return
+    if config.checkpoint is None:
+        raise InputError("what=visual needs checkpoint=<a planner's file>")
+    _encode_clouds(store, config, config.checkpoint)
+
+
+def _encode_clouds(store: EpisodeStore, config: EncodeConfig, checkpoint: Path) -> None:
+    device = prepare(config.device, config.threads)
+    planner, _ = load_planner(checkpoint)
     channels = store.read("point_cloud", slice(0, 1)).shape[-1]
     if channels != planner.sizes.channels:
         raise InputError(
-            f"{config.checkpoint} sees points of {planner.sizes.channels} numbers;"
+            f"{checkpoint} sees points of {planner.sizes.channels} numbers;"
             f" {config.data} has {channels}"
         )
-    about = {"eye_sha256": eye_sha256(planner), "checkpoint": str(config.checkpoint)}
+    about = {"eye_sha256": eye_sha256(planner), "checkpoint": str(checkpoint)}
     store.add_array(NAME, _encoded(store, planner.to(device)), about)
     logger.info("written to %s", config.data / "data" / NAME)
 

@@ -51,7 +51,7 @@ class Normalizer(nn.Module):
         actions: Float[Tensor, "step action"],
     ) -> None:
         """Learn the ranges of a dataset; of clouds only where there are any."""
-        if isinstance(observations, Observation):
+        if isinstance(observations, Observation) and observations.points.numel():
             self.points.fit(observations.points)
         self.state.fit(observations.state)
         self.actions.fit(actions)

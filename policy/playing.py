@@ -34,7 +34,7 @@ class Played:
 
     Attributes:
         points: World-frame clouds.
-        states: The robot's readings.
+        states: The robot's readings, or the simulator's features where the planner sees those.
         scene_states: What a picture of each frame depends on.
         hands: Where the hand is, world frame, metres.
         rewards: Of each action.
@@ -192,5 +192,7 @@ def _frame(
     observation: Observation[np.ndarray], task: ChunkedTask
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     simulator = task.simulator
-    seen = (observation.points[-1], observation.state[-1])
-    return *seen, simulator.scene_state(), simulator.hand()
+    scene_state, points = simulator.scene_state(), observation.points[-1]
+    if not points.size:  # The planner is shown no cloud; whoever looks at the episode is.
+        points = task.cloud(scene_state)
+    return points, observation.state[-1], scene_state, simulator.hand()

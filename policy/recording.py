@@ -77,6 +77,8 @@ def make_planner_work(config: CollectConfig) -> Callable[[int], Episode]:
     """
     if config.behaviour.checkpoint is None:
         raise InputError("behaviour=planner needs behaviour.checkpoint=<a planner's file>")
+    if config.env.view.sees == "state":
+        raise InputError("behaviour=planner records one that sees clouds: env.view.sees=points")
     torch.set_num_threads(1)
     planner, about = load_planner(config.behaviour.checkpoint)
     check_planner(about, config.env, str(config.behaviour.checkpoint))

@@ -58,9 +58,11 @@ def episode_part(title: str, env: EnvConfig, shown: Shown) -> Html:
         if film.paths
         else "Plans of this task are joint targets, not places, so no planned path is drawn."
     )
+    sees = env.view.sees == "points"
     caption = (
-        f"What the planner sees, at {film.frames_per_second:g} frames a second on a grid of 10 cm,"
-        f" and the camera it sees it with. {path}"
+        f"{'What the planner sees' if sees else 'The scene as a cloud'}, at"
+        f" {film.frames_per_second:g} frames a second on a grid of 10 cm, and the camera that"
+        f" {'it sees it with' if sees else 'drew it: the planner sees numbers only'}. {path}"
     )
     player = pages.embedded(as_html(film), caption, height_px=620)
     beside = pages.together(
@@ -74,6 +76,8 @@ def provenance_part(planner: Planner, about: dict[str, Any], env: EnvConfig) -> 
     """Say what played."""
     plan = planner.config
     seen = f"{plan.history} frames of {env.view.points} points from {', '.join(env.view.cameras)}"
+    if env.view.sees == "state":
+        seen = f"{plan.history} frames of the simulator's {planner.sizes.readings} features"
     told = {
         **{name.replace("_", " "): value for name, value in about.items()},
         "sees": seen,

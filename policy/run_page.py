@@ -68,12 +68,15 @@ def _result_part(judged: Mapping[str, Evaluation], known: Outcomes | None) -> Ht
 def _data_part(store: EpisodeStore, known: Outcomes) -> Html:
     """Show what was recorded, and what it looks like to the planner."""
     told = f"{store.episodes} episodes, {store.steps:,} steps, from failure to mastery."
-    return pages.together(
+    parts = [
         pages.heading("The data"),
         pages.paragraph(told),
         pages.figure(store_plots.profile_plot(known)),
-        pages.figure(contact_sheet(store, known), "Clouds, from the best episode to the worst."),
-    )
+    ]
+    if "point_cloud" in store.names:
+        caption = "Clouds, from the best episode to the worst."
+        parts.append(pages.figure(contact_sheet(store, known), caption))
+    return pages.together(*parts)
 
 
 def _learning_part(run: Run) -> Html:
@@ -103,9 +106,8 @@ def _episode_part(run: Run, env: EnvConfig, stage: str) -> Html:
         one = studio.record(seed, Path(folder) / "episode.mp4", FRAMES_PER_SECOND)
         video = one.video.read_bytes()
     shown = pages.video(video, "The same episode, drawn without OpenGL.")
-    player = pages.embedded(
-        as_html(one.film), "What the planner sees. Drag to turn.", height_px=560
-    )
+    told = "What the planner sees" if env.view.sees == "points" else "The scene as a cloud"
+    player = pages.embedded(as_html(one.film), f"{told}. Drag to turn.", height_px=560)
     plot = pages.figure(plots.episode_plot(one.played.rewards, one.played.successes))
     return pages.together(
         pages.heading(f"The {STAGES[stage]} planner's best evaluated episode"),

@@ -11,7 +11,7 @@ import torch
 
 from datasets.store import EpisodeStore
 from datasets.windows import Windows, load_windows
-from envs.spec import EnvConfig
+from envs.spec import EnvConfig, written
 from perception.errors import InputError
 from perception.observation import Observation
 from policy import pretrain as pretraining
@@ -72,6 +72,8 @@ def train(config: TrainConfig) -> None:
     """
     if config.pretrain.features and config.checkpoint is None:
         raise InputError("pretrain.features=true needs checkpoint=, as encode.py was given it")
+    if config.pretrain.features and config.env.view.sees == "state":
+        raise InputError("pretrain.features=true is of clouds: choose env.view.sees=points")
     device = prepare(config.device, config.threads)
     with team_of(device) as team:
         with team.first_the_leader():
@@ -107,6 +109,7 @@ def _what_matters(config: TrainConfig) -> dict[str, Any]:
         "out",
     ):
         del kept[name]
+    kept["env"] = written(config.env)
     return {**kept, "about": {"task": config.env.name, "seed": config.seed}}
 
 
@@ -128,6 +131,7 @@ def _pretrain(config: TrainConfig, run: Run, device: torch.device, team: Team) -
         horizon=plan.horizon,
         chunk=plan.chunk,
         features=config.pretrain.features,
+        sees=config.env.view.sees,
     ).to(device)
     torch.manual_seed(config.seed)
     planner = make_planner(config, windows).to(device)

@@ -91,7 +91,7 @@ def test_encoding_again_replaces_and_leaves_the_rest(tmp_path: Path) -> None:
     clouds = EpisodeStore.open(data).read("point_cloud")
     (data / "adding").mkdir()  # As a killed writer leaves it.
     for _ in range(2):
-        encode(EncodeConfig(data, checkpoint, "cpu", 1))
+        encode(EncodeConfig(data, "visual", checkpoint, "cpu", 1))
     store = EpisodeStore.open(data)
     assert store.read("visual_feature").shape == (24, 64)
     np.testing.assert_array_equal(store.read("point_cloud"), clouds)
