@@ -170,7 +170,39 @@ class Level(nn.Module):
         self.resize = resize
 
 
-class Unet(nn.Module):
+class Denoiser(nn.Module):
+    """Predicts what is to be removed from (or left of) a noisy chunk, given a context.
+
+    Called as `denoiser(noisy, k, context)`; the same in two parts is
+    `denoise(noisy, films(k, context))`, of which the first does not depend on the chunk.
+    """
+
+    def forward(
+        self,
+        noisy: Float[Tensor, "batch horizon action"],
+        k: Int[Tensor, " batch"],
+        context: Float[Tensor, "batch context"],
+    ) -> Float[Tensor, "batch horizon action"]:
+        """Predict for chunks at denoising steps k."""
+        return self.denoise(noisy, self.films(k, context))
+
+    def films(self, k: Int[Tensor, " batch"], context: Float[Tensor, "batch context"]) -> Films:
+        """Compute everything that does not depend on the chunk."""
+        raise NotImplementedError
+
+    def denoise(
+        self, noisy: Float[Tensor, "batch horizon action"], films: Films
+    ) -> Float[Tensor, "batch horizon action"]:
+        """Predict for chunks under films made before."""
+        raise NotImplementedError
+
+    @contextmanager
+    def fixed_weights(self) -> Iterator[None]:
+        """Promise that no weight changes meanwhile; nothing is made of it here."""
+        yield
+
+
+class Unet(Denoiser):
     """Predicts what is to be removed from (or left of) a noisy chunk, given a context.
 
     Args:
@@ -206,15 +238,6 @@ class Unet(nn.Module):
         self.final = nn.Sequential(
             ConvBlock(widths[1], widths[1], config), ShortConv1d(widths[1], action_size, 1)
         )
-
-    def forward(
-        self,
-        noisy: Float[Tensor, "batch horizon action"],
-        k: Int[Tensor, " batch"],
-        context: Float[Tensor, "batch context"],
-    ) -> Float[Tensor, "batch horizon action"]:
-        """Predict for chunks at denoising steps k."""
-        return self.denoise(noisy, self.films(k, context))
 
     @contextmanager
     def fixed_weights(self) -> Iterator[None]:

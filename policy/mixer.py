@@ -6,8 +6,6 @@ whose tokens are the steps of the chunk, with films as in Peebles and Xie's DiT 
 2023) from the denoising step and the context.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -16,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from policy.denoiser import Films, sinusoids
+from policy.denoiser import Denoiser, Films, sinusoids
 
 SCALE, SHIFT, GATE = 1.0, 0.0, 0.0  # How films begin: each block as the identity.
 
@@ -62,7 +60,7 @@ class MixerBlock(nn.Module):
         return torch.addcmul(x, gate, self.channels(_modulate(x, scale, shift)))
 
 
-class Mixer(nn.Module):
+class Mixer(Denoiser):
     """Predicts what is to be removed from (or left of) a noisy chunk, given a context.
 
     Args:
@@ -84,20 +82,6 @@ class Mixer(nn.Module):
         self.blocks = nn.ModuleList(MixerBlock(horizon, config) for _ in range(config.blocks))
         self.film = _film(size, config.width, (SCALE, SHIFT))
         self.leave = nn.Linear(config.width, action_size)
-
-    def forward(
-        self,
-        noisy: Float[Tensor, "batch horizon action"],
-        k: Int[Tensor, " batch"],
-        context: Float[Tensor, "batch context"],
-    ) -> Float[Tensor, "batch horizon action"]:
-        """Predict for chunks at denoising steps k."""
-        return self.denoise(noisy, self.films(k, context))
-
-    @contextmanager
-    def fixed_weights(self) -> Iterator[None]:
-        """Do nothing: no product of weights is made that could be kept (see `Unet`)."""
-        yield
 
     def films(self, k: Int[Tensor, " batch"], context: Float[Tensor, "batch context"]) -> Films:
         """Compute everything that does not depend on the chunk: a film per block, and the last."""

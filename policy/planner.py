@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from datasets.windows import Batch
 from perception.encoder import Encoder
 from perception.observation import Encoded, Observation
-from policy.denoiser import Films
-from policy.denoising import Denoiser, DenoiserConfig, make_denoiser
+from policy.denoiser import Denoiser, Films
+from policy.denoising import DenoiserConfig, make_denoiser
 from policy.normalizer import Normalizer
 from policy.schedule import Schedule, Step
 

@@ -22,8 +22,7 @@ from envs.seeding import derive_seed
 from envs.simulator import Simulator
 from perception.errors import InputError
 from perception.observation import Observation
-from policy.checkpoint import load_planner
-from policy.judging import check_planner
+from policy.judging import load_planner_of
 from policy.planner import Planner
 
 
@@ -80,8 +79,7 @@ def make_planner_work(config: CollectConfig) -> Callable[[int], Episode]:
     if config.env.view.sees == "state":
         raise InputError("behaviour=planner records one that sees clouds: env.view.sees=points")
     torch.set_num_threads(1)
-    planner, about = load_planner(config.behaviour.checkpoint)
-    check_planner(about, config.env, str(config.behaviour.checkpoint))
+    planner, _ = load_planner_of(config.behaviour.checkpoint, config.env)
     simulator = make_simulator(config.env)
     scene = make_scene(simulator, config.env)
 
