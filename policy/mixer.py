@@ -102,7 +102,7 @@ class Mixer(Denoiser):
 
 
 def _mlp(size: int, hidden: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(size, hidden), nn.GELU(), nn.Linear(hidden, size))
+    return nn.Sequential(nn.Linear(size, hidden), nn.SiLU(), nn.Linear(hidden, size))
 
 
 def _film(condition: int, width: int, start: tuple[float, ...]) -> nn.Linear:

@@ -187,8 +187,7 @@ class Planner(nn.Module):
             f.unflatten(0, (steps, -1)) for f in self.denoiser.films(k, context.repeat(steps, 1))
         ]
         for position in range(steps):
-            index = torch.full((len(context),), position, device=context.device)
-            step = self._step(samples[-1], index, [f[position] for f in films], floor)
+            step = self._step(samples[-1], position, [f[position] for f in films], floor)
             samples.append(step.mean + step.deviation * noises[:, position + 1])
             means.append(step.mean)
         return Chain(torch.stack(means, dim=1), torch.stack(samples, dim=1))
@@ -235,7 +234,7 @@ class Planner(nn.Module):
     def _step(
         self,
         noisy: Float[Tensor, "batch horizon action"],
-        index: Int[Tensor, " batch"],
+        index: Int[Tensor, " batch"] | int,
         films: Films,
         floor: float,
     ) -> Step:

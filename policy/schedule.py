@@ -24,7 +24,7 @@ class Step:
     """One reverse step a^k -> a^j: a Gaussian of this mean and deviation."""
 
     mean: Float[Tensor, "batch horizon action"]
-    deviation: Float[Tensor, "batch 1 1"]
+    deviation: Float[Tensor, "#batch 1 1"]  # One, or one for each chunk.
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,12 @@ class Schedule:
         self,
         predicted: Float[Tensor, "batch horizon action"],
         noisy: Float[Tensor, "batch horizon action"],
-        index: Int[Tensor, " batch"],
+        index: Int[Tensor, " batch"] | int,
         *,
         prediction: Prediction,
         floor: float,
     ) -> Step:
-        """Take one sampling step; `index` counts along the grid.
+        """Take one sampling step; `index` counts along the grid: for each chunk, or for all.
 
         The predicted clean chunk is clipped to [-1, 1] and the noise made consistent with it. A
         deviation raised to `floor` does not shift the mean (DPPO does the same).

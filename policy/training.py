@@ -27,7 +27,7 @@ from policy.evaluation import (
     write_evaluation,
 )
 from policy.finetune import finetune
-from policy.judging import check_task, make_envs
+from policy.judging import check_task, load_planner_of, make_envs
 from policy.parallel import Team, team_of
 from policy.planner import Planner, PlannerConfig, Sizes
 from policy.pretrain import PretrainConfig, pretrain
@@ -86,9 +86,9 @@ def train(config: TrainConfig) -> None:
 
 def _judge_and_finetune(config: TrainConfig, run: Run, device: torch.device) -> None:
     if config.stage in ("pretrain", "all"):
-        _evaluate(config, run, pretraining.STAGE, "pretrained")
+        _evaluate(config, run, device, pretraining.STAGE, "pretrained")
     if config.stage == "start":
-        _start_from(config, run)
+        _start_from(config, run, device)
     if config.stage in ("finetune", "all"):
         _finetune(config, run, device)
     logger.info("look at %s", write_run_page(run, config.env, config.data[0]))
@@ -160,21 +160,21 @@ def make_planner(config: TrainConfig, windows: Windows) -> Planner:
     return planner
 
 
-def _start_from(config: TrainConfig, run: Run) -> None:
+def _start_from(config: TrainConfig, run: Run, device: torch.device) -> None:
     """Take a planner that was pre-trained elsewhere and evaluate it on this task, as it is."""
     if config.checkpoint is None:
         raise InputError("stage=start needs checkpoint=<a pre-trained planner>")
-    planner, about = load_planner(config.checkpoint)
+    planner, about = load_planner_of(config.checkpoint, config.env)
     told = {**about, "task": config.env.name, "seed": config.seed}
     save_planner(planner, run.checkpoint(pretraining.STAGE), told)
-    _evaluate(config, run, pretraining.STAGE, config.variant)
+    _evaluate(config, run, device, pretraining.STAGE, config.variant)
 
 
 def _finetune(config: TrainConfig, run: Run, device: torch.device) -> None:
     path = run.checkpoint(finetuning.STAGE)
     if not path.exists():
         given = None if config.pretrain.features else config.checkpoint  # Else it is but an eye.
-        planner, _ = load_planner(given or run.checkpoint(pretraining.STAGE))
+        planner, _ = load_planner_of(given or run.checkpoint(pretraining.STAGE), config.env)
         envs = make_envs(config.env, planner, envs=config.envs, workers=config.workers)
         finetune(
             planner.to(device),
@@ -185,11 +185,14 @@ def _finetune(config: TrainConfig, run: Run, device: torch.device) -> None:
             success_at=config.env.success_at,
         )
         envs.close()
-    _evaluate(config, run, finetuning.STAGE, config.variant)
+    _evaluate(config, run, device, finetuning.STAGE, config.variant)
 
 
-def _evaluate(config: TrainConfig, run: Run, stage: str, variant: str) -> None:
+def _evaluate(
+    config: TrainConfig, run: Run, device: torch.device, stage: str, variant: str
+) -> None:
     planner, about = load_planner(run.checkpoint(stage))
+    planner.to(device)
     seeds = tuple(evaluation_seeds(config.seed, config.episodes))
     evaluation = read_evaluation(run.path, stage)
     if evaluation is None or evaluation.seeds != seeds:

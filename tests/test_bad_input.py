@@ -101,10 +101,15 @@ def test_a_file_that_is_no_checkpoint(tmp_path: Path) -> None:
     assert "is not a planner" in line
 
 
-def test_a_checkpoint_of_another_task(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "command", [["evaluate.py"], ["train.py", "stage=start"], ["train.py", "stage=finetune"]]
+)
+def test_a_checkpoint_of_another_task(command: list[str], tmp_path: Path) -> None:
     path = tmp_path / "planner.safetensors"
     save_planner(small_planner(), path, {"task": "adroit-door", "stage": "pretrain", "seed": 0})
-    line = refuse("policy/evaluate.py", f"checkpoint={path}", "env=adroit-pen")
+    script, *more = command
+    given = (f"checkpoint={path}", f"out={tmp_path / 'run'}", "env=adroit-pen")
+    line = refuse(f"policy/{script}", *more, *given)
     assert "choose env=adroit-door" in line
 
 

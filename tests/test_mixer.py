@@ -34,8 +34,8 @@ def planner(horizon: int = 4) -> Planner:
 @pytest.mark.parametrize(
     ("denoiser", "task", "actions", "parameters"),
     [
-        ("mixer", ADROIT, 28, 720_292),
-        ("mixer", META_WORLD, 4, 712_092),
+        ("mixer", ADROIT, 28, 720_004),
+        ("mixer", META_WORLD, 4, 711_292),
         ("unet-small", ADROIT, 28, 666_652),
         ("unet-simple", ADROIT, 28, 7_396_764),
         ("unet-dp3", ADROIT, 28, 255_160_476),
