@@ -201,8 +201,8 @@ def _inference(data: Path) -> list[Entry]:
             difference = (plan() - plan_plainly()).abs().max().item()
             if difference > 1e-4:
                 raise AssertionError(f"The outputs differ by {difference}")
-            times = seconds({"ours": plan, "plain": plan_plainly}, rounds=15)
-        in_two = seconds({"mixer": plan_in_two, "plain": plan_plainly}, rounds=15)
+            times = seconds({"ours": plan, "plain": plan_plainly}, rounds=15, calls=5)
+        in_two = seconds({"mixer": plan_in_two, "plain": plan_plainly}, rounds=15, calls=5)
         found.append(
             entry(
                 f"encode and denoise in ten steps, batch {size}",

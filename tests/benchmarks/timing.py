@@ -89,19 +89,23 @@ def seconds(
     rounds: int,
     warm_up: int = 1,
     *,
+    calls: int = 1,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """Time functions in turns after some calls to warm up; give the median of each.
 
-    The clock `time.process_time` counts all threads: what is done on two cores counts twice.
+    A turn is so many calls: one alone of some milliseconds would start from the caches that the
+    other side has filled. The clock `time.process_time` counts all threads: what is done on two
+    cores counts twice.
     """
     taken: dict[str, list[float]] = {name: [] for name in sides}
     for round_ in range(rounds + warm_up):
         for name, side in sides.items():
             start = clock()
-            side()
+            for _ in range(calls):
+                side()
             if round_ >= warm_up:
-                taken[name].append(clock() - start)
+                taken[name].append((clock() - start) / calls)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
