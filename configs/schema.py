@@ -196,7 +196,7 @@ def _explain(config_name: str, arguments: list[str]) -> str:
     for key, _, _ in pairs:
         here = node
         for part in key.split("."):
-            if not isinstance(here, DictConfig) or part not in here:
+            if not isinstance(here, DictConfig) or part not in list(here):  # `in` overlooks ???
                 there = (
                     ", ".join(map(str, here)) if isinstance(here, DictConfig) else "no keys below"
                 )

@@ -28,6 +28,11 @@ def refused_training(data: Path, tmp_path: Path, *more: str) -> str:
     return line
 
 
+def test_an_unknown_key_is_named_behind_one_that_has_no_default() -> None:
+    said = refuse("datasets/summary.py", "data=data/none.zarr", "quality=good")
+    assert "Unknown key quality; there are data, out" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
