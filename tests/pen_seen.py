@@ -11,12 +11,10 @@ import mujoco
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from configs.schema import compose
-from datasets.store import EpisodeStore
 from envs.adroit import AdroitSimulator
-from envs.state import SCENE
 from policy.checkpoint import load_planner
 from policy.evaluation import evaluation_seeds
 from policy.judging import make_envs
@@ -24,11 +22,12 @@ from policy.planner import Planner
 from policy.results import ROOT
 from policy.rollout import roll_out
 from policy.training import TrainConfig
+from tests.seen import Frames, guess
 
 CHECKPOINT = Path("outputs/planners/adroit-pen/checkpoints/pretrain.safetensors")
 STORE = Path("data/adroit-pen-256.zarr")
 FLOORS = (0.0, 0.03, 0.05, 0.1)
-EPISODES, SIDE_BY_SIDE, FRAMES, STEPS = 50, 10, 24_000, 3000
+EPISODES, SIDE_BY_SIDE, FRAMES = 50, 10, 24_000
 
 
 def main() -> None:
@@ -64,50 +63,27 @@ def angles(planner: Planner, simulator: AdroitSimulator) -> dict[str, dict[str, 
     """Guess the wanted direction and the pen's on held-out episodes (every fifth), from each of:
     nothing (the mean), the robot's readings, and the planner's features of the cloud.
     """
-    torch.manual_seed(0)
-    store = EpisodeStore.open(ROOT / STORE)
-    rows = np.sort(np.random.default_rng(0).choice(store.steps, FRAMES, replace=False))
-    held_out = torch.from_numpy(np.searchsorted(store.episode_ends, rows, side="right") % 5 == 0)
-    clouds = torch.from_numpy(store.read("point_cloud")[rows])
-    readings = torch.from_numpy(store.read("state")[rows])
-    wanted = directions(simulator, store.read("sim_state")[rows])
-    with torch.no_grad():
-        features = torch.cat([planner.visual(part) for part in clouds.split(500)])
-    sources = {"mean of all": torch.zeros(FRAMES, 1), "readings": readings, "features": features}
-    return {name: guess(source, wanted, held_out) for name, source in sources.items()}
+    frames = Frames(ROOT / STORE, FRAMES, simulator, directions)
+    features = frames.features(planner)
+    sources = {
+        "mean of all": torch.zeros(FRAMES, 1),
+        "readings": frames.readings,
+        "features": features,
+    }
+    return {name: median_angles(frames, source) for name, source in sources.items()}
 
 
-def directions(
-    simulator: AdroitSimulator, states: Float[np.ndarray, "frame number"]
-) -> Float[Tensor, "frame 6"]:
+def directions(model: mujoco.MjModel, data: mujoco.MjData) -> Float[np.ndarray, " 6"]:
     """Give along what the wanted pen and the real one point."""
-    model, data = simulator.model, simulator.data
-    bodies = [model.body(name).id for name in ("target", "Object")]
-    found = []
-    for state in states:
-        simulator.layout.write(model, data, SCENE, state=state)
-        mujoco.mj_kinematics(model, data)
-        found.append(np.concatenate([data.xmat[body].reshape(3, 3)[:, 2] for body in bodies]))
-    return torch.tensor(np.array(found), dtype=torch.float32)
+    bodies = (model.body(name).id for name in ("target", "Object"))
+    return np.concatenate([data.xmat[body].reshape(3, 3)[:, 2] for body in bodies])
 
 
-def guess(
-    seen: Float[Tensor, "frame number"],
-    wanted: Float[Tensor, "frame 6"],
-    held_out: Tensor,
-) -> dict[str, float]:
-    """Teach a network of two layers; give the median angle between its guesses and the truth."""
-    network = nn.Sequential(nn.Linear(seen.shape[1], 256), nn.ReLU(), nn.Linear(256, 6))
-    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
-    known = (~held_out).nonzero()[:, 0]
-    for _ in range(STEPS):
-        batch = known[torch.randint(len(known), (256,))]
-        optimizer.zero_grad()
-        (network(seen[batch]) - wanted[batch]).square().mean().backward()
-        optimizer.step()
-    with torch.no_grad():
-        made = network(seen[held_out]).unflatten(1, (2, 3))
-    cosines = torch.cosine_similarity(made, wanted[held_out].unflatten(1, (2, 3)), dim=-1)
+def median_angles(frames: Frames, seen: Float[Tensor, "frame number"]) -> dict[str, float]:
+    """Give the median angle between guesses and the truth."""
+    guesses = guess(seen, frames.truth, frames.held_out)
+    pairs = (part.unflatten(1, (2, 3)) for part in (guesses, frames.truth[frames.held_out]))
+    cosines = torch.cosine_similarity(*pairs, dim=-1)
     medians = torch.rad2deg(cosines.clamp(-1, 1).acos()).median(dim=0).values
     return {name: round(m.item(), 1) for name, m in zip(("wanted", "pen"), medians, strict=True)}
 

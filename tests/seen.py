@@ -1,0 +1,104 @@
+"""What a planner's frozen eye tells: directions and places guessed from its features."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from datasets.store import EpisodeStore
+from envs.adroit import AdroitSimulator
+from envs.state import SCENE
+from perception.encoder import POINT_FEATURES, PointNet
+from policy.planner import Planner
+
+STEPS, BATCH = 3000, 128
+
+
+class Frames:
+    """Recorded frames, drawn by chance, with what is to be guessed of each.
+
+    Args:
+        store: A store of Adroit's.
+        count: How many frames.
+        simulator: Of its task.
+        truth: What to guess, read off the simulator once a recorded state is put.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        count: int,
+        simulator: AdroitSimulator,
+        truth: Callable[[mujoco.MjModel, mujoco.MjData], np.ndarray],
+    ) -> None:
+        opened = EpisodeStore.open(store)
+        rows = np.sort(np.random.default_rng(0).choice(opened.steps, count, replace=False))
+        episodes = np.searchsorted(opened.episode_ends, rows, side="right")
+        self.held_out = torch.from_numpy(episodes % 5 == 0)
+        self.clouds = torch.from_numpy(opened.read("point_cloud")[rows])
+        self.readings = torch.from_numpy(opened.read("state")[rows])
+        model, data, found = simulator.model, simulator.data, []
+        for state in opened.read("sim_state")[rows]:
+            simulator.layout.write(model, data, SCENE, state=state)
+            mujoco.mj_kinematics(model, data)
+            found.append(truth(model, data))
+        self.truth = torch.tensor(np.array(found), dtype=torch.float32)
+
+    @torch.no_grad()
+    def features(self, planner: Planner) -> Float[Tensor, "frame feature"]:
+        """Give what the planner's encoder makes of each cloud alone."""
+        return torch.cat([planner.visual(part) for part in self.clouds.split(500)])
+
+
+def guess(
+    seen: Float[Tensor, "frame ..."],
+    wanted: Float[Tensor, "frame truth"],
+    held_out: Bool[Tensor, " frame"],
+    eye: PointNet | None = None,
+) -> Float[Tensor, "held truth"]:
+    """Teach a small network on the other frames; give its guesses for those held out.
+
+    Args:
+        seen: Numbers of each frame, or its normalised cloud if there is an eye.
+        wanted: What to guess.
+        held_out: Which frames are not learned from.
+        eye: Learns along, before the network.
+    """
+    torch.manual_seed(0)
+    if eye is None:
+        seen = _standard(seen, held_out)[0]
+    aims, scale, middle = _standard(wanted, held_out)
+    width = seen.shape[1] if eye is None else POINT_FEATURES
+    network = nn.Sequential(*_layers(width, 256), *_layers(256, 256), nn.Linear(256, aims.shape[1]))
+    if eye is not None:
+        network = nn.Sequential(eye, network)
+    _teach(network, seen[~held_out], aims[~held_out])
+    with torch.no_grad():
+        guesses = torch.cat([network(part) for part in seen[held_out].split(500)])
+    return guesses * scale + middle
+
+
+def _teach(network: nn.Module, seen: Tensor, aims: Tensor) -> None:
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    for _ in range(STEPS):
+        batch = torch.randint(len(seen), (BATCH,))
+        optimizer.zero_grad()
+        (network(seen[batch]) - aims[batch]).square().mean().backward()
+        optimizer.step()
+        rates.step()
+
+
+def _layers(before: int, after: int) -> tuple[nn.Module, nn.Module]:
+    return nn.Linear(before, after), nn.ReLU()
+
+
+def _standard(values: Tensor, held_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Give values with mean 0 and deviation 1 over the frames learned from, and both of these."""
+    known = values[~held_out]
+    scale, middle = known.std(0) + 1e-4, known.mean(0)
+    return (values - middle) / scale, scale, middle
