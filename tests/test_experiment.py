@@ -22,6 +22,7 @@ from policy.experimenting import (
 )
 from policy.training import TrainConfig
 from tests.commands import refuse, succeed
+from tests.conftest import TRIAL
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -80,7 +81,7 @@ def test_commands_are_listed_and_nothing_is_run() -> None:
 def test_an_experiment_runs_and_then_skips_what_is_finished(
     tiny_store: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    name = "trial-of-tests"
+    name = TRIAL
     small = (
         "env.episode_steps=12", "env.view.points=64", "denoiser=unet-small", "pretrain.steps=2",
         "pretrain.batch=8", "pretrain.log_every=1", "finetune.episodes=4",
