@@ -18,13 +18,11 @@ from torch import Tensor
 from configs.schema import compose
 from envs.adroit import AdroitSimulator
 from perception.encoder import PointNet
-from policy.checkpoint import load_planner
 from policy.evaluation import evaluation_seeds
-from policy.planner import Planner
 from policy.results import ROOT
 from policy.training import TrainConfig
 from tests.drawn_anew import play_anew
-from tests.seen import Frames, guess
+from tests.seen import Frames, guess, planner_of
 
 RUNS = (
     "door-repetition/adroit-door/four_steps/seed0",
@@ -36,47 +34,37 @@ EPISODES, DRAWS, FRAMES = 60, 4, 24_000
 
 
 def main() -> None:
-    """Look at what there is."""
+    """Play, guess, and write what came of it."""
     torch.set_num_threads(1)
     config = compose(TrainConfig, "train", ["env=adroit-door", "env.view.points=256"])
     seeds = evaluation_seeds(0, EPISODES)
     frames = Frames(ROOT / STORE, FRAMES, AdroitSimulator(config.env), places)
+    planners = {name: planner_of(f"planners/{name}", "pretrain") for name in PLANNERS}
+    clouds = planners["adroit-door"].normalizer.points(frames.clouds)
     told = {
         "command": "python -m tests.door_seen",
         "episodes": EPISODES,
         "draws": DRAWS,
         "doors_by_times_opened": {
-            run: play_anew(
-                ROOT / "outputs" / run / "checkpoints/finetune.safetensors", config, seeds, DRAWS
-            ).by_times_won
+            run: play_anew(planner_of(run, "finetune"), config, seeds, DRAWS).by_times_won
             for run in RUNS
         },
         "frames": FRAMES,
         "median_error_mm": {
             "mean of all": errors(frames, torch.zeros(FRAMES, 1)),
             "readings": errors(frames, frames.readings),
-            **{name: errors(frames, frames.features(planner_of(name))) for name in PLANNERS},
-            "an eye taught to": errors(frames, taught_on(frames), PointNet(3)),
+            **{name: errors(frames, frames.features(eye)) for name, eye in planners.items()},
+            "an eye taught to": errors(frames, clouds, PointNet(3)),
         },
     }
     path = ROOT / "results" / "encoders" / "looked.json"
     path.write_text(json.dumps(told, indent=2) + "\n")
 
 
-def planner_of(name: str) -> Planner:
-    """Read a pre-trained planner."""
-    return load_planner(ROOT / f"outputs/planners/{name}/checkpoints/pretrain.safetensors")[0]
-
-
 def places(model: mujoco.MjModel, data: mujoco.MjData) -> Float[np.ndarray, " 9"]:
     """Give where the handle is, where the palm is, and the way between, in decimetres."""
     handle, palm = (data.site(name).xpos.copy() for name in ("S_handle", "S_grasp"))
     return np.concatenate([handle, palm, handle - palm]) * 10
-
-
-def taught_on(frames: Frames) -> Float[Tensor, "frame point channel"]:
-    """Normalise the clouds as the planners do."""
-    return planner_of(PLANNERS[0]).normalizer.points(frames.clouds)
 
 
 def errors(

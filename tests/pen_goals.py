@@ -19,11 +19,11 @@ from jaxtyping import Bool, Float
 from configs.schema import compose
 from datasets.store import EpisodeStore
 from envs.adroit import AdroitSimulator
-from envs.state import SCENE
 from policy.evaluation import evaluation_seeds
 from policy.results import ROOT
 from policy.training import TrainConfig
 from tests.drawn_anew import Outcomes, play_anew
+from tests.seen import planner_of, pointing, read_off
 
 STORE = Path("data/adroit-pen-256.zarr")
 RUNS = tuple(f"pen-repetition/adroit-pen/two_steps/seed{seed}" for seed in (0, 1))
@@ -41,12 +41,7 @@ def main() -> None:
     seeds = evaluation_seeds(0, EPISODES)
     recorded, at_end, ever = of_data(simulator)
     wanted = np.stack([wanted_at_reset(simulator, seed) for seed in seeds])
-    played = {
-        run: play_anew(
-            ROOT / "outputs" / run / "checkpoints/finetune.safetensors", config, seeds, DRAWS
-        )
-        for run in RUNS
-    }
+    played = {run: play_anew(planner_of(run, "finetune"), config, seeds, DRAWS) for run in RUNS}
     told = {
         "command": "python -m tests.pen_goals",
         "edges_of_x": EDGES,
@@ -76,25 +71,20 @@ def of_data(
     ends = np.asarray(store.episode_ends)
     starts = np.concatenate([[0], ends[:-1]])
     states, success = store.read("sim_state")[starts], store.read("success")
-    wanted = []
-    for state in states:
-        simulator.layout.write(simulator.model, simulator.data, SCENE, state=state)
-        wanted.append(direction(simulator))
-    return np.stack(wanted), success[ends - 1], np.logical_or.reduceat(success, starts)
+    wanted = read_off(simulator, states, direction)
+    return wanted, success[ends - 1], np.logical_or.reduceat(success, starts)
 
 
 def wanted_at_reset(simulator: AdroitSimulator, seed: int) -> Float[np.ndarray, " 3"]:
     """Give what the episode of a seed wants."""
     simulator.reset(seed)
-    return direction(simulator)
+    mujoco.mj_kinematics(simulator.model, simulator.data)
+    return direction(simulator.model, simulator.data)
 
 
-def direction(simulator: AdroitSimulator) -> Float[np.ndarray, " 3"]:
-    """Give along what the wanted pen points now, world frame."""
-    model, data = simulator.model, simulator.data
-    mujoco.mj_kinematics(model, data)
-    found: np.ndarray = data.xmat[model.body("target").id].reshape(3, 3)[:, 2].copy()
-    return found
+def direction(model: mujoco.MjModel, data: mujoco.MjData) -> Float[np.ndarray, " 3"]:
+    """Give along what the wanted pen points."""
+    return pointing(model, data, "target")
 
 
 def shares(

@@ -14,19 +14,19 @@ from configs.schema import compose
 from datasets.training_state import load_state
 from envs.seeding import derive_seed
 from policy.buffers import Chunks, TargetBuffer
-from policy.checkpoint import load_planner
 from policy.judging import make_envs
 from policy.planner import Planner
 from policy.results import ROOT
 from policy.rollout import roll_out
 from policy.training import TrainConfig
+from tests.seen import planner_of
 
 RUNS = tuple(f"pen-repetition/adroit-pen/two_steps/seed{seed}" for seed in (0, 1))
 EPISODES, SIDE_BY_SIDE, BATCH, BATCHES = 300, 20, 256, 32
 
 
 def main() -> None:
-    """Measure every run that is there."""
+    """Measure each run."""
     torch.set_num_threads(1)
     config = compose(TrainConfig, "train", ["env=adroit-pen", "env.view.points=256"])
     told = {
@@ -40,10 +40,10 @@ def main() -> None:
 
 def look(run: str, config: TrainConfig) -> dict[str, object]:
     """Give the losses of one run."""
-    checkpoints = ROOT / "outputs" / run / "checkpoints"
-    planner, _ = load_planner(checkpoints / "finetune.safetensors")
-    buffer = TargetBuffer(capacity=10**6, top=0)
-    buffer.load((load_state(checkpoints / "finetune-state.pt") or {})["target"])
+    path = ROOT / "outputs" / run / "checkpoints" / "finetune-state.pt"
+    planner = planner_of(run, "finetune")
+    buffer = TargetBuffer(config.finetune.target_capacity, config.finetune.target_top)
+    buffer.load((load_state(path) or {})["target"])
     kept = [episode.chunks for episode in buffer.episodes if episode.success]
     tenth = max(len(kept) // 10, 1)
     new = list(successes(planner, config))
@@ -60,9 +60,10 @@ def look(run: str, config: TrainConfig) -> dict[str, object]:
 def successes(planner: Planner, config: TrainConfig) -> Iterator[Chunks]:
     """Play fresh episodes as when exploring; give those that succeed."""
     envs = make_envs(config.env, planner, envs=SIDE_BY_SIDE, workers=config.workers)
+    floor = config.finetune.objective.floor
     for first in range(0, EPISODES, SIDE_BY_SIDE):
         seeds = [derive_seed("remembered", 0, first + env) for env in range(SIDE_BY_SIDE)]
-        rollout = roll_out(planner, envs, seeds, success_at=config.env.success_at, floor=0.1)
+        rollout = roll_out(planner, envs, seeds, success_at=config.env.success_at, floor=floor)
         yield from (Chunks.of(rollout, int(env)) for env in rollout.successes.nonzero()[:, 0])
     envs.close()
 

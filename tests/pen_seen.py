@@ -22,7 +22,7 @@ from policy.planner import Planner
 from policy.results import ROOT
 from policy.rollout import roll_out
 from policy.training import TrainConfig
-from tests.seen import Frames, guess
+from tests.seen import Frames, guess, pointing
 
 CHECKPOINT = Path("outputs/planners/adroit-pen/checkpoints/pretrain.safetensors")
 STORE = Path("data/adroit-pen-256.zarr")
@@ -75,8 +75,7 @@ def angles(planner: Planner, simulator: AdroitSimulator) -> dict[str, dict[str, 
 
 def directions(model: mujoco.MjModel, data: mujoco.MjData) -> Float[np.ndarray, " 6"]:
     """Give along what the wanted pen and the real one point."""
-    bodies = (model.body(name).id for name in ("target", "Object"))
-    return np.concatenate([data.xmat[body].reshape(3, 3)[:, 2] for body in bodies])
+    return np.concatenate([pointing(model, data, body) for body in ("target", "Object")])
 
 
 def median_angles(frames: Frames, seen: Float[Tensor, "frame number"]) -> dict[str, float]:

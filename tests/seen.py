@@ -1,6 +1,6 @@
 """What a planner's frozen eye tells: directions and places guessed from its features."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import mujoco
@@ -13,9 +13,36 @@ from datasets.store import EpisodeStore
 from envs.adroit import AdroitSimulator
 from envs.state import SCENE
 from perception.encoder import POINT_FEATURES, PointNet
+from policy.checkpoint import load_planner
 from policy.planner import Planner
+from policy.results import ROOT
 
 STEPS, BATCH = 3000, 128
+
+Truth = Callable[[mujoco.MjModel, mujoco.MjData], np.ndarray]
+
+
+def planner_of(run: str, stage: str) -> Planner:
+    """Read the planner that a stage of a run under outputs/ ended with."""
+    return load_planner(ROOT / "outputs" / run / "checkpoints" / f"{stage}.safetensors")[0]
+
+
+def read_off(
+    simulator: AdroitSimulator, states: Iterable[np.ndarray], truth: Truth
+) -> Float[np.ndarray, "state truth"]:
+    """Put each recorded state, and give what is then true of it."""
+    model, data, found = simulator.model, simulator.data, []
+    for state in states:
+        simulator.layout.write(model, data, SCENE, state=state)
+        mujoco.mj_kinematics(model, data)
+        found.append(truth(model, data))
+    return np.stack(found)
+
+
+def pointing(model: mujoco.MjModel, data: mujoco.MjData, body: str) -> Float[np.ndarray, " 3"]:
+    """Give along what a body points, its own z axis in the world frame."""
+    found: np.ndarray = data.xmat[model.body(body).id].reshape(3, 3)[:, 2].copy()
+    return found
 
 
 class Frames:
@@ -33,7 +60,7 @@ class Frames:
         store: Path,
         count: int,
         simulator: AdroitSimulator,
-        truth: Callable[[mujoco.MjModel, mujoco.MjData], np.ndarray],
+        truth: Truth,
     ) -> None:
         opened = EpisodeStore.open(store)
         rows = np.sort(np.random.default_rng(0).choice(opened.steps, count, replace=False))
@@ -41,12 +68,8 @@ class Frames:
         self.held_out = torch.from_numpy(episodes % 5 == 0)
         self.clouds = torch.from_numpy(opened.read("point_cloud")[rows])
         self.readings = torch.from_numpy(opened.read("state")[rows])
-        model, data, found = simulator.model, simulator.data, []
-        for state in opened.read("sim_state")[rows]:
-            simulator.layout.write(model, data, SCENE, state=state)
-            mujoco.mj_kinematics(model, data)
-            found.append(truth(model, data))
-        self.truth = torch.tensor(np.array(found), dtype=torch.float32)
+        true = read_off(simulator, opened.read("sim_state")[rows], truth)
+        self.truth = torch.tensor(true, dtype=torch.float32)
 
     @torch.no_grad()
     def features(self, planner: Planner) -> Float[Tensor, "frame feature"]:
@@ -73,7 +96,13 @@ def guess(
         seen = _standard(seen, held_out)[0]
     aims, scale, middle = _standard(wanted, held_out)
     width = seen.shape[1] if eye is None else POINT_FEATURES
-    network = nn.Sequential(*_layers(width, 256), *_layers(256, 256), nn.Linear(256, aims.shape[1]))
+    network = nn.Sequential(
+        nn.Linear(width, 256),
+        nn.ReLU(),
+        nn.Linear(256, 256),
+        nn.ReLU(),
+        nn.Linear(256, aims.shape[1]),
+    )
     if eye is not None:
         network = nn.Sequential(eye, network)
     _teach(network, seen[~held_out], aims[~held_out])
@@ -91,10 +120,6 @@ def _teach(network: nn.Module, seen: Tensor, aims: Tensor) -> None:
         (network(seen[batch]) - aims[batch]).square().mean().backward()
         optimizer.step()
         rates.step()
-
-
-def _layers(before: int, after: int) -> tuple[nn.Module, nn.Module]:
-    return nn.Linear(before, after), nn.ReLU()
 
 
 def _standard(values: Tensor, held_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
