@@ -115,11 +115,12 @@ class ReplayBuffer:
         joined = rollout if self.rollout is None else join(self.rollout, rollout)
         self.rollout = newest(joined, self._capacity)
 
-    def experience(self, weight: str) -> "Experience":
-        """Weigh every chunk anew among all that are kept; see `chunk_weights`."""
+    def experience(self, weight: str, *, by_start: bool = False) -> "Experience":
+        """Weigh every chunk anew among all that are kept, or those of equal start."""
         if self.rollout is None:
             raise ValueError("Nothing has been played yet")
-        weights = chunk_weights(self.rollout.rewards, self.rollout.played, weight)
+        kept, starts = self.rollout, self.rollout.starts if by_start else None
+        weights = chunk_weights(kept.rewards, kept.played, weight, starts)
         return Experience.of(self.rollout, weights)
 
     def state(self) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ B pairs of a chunk and a denoising step. `weights` say how good the chunk was.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 LARGEST_LOG_RATIO = 5.0  # Keeps exp() finite; far outside the clip.
@@ -40,7 +40,10 @@ def improvement_loss(
 
 
 def chunk_weights(
-    rewards: Float[Tensor, "time env"], played: Bool[Tensor, "time env"], kind: str
+    rewards: Float[Tensor, "time env"],
+    played: Bool[Tensor, "time env"],
+    kind: str,
+    starts: Int[Tensor, " env"] | None = None,
 ) -> Float[Tensor, "time env"]:
     """Tell how good each chunk was.
 
@@ -51,6 +54,9 @@ def chunk_weights(
             by its deviation. `return_to_go`: all that followed, minus the mean over episodes at
             that time, divided by the deviation over everything; measured to learn better, and a
             baseline that depends on no action changes no expectation.
+        starts: With `return_to_go`, episodes of equal numbers began alike, and the mean is over
+            those alone (as GRPO compares answers to one question, Shao et al. 2024): what the start
+            decides is no merit of the chunk's. The deviation is then of what is left.
     """
     if kind == "chunk_return":
         return rewards
@@ -59,6 +65,11 @@ def chunk_weights(
         return (rewards - some.mean()) * played / (some.std() + 1e-6)
     rewards = rewards * played
     to_go = rewards.flip(0).cumsum(0).flip(0)
-    alive = played.sum(dim=1, keepdim=True).clamp(min=1)
-    centred = (to_go - (to_go * played).sum(dim=1, keepdim=True) / alive) * played
-    return centred / (to_go[played].std() + 1e-6)
+    if starts is None:
+        alive = played.sum(dim=1, keepdim=True).clamp(min=1)
+        centred = (to_go - (to_go * played).sum(dim=1, keepdim=True) / alive) * played
+        return centred / (to_go[played].std() + 1e-6)
+    alike = (starts[:, None] == starts).to(to_go)
+    means = (to_go * played) @ alike / (played.to(to_go) @ alike).clamp(min=1)
+    centred = (to_go - means) * played
+    return centred / (centred[played].std() + 1e-6)

@@ -16,7 +16,7 @@ from policy.planner import Planner
 ATTEMPTS = 3  # At episodes that are lost with their workers: what kills each time is no accident.
 # Of a rollout, by leading axes.
 PLAYED = ("contexts", "points", "state", "means", "samples", "rewards", "played")  # time, env
-OF_EPISODES = ("successes", "ever", "at_end", "lengths")  # env
+OF_EPISODES = ("successes", "ever", "at_end", "lengths", "starts")  # env
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Rollout:
         ever: Whether it reached the goal at any step.
         at_end: Whether it was reached at the last one.
         lengths: Agent steps of each.
+        starts: The seed that each began from.
     """
 
     contexts: Float[Tensor, "time env context"]
@@ -48,6 +49,7 @@ class Rollout:
     ever: Bool[Tensor, " env"]
     at_end: Bool[Tensor, " env"]
     lengths: Int[Tensor, " env"]
+    starts: Int[Tensor, " env"]
 
     @property
     def steps(self) -> int:
@@ -92,6 +94,7 @@ def roll_out(
     seeds: Sequence[int],
     *,
     success_at: str,
+    starts: Sequence[int] | None = None,
     floor: float = 0.0,
     whole: bool = False,
     keep_observations: bool = False,
@@ -107,6 +110,7 @@ def roll_out(
         envs: Its task.
         seeds: One for each episode.
         success_at: Whether an episode succeeds by its last step (`end`) or by any (`ever`).
+        starts: The seed that each episode begins from, where that is not its own.
         floor: See `Planner.sample`.
         whole: Play all again until none is lost: the numbers are those of an undisturbed rollout.
         keep_observations: Keep what was seen too, for an encoder that learns from it.
@@ -116,7 +120,9 @@ def roll_out(
     """
     with torch.no_grad(), planner.denoiser.fixed_weights():
         for _ in range(ATTEMPTS):
-            rollout = _roll_out(planner, envs, seeds, success_at, floor, keep_observations)
+            rollout = _roll_out(
+                planner, envs, seeds, starts or seeds, success_at, floor, keep_observations
+            )
             if len(rollout.successes) >= (len(seeds) if whole else 1):
                 return rollout
     raise RuntimeError(f"Workers were killed in each of {ATTEMPTS} attempts at seeds {list(seeds)}")
@@ -126,13 +132,14 @@ def _roll_out(
     planner: Planner,
     envs: VectorEnv,
     seeds: Sequence[int],
+    starts: Sequence[int],
     success_at: str,
     floor: float,
     keep: bool,
 ) -> Rollout:
     count = len(seeds)
     generators = [torch.Generator().manual_seed(derive_seed("noise", seed, 0)) for seed in seeds]
-    observations = envs.reset(seeds)
+    observations = envs.reset(starts)
     going = torch.ones(count, dtype=torch.bool)
     ever, at_end = torch.zeros_like(going), torch.zeros_like(going)
     chunks = np.zeros((envs.shapes.envs, envs.shapes.chunk, planner.sizes.actions), np.float32)
@@ -158,7 +165,8 @@ def _roll_out(
     parts = (torch.stack(part)[:, kept] for part in zip(*moments, strict=True))
     of_chunks = dict(zip(PLAYED, parts, strict=True))
     successes = at_end if success_at == "end" else ever
-    of_episodes = dict(zip(OF_EPISODES, (successes, ever, at_end, lengths), strict=True))
+    ends = (successes, ever, at_end, lengths, torch.tensor(starts))
+    of_episodes = dict(zip(OF_EPISODES, ends, strict=True))
     return Rollout(**of_chunks, **{name: part[kept] for name, part in of_episodes.items()})
 
 

@@ -41,6 +41,8 @@ class FinetuneConfig:
         learning_rate: Of Adam at the beginning.
         last_learning_rate: At the end; it decays exponentially in between.
         weight: How good a chunk was; see `chunk_weights`.
+        from_each_start: Episodes that begin alike. Where several do, `return_to_go` compares them
+            with each other alone.
         replay_capacity: Newest episodes that the improvement loss draws from (B).
         target_capacity: Episodes in the target buffer.
         target_top: While fewer succeeded, the best returns fill it (n).
@@ -60,6 +62,7 @@ class FinetuneConfig:
     learning_rate: float
     last_learning_rate: float
     weight: Literal["return_to_go", "whitened", "chunk_return"]
+    from_each_start: int
     replay_capacity: int
     target_capacity: int
     target_top: int
@@ -86,6 +89,8 @@ class Tuner:
         success_at: str,
         on_episodes: Callable[[int], object] = lambda _: None,  # Told how many are over, each time.
     ) -> None:
+        if config.from_each_start > 1 and config.weight != "return_to_go":
+            raise InputError("finetune.from_each_start > 1 goes with finetune.weight=return_to_go")
         self.planner, self.config = planner, config
         self._on_episodes = on_episodes
         self.episodes = self.env_steps = self.gradient_steps = 0
@@ -108,7 +113,7 @@ class Tuner:
         if self.episodes == 0:
             return self._begin()
         rollout = self._play()
-        values = self._update(self.replay.experience(self.config.weight), len(rollout.successes))
+        values = self._update(self._experience(), len(rollout.successes))
         return {**self._summary([rollout]), **values, **self._evaluation()}
 
     def _begin(self) -> dict[str, float]:
@@ -131,7 +136,7 @@ class Tuner:
         episodes = min(self._envs.shapes.envs, self.config.episodes - self.episodes)
         self.episodes += episodes
         self._on_episodes(episodes)
-        values = self._update(self.replay.experience(self.config.weight), episodes)
+        values = self._update(self._experience(), episodes)
         return {**values, **self._evaluation()}
 
     def _take_experience(self) -> None:
@@ -149,12 +154,13 @@ class Tuner:
     def _play(self) -> Rollout:
         numbers = range(self.episodes, self.episodes + self._envs.shapes.envs)
         self.episodes += len(numbers)
-        seeds = [derive_seed("finetune", self._seed, number) for number in numbers]
+        seeds, alike = [self._seed_of(number) for number in numbers], self.config.from_each_start
         objective = self.config.objective
         rollout = roll_out(
             self.planner,
             self._envs,
             seeds,
+            starts=[self._seed_of(number - number % alike) for number in numbers],
             success_at=self._success_at,
             floor=objective.floor,
             keep_observations=objective.encoder == "trained",
@@ -164,6 +170,13 @@ class Tuner:
         self.target.add(rollout)
         self._on_episodes(len(numbers))
         return rollout
+
+    def _seed_of(self, episode: int) -> int:
+        return derive_seed("finetune", self._seed, episode)
+
+    def _experience(self) -> Experience:
+        config = self.config
+        return self.replay.experience(config.weight, by_start=config.from_each_start > 1)
 
     def _update(self, experience: Experience, episodes: int) -> dict[str, float]:
         """Take p_step gradient steps per episode on Eq. 15."""

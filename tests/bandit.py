@@ -99,6 +99,7 @@ def play(planner: Planner, count: int, generator: torch.Generator, floor: float 
         torch.ones(1, count, dtype=torch.bool),
         *(good,) * 3,
         torch.ones(count, dtype=torch.int64),
+        torch.arange(count),
     )
 
 

@@ -42,6 +42,7 @@ SMALL = FinetuneConfig(
     learning_rate=1e-3,
     last_learning_rate=1e-4,
     weight="return_to_go",
+    from_each_start=1,
     replay_capacity=4,
     target_capacity=10,
     target_top=2,
@@ -89,6 +90,26 @@ def test_a_rollout_follows_from_its_seeds(envs: VectorEnv) -> None:
     one, other = (rolled(small_planner(), envs) for _ in range(2))
     assert torch.equal(one.samples, other.samples)
     assert torch.equal(one.rewards, other.rewards)
+
+
+def test_episodes_may_begin_alike_and_go_apart(envs: VectorEnv) -> None:
+    rollout = roll_out(small_planner(), envs, [11, 12], starts=[7, 7], success_at="end")
+    torch.testing.assert_close(rollout.contexts[0, 0], rollout.contexts[0, 1])
+    assert not torch.allclose(rollout.contexts[1, 0], rollout.contexts[1, 1])
+    assert rollout.starts.tolist() == [7, 7]
+
+
+def test_so_many_episodes_begin_alike(envs: VectorEnv) -> None:
+    tuner = make_tuner(small_planner(), envs, from_each_start=2, initial_limit=2)
+    starts = []
+    for _ in range(2):
+        tuner.iterate()
+        assert tuner.replay.rollout is not None
+        starts.append(tuner.replay.rollout.starts[-2:].tolist())
+    assert [len(set(pair)) for pair in starts] == [1, 1]
+    assert starts[0] != starts[1]
+    with pytest.raises(InputError, match=r"goes with finetune\.weight=return_to_go"):
+        make_tuner(small_planner(), envs, from_each_start=2, weight="whitened")
 
 
 def test_workers_do_not_change_a_rollout(envs: VectorEnv) -> None:
@@ -171,6 +192,7 @@ def episode_rollout(successes: list[bool], returns: list[float]) -> Rollout:
         torch.ones(2, count, dtype=torch.bool),
         *(torch.tensor(successes),) * 3,
         torch.full((count,), 2),
+        torch.arange(count),
     )
 
 

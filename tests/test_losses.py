@@ -59,3 +59,23 @@ def test_what_was_not_played_has_no_weight() -> None:
     weights = chunk_weights(rewards, played, "return_to_go")
     assert weights[1].tolist() == [0.0, 0.0]  # Alone at that time: equal to its own mean.
     assert weights[0, 0] > 0 > weights[0, 1]
+
+
+def test_episodes_that_began_alike_are_compared_with_each_other_alone() -> None:
+    rewards = torch.tensor([[1.0, 3.0, 90.0, 50.0, 70.0]])
+    starts = torch.tensor([8, 8, 5, 5, 5])
+    played = torch.ones(1, 5, dtype=torch.bool)
+    weights = chunk_weights(rewards, played, "return_to_go", starts)
+    centred = torch.tensor([[-1.0, 1.0, 20.0, -20.0, 0.0]])
+    torch.testing.assert_close(weights, centred / centred.std())
+    easier = chunk_weights(rewards + 40 * (starts == 8), played, "return_to_go", starts)
+    torch.testing.assert_close(easier, weights)  # An easier start is no merit.
+
+
+def test_of_those_alike_only_what_was_played_counts() -> None:
+    rewards = torch.tensor([[1.0, 5.0, 2.0, 2.0], [3.0, 99.0, 4.0, 6.0]])
+    played = torch.tensor([[True] * 4, [True, False, True, True]])
+    weights = chunk_weights(rewards, played, "return_to_go", torch.tensor([1, 1, 2, 2]))
+    assert weights[1, :2].tolist() == [0.0, 0.0]  # Alone at that time; the other was not played.
+    assert weights[0, 1] > weights[0, 0]
+    assert weights[1, 2] == -weights[1, 3] < 0
