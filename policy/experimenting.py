@@ -30,7 +30,7 @@ class Experiment:
     """A grid of runs.
 
     Attributes:
-        name: Its folder under results/ and outputs/.
+        name: Its folder among results and outputs.
         shared: Overrides of `train.py` for every run.
         planners: Pre-training runs: their overrides by name.
         tasks: Overrides that choose a task, by its name.
@@ -54,6 +54,8 @@ class RunExperimentConfig:
     list: bool
     cell: int | None
     only: Literal["planners", "cells", "all"]
+    outputs: Path
+    results: Path
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,8 @@ def run_experiment(experiment: Experiment, config: RunExperimentConfig) -> None:
 
 def choose(experiment: Experiment, config: RunExperimentConfig) -> list[Job]:
     """Give the jobs asked for, planners first."""
-    planners = list(planner_jobs(experiment)) if config.only != "cells" else []
-    cells = list(cell_jobs(experiment)) if config.only != "planners" else []
+    planners = list(planner_jobs(experiment, config)) if config.only != "cells" else []
+    cells = list(cell_jobs(experiment, config)) if config.only != "planners" else []
     if config.cell is None:
         return planners + cells
     if not 0 <= config.cell < len(cells):
@@ -102,21 +104,22 @@ def choose(experiment: Experiment, config: RunExperimentConfig) -> list[Job]:
     return [*planners, cells[config.cell]]
 
 
-def planner_jobs(experiment: Experiment) -> Iterator[Job]:
+def planner_jobs(experiment: Experiment, config: RunExperimentConfig) -> Iterator[Job]:
     """Give the pre-training runs."""
     for name, overrides in experiment.planners.items():
-        out = f"outputs/planners/{name}"
-        arguments = (*experiment.shared, *overrides, "stage=pretrain", f"out={out}")
-        yield Job(arguments, Path(out, "checkpoints", "pretrain.safetensors"))
+        arguments = (*experiment.shared, *overrides, "stage=pretrain")
+        out = config.outputs / "planners" / name
+        yield Job((*arguments, f"out={out}"), _pretrained(config, name))
 
 
-def cell_jobs(experiment: Experiment) -> Iterator[Job]:
+def cell_jobs(experiment: Experiment, config: RunExperimentConfig) -> Iterator[Job]:
     """Give the runs that are compared.
 
     Raises:
         InputError: A variant starts from a planner that the experiment does not have.
     """
     name = experiment.name
+    elsewhere = () if config.results == Path("results") else (f"results={config.results}",)
     for task, of_task in experiment.tasks.items():
         for variant, how in experiment.variants.items():
             for seed in experiment.seeds:
@@ -133,11 +136,16 @@ def cell_jobs(experiment: Experiment) -> Iterator[Job]:
                         *experiment.shared,
                         *of_task,
                         *own,
-                        f"checkpoint=outputs/planners/{planner}/checkpoints/pretrain.safetensors",
+                        f"checkpoint={_pretrained(config, planner)}",
                         f"seed={seed}",
                         f"experiment={name}",
                         f"variant={variant}",
-                        f"out=outputs/{there}",
+                        *elsewhere,
+                        f"out={config.outputs / there}",
                     ),
-                    Path("results", f"{there}.json"),
+                    config.results / f"{there}.json",
                 )
+
+
+def _pretrained(config: RunExperimentConfig, planner: str) -> Path:
+    return config.outputs / "planners" / planner / "checkpoints" / "pretrain.safetensors"

@@ -50,7 +50,7 @@ class Result:
     machine: str
     date: str
 
-    def write(self, root: Path = ROOT / "results") -> Path:
+    def write(self, root: Path) -> Path:
         """Write `<experiment>/<task>/<variant>/seed<k>.json`."""
         path = root / self.experiment / self.task / self.variant / f"seed{self.seed}.json"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -58,6 +58,7 @@ class TrainConfig:
     episodes: int
     experiment: str | None
     variant: str
+    results: Path
     traces: int
     planner: PlannerConfig
     pretrain: PretrainConfig
@@ -105,6 +106,7 @@ def _what_matters(config: TrainConfig) -> dict[str, Any]:
         "episodes",
         "experiment",
         "variant",
+        "results",
         "traces",
         "out",
     ):
@@ -210,7 +212,7 @@ def _evaluate(
             config_sha256=run.config_sha256,
             metrics=run.path / f"{stage}.jsonl",
         )
-        path = result.write()
+        path = result.write(config.results)
         if stage == finetuning.STAGE:  # The curve beside the figure.
             shutil.copy(run.path / f"{stage}.jsonl", path.with_suffix(".jsonl"))
         if config.traces:

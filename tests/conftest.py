@@ -13,7 +13,6 @@ from perception.cloud import resolve_geometry
 from perception.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
-TRIAL = "trial-of-tests"  # An experiment whose results lie under results/ while its test runs.
 
 
 def task_config(name: str, *overrides: str) -> EnvConfig:

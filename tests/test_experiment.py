@@ -4,7 +4,6 @@ import json
 import logging
 import re
 import shlex
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,12 +21,13 @@ from policy.experimenting import (
 )
 from policy.training import TrainConfig
 from tests.commands import refuse, succeed
-from tests.conftest import TRIAL
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-ALL = RunExperimentConfig("adroit-images", list=False, cell=None, only="all")
+ALL = RunExperimentConfig(
+    "adroit-images", False, None, "all", outputs=Path("outputs"), results=Path("results")
+)
 
 
 def grid(name: str) -> Experiment:
@@ -65,8 +65,8 @@ def test_a_cell_that_does_not_exist_is_refused_by_name() -> None:
 def test_a_variant_from_an_unknown_planner_is_refused() -> None:
     made = Experiment("x", (), {"a": ()}, {"t": ()}, {"bc": Variant("b", ())}, (0,))
     with pytest.raises(ValueError, match="starts from b; there are a"):
-        list(cell_jobs(made))
-    assert [job.command for job in planner_jobs(made)] == [
+        list(cell_jobs(made, ALL))
+    assert [job.command for job in planner_jobs(made, ALL)] == [
         "python policy/train.py stage=pretrain out=outputs/planners/a"
     ]
 
@@ -79,9 +79,9 @@ def test_commands_are_listed_and_nothing_is_run() -> None:
 
 
 def test_an_experiment_runs_and_then_skips_what_is_finished(
-    tiny_store: Path, caplog: pytest.LogCaptureFixture
+    tiny_store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    name = TRIAL
+    name = "small"
     small = (
         "env.episode_steps=12", "env.view.points=64", "denoiser=unet-small", "pretrain.steps=2",
         "pretrain.batch=8", "pretrain.log_every=1", "finetune.episodes=4",
@@ -94,17 +94,13 @@ def test_an_experiment_runs_and_then_skips_what_is_finished(
     variants = {"pretrained": start, "kl": kl}
     tasks = {"adroit-door": ("env=adroit-door",)}
     made = Experiment(name, small, planners, tasks, variants, (0,))
-    folders = ("outputs/planners/" + name, "results/" + name, "outputs/" + name)
-    try:
-        run_experiment(made, ALL)
-        written = sorted((ROOT / "results" / name).rglob("seed0.json"))
-        stages = {p.parent.name: json.loads(p.read_text())["stage"] for p in written}
-        assert stages == {"kl": "finetune", "pretrained": "pretrain"}
-        assert written[0].with_suffix(".npz").exists()
-        assert written[0].with_suffix(".jsonl").exists()
-        with caplog.at_level(logging.INFO):
-            run_experiment(made, ALL)
-        assert caplog.text.count("finished before") == 3
-    finally:
-        for folder in folders:
-            shutil.rmtree(ROOT / folder, ignore_errors=True)
+    config = replace(ALL, outputs=tmp_path / "outputs", results=tmp_path / "results")
+    run_experiment(made, config)
+    written = sorted((config.results / name).rglob("seed0.json"))
+    stages = {p.parent.name: json.loads(p.read_text())["stage"] for p in written}
+    assert stages == {"kl": "finetune", "pretrained": "pretrain"}
+    assert written[0].with_suffix(".npz").exists()
+    assert written[0].with_suffix(".jsonl").exists()
+    with caplog.at_level(logging.INFO):
+        run_experiment(made, config)
+    assert caplog.text.count("finished before") == 3
