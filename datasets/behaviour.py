@@ -13,10 +13,34 @@ import numpy as np
 from jaxtyping import Float
 
 from datasets.agent import AGENTS, StateAgent
-from datasets.rlpd import RLPDConfig
 from envs.simulator import Simulator
 from envs.spec import EnvConfig
 from perception.errors import InputError
+
+
+@dataclass(frozen=True)
+class RLPDConfig:
+    """How an agent learns; see `datasets/rlpd.py`.
+
+    Attributes:
+        hidden: Width of both hidden layers of all networks.
+        batch: Transitions per update; half of them demonstrations.
+        updates_per_step: Gradient updates per agent step.
+        learning_rate: Of Adam, for all networks.
+        discount: Of future rewards.
+        smoothing: Step of the target critics towards the critics.
+        temperature: Weight of the entropy at the beginning; it is learned.
+        warm_up: Agent steps of smooth random actions before the first update.
+    """
+
+    hidden: int
+    batch: int
+    updates_per_step: float
+    learning_rate: float
+    discount: float
+    smoothing: float
+    temperature: float
+    warm_up: int
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,13 @@ def main(config: CollectConfig) -> None:
     """Collect."""
     # Here, since every worker imports what stands above, and needs none of these to begin.
     from datasets.card_files import keep_card  # noqa: PLC0415
-    from policy.recording import make_planner_work  # noqa: PLC0415
 
-    collect(config, make_planner_work)
+    if config.behaviour.name == "planner":
+        from policy.recording import make_planner_work  # noqa: PLC0415
+
+        collect(config, make_planner_work)
+    else:
+        collect(config)
     keep_card(config.out)
 
 

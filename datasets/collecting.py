@@ -15,7 +15,6 @@ from datasets.compression import StoreFormat
 from datasets.episode import Episode, Recording
 from datasets.parallel import parallel_map
 from datasets.record import act, render
-from datasets.replaying import Lives
 from datasets.store import EpisodeStore
 from envs.make import make_scene, make_simulator, settled
 from envs.seeding import derive_seed
@@ -172,6 +171,8 @@ def _from_seeds(
 
 def _from_lives(config: CollectConfig) -> Source:
     """Let agents learn, then draw the part of their lives that is wanted."""
+    from datasets.replaying import Lives  # noqa: PLC0415 (Torch, which no other behaviour needs)
+
     zarr_format = config.zarr_format
     lives = Lives(config.env, config.behaviour, seed=config.seed, zarr_format=zarr_format)
     lives.live(workers=config.workers, launcher=config.launcher)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 
 from perception import kernels
@@ -41,21 +40,6 @@ def farthest_points(
     return np.sort(BACKENDS[backend](np.ascontiguousarray(points[:, :3], np.float32), count))
 
 
-def farthest_points_batched(
-    points: Float[torch.Tensor, "batch point axis"], count: int
-) -> Int[torch.Tensor, "batch count"]:
-    """Do the same for a batch of clouds of one size, on the device where they are.
-
-    On a GPU PyTorch3D does the work where `pytorch3d.ops` imports; elsewhere plain Torch does.
-    """
-    points = points[..., :3].float()
-    if points.is_cuda and _importable("pytorch3d.ops"):
-        chosen = _pytorch3d_batched(points, count)
-    else:
-        chosen = _torch_batched(points, count)
-    return chosen.sort(dim=1).values
-
-
 def _numba(points: Float[np.ndarray, "point 3"], count: int) -> Int[np.ndarray, " count"]:
     x, y, z = np.ascontiguousarray(points.T)
     return np.asarray(kernels.farthest_points_blocked(x, y, z, count, 0))
@@ -78,42 +62,20 @@ def _open3d(points: Float[np.ndarray, "point 3"], count: int) -> Int[np.ndarray,
 
 
 def _pytorch3d(points: Float[np.ndarray, "point 3"], count: int) -> Int[np.ndarray, " count"]:
-    return np.asarray(_pytorch3d_batched(torch.from_numpy(points)[None], count)[0])
+    _import("pytorch3d.ops")
+    return _of_torch("pytorch3d", points, count)
 
 
 def _torch(points: Float[np.ndarray, "point 3"], count: int) -> Int[np.ndarray, " count"]:
-    return np.asarray(_torch_batched(torch.from_numpy(points)[None], count)[0])
+    return _of_torch("torch", points, count)
 
 
-def _pytorch3d_batched(
-    points: Float[torch.Tensor, "batch point 3"], count: int
-) -> Int[torch.Tensor, "batch count"]:
-    ops = _import("pytorch3d.ops")
-    _, chosen = ops.sample_farthest_points(points, K=count, random_start_point=False)
-    return torch.as_tensor(chosen)
+def _of_torch(
+    name: str, points: Float[np.ndarray, "point 3"], count: int
+) -> Int[np.ndarray, " count"]:
+    from perception.sampling_torch import choose  # noqa: PLC0415 (Torch, which no other needs)
 
-
-def _torch_batched(
-    points: Float[torch.Tensor, "batch point 3"], count: int
-) -> Int[torch.Tensor, "batch count"]:
-    x, y, z = points.unbind(-1)
-    distance = torch.full_like(x, torch.inf)
-    chosen = torch.zeros(len(points), count, dtype=torch.long, device=points.device)
-    rows = torch.arange(len(points), device=points.device)
-    for step in range(1, count):
-        last = chosen[:, step - 1]
-        dx, dy, dz = (axis - axis[rows, last, None] for axis in (x, y, z))
-        distance = torch.minimum(distance, dx * dx + dy * dy + dz * dz)
-        chosen[:, step] = distance.argmax(dim=1)
-    return chosen
-
-
-def _importable(module: str) -> bool:
-    try:
-        importlib.import_module(module)
-    except (ImportError, OSError):  # OSError: the package is there, a library of its is not.
-        return False
-    return True
+    return choose(name, points, count)
 
 
 def _import(module: str) -> Any:  # noqa: ANN401 (an optional library without types)

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from perception.sampling import farthest_points, farthest_points_batched
+from perception.sampling import farthest_points
+from perception.sampling_torch import farthest_points_batched
 
 INSTALL = "pip install 'torch===2.12.0' numpy easypytorch3d==0.7.9.post1"
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perception.errors import InputError
-from perception.sampling import BACKENDS, farthest_points, farthest_points_batched
+from perception.sampling import BACKENDS, farthest_points
+from perception.sampling_torch import farthest_points_batched
 from tests.conftest import needs_open3d
 
 has_wheel = pytest.mark.skipif(sys.version_info >= (3, 13), reason="fpsample has no wheel here")

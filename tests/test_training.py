@@ -8,10 +8,11 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
+from configs.schema import compose
 from datasets.pages import page
 from policy.checkpoint import load_planner
-from policy.results import Result
 from policy.run import read_metrics
+from policy.training import TrainConfig, train
 from tests.commands import succeed
 from tests.killing import stop
 
@@ -113,22 +114,10 @@ def test_evaluating_again_gives_the_same(whole: Path, tmp_path: Path) -> None:
 
 
 def test_results_have_exactly_the_agreed_fields(
-    whole: Path, tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Path, tiny_store: Path, tmp_path: Path
 ) -> None:
-    from configs.schema import compose  # noqa: PLC0415
-    from policy import training  # noqa: PLC0415
-
-    def write(self: Result, root: Path = tmp_path) -> Path:
-        return plain(self, root)
-
-    plain = Result.write
-    monkeypatch.setattr(Result, "write", write)
-    config = compose(
-        training.TrainConfig,
-        "train",
-        [f"data={tiny_store}", f"out={whole}", *SMALL, "experiment=trial", "variant=bc"],
-    )
-    training.train(config)
+    own = ("experiment=trial", "variant=bc", f"results={tmp_path}")
+    train(compose(TrainConfig, "train", [f"data={tiny_store}", f"out={whole}", *SMALL, *own]))
     written = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.json"))
     assert written == [
         "trial/adroit-door/bc/seed0.json",
