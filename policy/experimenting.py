@@ -19,7 +19,10 @@ TRAIN = "policy/train.py"
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to train: from which planner, and overrides; both may name {task} and {seed}."""
+    """A way to train: from which planner, and overrides; both may name {task} and {seed}.
+
+    The planner is a pre-training run of the experiment, or what a variant above has fine-tuned.
+    """
 
     planner: str
     overrides: tuple[str, ...]
@@ -121,22 +124,28 @@ def cell_jobs(experiment: Experiment, config: RunExperimentConfig) -> Iterator[J
     name = experiment.name
     elsewhere = () if config.results == Path("results") else (f"results={config.results}",)
     for task, of_task in experiment.tasks.items():
+        above: list[str] = []
         for variant, how in experiment.variants.items():
             for seed in experiment.seeds:
                 planner = how.planner.format(task=task, seed=seed)
-                if planner not in experiment.planners:
+                there = f"{name}/{task}/{variant}/seed{seed}"
+                if planner in experiment.planners:
+                    start = _pretrained(config, planner)
+                elif planner in above:
+                    run = config.outputs / name / task / planner / f"seed{seed}"
+                    start = run / "checkpoints" / "finetune.safetensors"
+                else:
                     raise InputError(
                         f"{name}: {variant} starts from {planner}; there are"
-                        f" {', '.join(experiment.planners)}"
+                        f" {', '.join([*experiment.planners, *above])}"
                     )
-                there = f"{name}/{task}/{variant}/seed{seed}"
                 own = tuple(text.format(task=task, seed=seed) for text in how.overrides)
                 yield Job(
                     (
                         *experiment.shared,
                         *of_task,
                         *own,
-                        f"checkpoint={_pretrained(config, planner)}",
+                        f"checkpoint={start}",
                         f"seed={seed}",
                         f"experiment={name}",
                         f"variant={variant}",
@@ -145,6 +154,7 @@ def cell_jobs(experiment: Experiment, config: RunExperimentConfig) -> Iterator[J
                     ),
                     config.results / f"{there}.json",
                 )
+            above.append(variant)
 
 
 def _pretrained(config: RunExperimentConfig, planner: str) -> Path:

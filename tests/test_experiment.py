@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from configs.schema import compose, compose_part, options
+from perception.errors import InputError
 from policy.experimenting import (
     Experiment,
     RunExperimentConfig,
@@ -69,6 +70,21 @@ def test_a_variant_from_an_unknown_planner_is_refused() -> None:
     assert [job.command for job in planner_jobs(made, ALL)] == [
         "python policy/train.py stage=pretrain out=outputs/planners/a"
     ]
+
+
+def test_a_variant_may_go_on_from_one_above_it() -> None:
+    variants = {"one": Variant("a", ("x=1",)), "two": Variant("one", ("x=2",))}
+    made = Experiment("e", (), {"a": ()}, {"t": ()}, variants, (0, 1))
+    starts = [a for job in cell_jobs(made, ALL) for a in job.arguments if "checkpoint" in a]
+    assert starts == [
+        "checkpoint=outputs/planners/a/checkpoints/pretrain.safetensors",
+        "checkpoint=outputs/planners/a/checkpoints/pretrain.safetensors",
+        "checkpoint=outputs/e/t/one/seed0/checkpoints/finetune.safetensors",
+        "checkpoint=outputs/e/t/one/seed1/checkpoints/finetune.safetensors",
+    ]
+    below = replace(made, variants=dict(reversed(variants.items())))
+    with pytest.raises(InputError, match="two starts from one; there are a"):
+        list(cell_jobs(below, ALL))
 
 
 def test_commands_are_listed_and_nothing_is_run() -> None:
