@@ -3,7 +3,7 @@
 By the direction along which the pen is wanted to point: how often the recorded data has it so, and
 how often a fine-tuned planner does, each pen played with several noises. Needs
 `data/adroit-pen-256.zarr` and the runs of `policy/experiment.py experiment=pen-repetition`. Writes
-`results/pen-repetition/goals.json` and `.png`, in some minutes.
+`results/pen-repetition/goals.json` and `.png`, in a quarter of an hour.
 """
 
 import json
@@ -26,7 +26,11 @@ from tests.drawn_anew import Outcomes, play_anew
 from tests.seen import planner_of, pointing, read_off
 
 STORE = Path("data/adroit-pen-256.zarr")
-RUNS = tuple(f"pen-repetition/adroit-pen/two_steps/seed{seed}" for seed in (0, 1))
+RUNS = tuple(
+    f"pen-repetition/adroit-pen/{variant}/seed{seed}"
+    for variant in ("two_steps", "compared")
+    for seed in (0, 1)
+)
 EPISODES, DRAWS = 100, 4
 EDGES = (-1.0, -0.5, 0.0, 0.5, 1.0)  # Of the wanted direction's x.
 
@@ -112,11 +116,12 @@ def draw(
     panels = {"recorded data": (recorded, at_end.astype(float))}
     for run, outcomes in played.items():
         share = outcomes.at_end.float().mean(0).numpy()
-        panels[f"fine-tuned, {run.rsplit('/', 1)[1]}"] = (wanted, share)
-    figure, axes = plt.subplots(
-        1, len(panels), figsize=(4.2 * len(panels), 3.4), layout="constrained"
-    )
-    for axis, (title, (places, share)) in zip(axes, panels.items(), strict=True):
+        panels[", ".join(run.split("/")[-2:])] = (wanted, share)
+    figure = plt.figure(figsize=(12.6, 6.8), layout="constrained")
+    axes = []
+    for place, (title, (places, share)) in enumerate(panels.items(), start=1):
+        axis = figure.add_subplot(2, 3, place)
+        axes.append(axis)
         order = np.argsort(share)
         dots = axis.scatter(
             places[order, 0], places[order, 2], c=share[order], s=12, cmap="viridis", vmin=0, vmax=1

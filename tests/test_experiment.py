@@ -90,7 +90,7 @@ def test_a_variant_may_go_on_from_one_above_it() -> None:
 def test_commands_are_listed_and_nothing_is_run() -> None:
     said = succeed("policy/experiment.py", "experiment=data-quality", "list=true")
     lines = re.findall(r"^python policy/train\.py .*$", said, flags=re.MULTILINE)
-    assert len(lines) == 2 + 4
+    assert len(lines) == 2 + 5
     assert all(shlex.split(line)[-1].startswith("out=outputs/") for line in lines)
 
 
