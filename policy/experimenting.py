@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from perception.errors import InputError
-from policy.results import ROOT
 
 logger = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[1]
 
 TRAIN = "policy/train.py"
 

@@ -100,10 +100,10 @@ def test_a_script_runs_from_anywhere_beside_a_foreign_datasets_package(
     assert (ROOT / "configs" / f"{config[1]}.yaml").read_text() in done.stdout
 
 
-def test_data_are_made_and_read_without_torch() -> None:
+def test_data_are_made_and_experiments_listed_without_torch() -> None:
     # It takes as long to import, in every worker again, as all else together.
-    seen = "datasets.collecting, datasets.rendering, datasets.merging, datasets.converting"
-    code = f"import sys, {seen}; sys.exit('torch' in sys.modules)"
+    rooms = "datasets.collecting, datasets.rendering, datasets.merging, datasets.converting"
+    code = f"import sys, {rooms}, policy.experimenting; sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
     assert done.returncode == 0
 
