@@ -1,13 +1,16 @@
 """What fine-tuning remembers: its best episodes, and the chains to learn from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from datasets.training_state import load_state
+from perception.errors import InputError
 from policy.losses import chunk_weights
 from policy.rollout import Rollout, join, newest
 
@@ -130,6 +133,32 @@ class ReplayBuffer:
     def load(self, state: dict[str, Any] | None) -> None:
         """Take back what `state` gave."""
         self.rollout = None if state is None else Rollout(**state)
+
+
+def read_experience(path: Path, *, by_start: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Read what a finished fine-tuning has played: the states of its two buffers.
+
+    Args:
+        path: Its `finetune-state.pt`.
+        by_start: Whether episodes of equal start are to be compared with each other.
+
+    Raises:
+        InputError: There is no such file, it is another, or no two episodes began alike.
+    """
+    if not path.exists():
+        raise InputError(
+            f"There is no experience {path}: give"
+            " finetune.experience=<a finished run>/checkpoints/finetune-state.pt"
+        )
+    state = load_state(path) or {}
+    if not {"replay", "target"} <= state.keys():
+        raise InputError(f"{path} is not the state of a fine-tuning")
+    replay = state["replay"]
+    if replay is None or replay.keys() != {field.name for field in fields(Rollout)}:
+        raise InputError(f"{path} is another version's: its episodes are to be played anew")
+    if by_start and len(replay["starts"].unique()) == len(replay["starts"]):
+        raise InputError(f"In {path} no two episodes began alike: finetune.from_each_start=1")
+    return replay, state["target"]
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ from typing import Any, Literal
 
 import torch
 
-from datasets.training_state import load_state
 from envs.seeding import derive_seed
 from envs.vector import VectorEnv
 from perception.errors import InputError
-from policy.buffers import Chunks, Experience, ReplayBuffer, TargetBuffer
+from policy.buffers import Chunks, Experience, ReplayBuffer, TargetBuffer, read_experience
 from policy.evaluation import evaluate
 from policy.objective import Objective, ObjectiveConfig, Terms
 from policy.planner import Planner
@@ -109,7 +108,7 @@ class Tuner:
     def iterate(self) -> dict[str, float]:
         """Play episodes side by side, then update; the first time only fill the buffers."""
         if self.config.experience is not None:
-            return self._learn_offline()
+            return self._learn_offline(self.config.experience)
         if self.episodes == 0:
             return self._begin()
         rollout = self._play()
@@ -127,10 +126,13 @@ class Tuner:
             self.planner.forget_denoising(derive_seed("scratch", self._seed, 0))
         return {**self._summary(rollouts), **self._evaluation()}
 
-    def _learn_offline(self) -> dict[str, float]:
+    def _learn_offline(self, experience: Path) -> dict[str, float]:
         """Take the steps of as many episodes from what another run has played."""
         if self.episodes == 0:
-            self._take_experience()
+            by_start = self.config.from_each_start > 1
+            replay, target = read_experience(experience, by_start=by_start)
+            self.replay.load(replay)
+            self.target.load(target)
             if self.config.init == "scratch":
                 self.planner.forget_denoising(derive_seed("scratch", self._seed, 0))
         episodes = min(self._envs.shapes.envs, self.config.episodes - self.episodes)
@@ -138,18 +140,6 @@ class Tuner:
         self._on_episodes(episodes)
         values = self._update(self._experience(), episodes)
         return {**values, **self._evaluation()}
-
-    def _take_experience(self) -> None:
-        if self.config.experience is None or not self.config.experience.exists():
-            raise InputError(
-                f"There is no experience {self.config.experience}: give"
-                " finetune.experience=<a finished run>/checkpoints/finetune-state.pt"
-            )
-        state = load_state(self.config.experience) or {}
-        if not {"replay", "target"} <= state.keys():
-            raise InputError(f"{self.config.experience} is not the state of a fine-tuning")
-        self.replay.load(state["replay"])
-        self.target.load(state["target"])
 
     def _play(self) -> Rollout:
         numbers = range(self.episodes, self.episodes + self._envs.shapes.envs)

@@ -317,6 +317,15 @@ def test_what_is_no_experience_is_refused(envs: VectorEnv, tmp_path: Path) -> No
     torch.save({"step": 3}, path)
     with pytest.raises(InputError, match="is not the state of a fine-tuning"):
         learn()
+    tuner = make_tuner(small_planner(), envs)
+    tuner.iterate()
+    played = tuner.state()
+    torch.save({**played, "replay": {"rewards": played["replay"]["rewards"]}}, path)
+    with pytest.raises(InputError, match="is another version's"):
+        learn()
+    torch.save(played, path)
+    with pytest.raises(InputError, match="no two episodes began alike"):
+        make_tuner(small_planner(), envs, experience=path, from_each_start=2).iterate()
 
 
 def test_a_diverging_run_names_its_last_good_planner(envs: VectorEnv, tmp_path: Path) -> None:
