@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 Command = Literal["step", "play", "reset"]
 SEEDS = 2**32
+LOOK_UP_S = 0.5  # Ctrl-C may reach another thread; this one then sees it when it next looks up.
 
 
 def watch(config: ViewRolloutConfig) -> None:
@@ -93,10 +94,12 @@ class LiveView:
 
     def _next(self) -> Command:
         """Wait for what is asked; while playing, that is a step where nothing else is."""
-        try:
-            return self._asked.get(block=not self.playing)
-        except Empty:
-            return "step"
+        while True:
+            try:
+                return self._asked.get(block=not self.playing, timeout=LOOK_UP_S)
+            except Empty:
+                if self.playing:
+                    return "step"
 
     def _show(self, frame: LiveFrame) -> None:
         self._stage(Moment(frame.cloud, {}, frame.path))
