@@ -88,7 +88,8 @@ class Tuner:
         success_at: str,
         on_episodes: Callable[[int], object] = lambda _: None,  # Told how many are over, each time.
     ) -> None:
-        if config.from_each_start > 1 and config.weight != "return_to_go":
+        self._by_start = config.from_each_start > 1
+        if self._by_start and config.weight != "return_to_go":
             raise InputError("finetune.from_each_start > 1 goes with finetune.weight=return_to_go")
         self.planner, self.config = planner, config
         self._on_episodes = on_episodes
@@ -129,8 +130,7 @@ class Tuner:
     def _learn_offline(self, experience: Path) -> dict[str, float]:
         """Take the steps of as many episodes from what another run has played."""
         if self.episodes == 0:
-            by_start = self.config.from_each_start > 1
-            replay, target = read_experience(experience, by_start=by_start)
+            replay, target = read_experience(experience, by_start=self._by_start)
             self.replay.load(replay)
             self.target.load(target)
             if self.config.init == "scratch":
@@ -165,8 +165,7 @@ class Tuner:
         return derive_seed("finetune", self._seed, episode)
 
     def _experience(self) -> Experience:
-        config = self.config
-        return self.replay.experience(config.weight, by_start=config.from_each_start > 1)
+        return self.replay.experience(self.config.weight, by_start=self._by_start)
 
     def _update(self, experience: Experience, episodes: int) -> dict[str, float]:
         """Take p_step gradient steps per episode on Eq. 15."""

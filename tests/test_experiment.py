@@ -27,7 +27,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 ALL = RunExperimentConfig(
-    "adroit-images", False, None, "all", outputs=Path("outputs"), results=Path("results")
+    experiment="adroit-images",
+    list=False,
+    cell=None,
+    only="all",
+    outputs=Path("outputs"),
+    results=Path("results"),
 )
 
 

@@ -17,7 +17,7 @@ from tests.commands import succeed
 from tests.conftest import collect_config
 from tests.killing import assert_equal, grown, stop, whole_episodes
 
-KILLS = 2  # Of each command.
+KILLS = 3  # Of each command.
 
 
 @pytest.fixture(scope="module")

@@ -189,7 +189,7 @@ def test_the_readme_has_a_row_for_each_run(made: Path) -> None:
 
 def test_the_results_as_they_are_make_a_page(tmp_path: Path) -> None:
     results, readme = tmp_path / "results", tmp_path / "README.md"
-    # Without the traces, whose pictures another test has drawn: they take a minute.
+    # Without the traces: to draw them all takes a minute, and made-up ones are drawn above.
     shutil.copytree(ROOT / "results", results, ignore=shutil.ignore_patterns("*.png", "*.npz"))
     shutil.copy(ROOT / "README.md", readme)
     succeed("policy/report.py", f"results={results}", f"readme={readme}")
