@@ -12,4 +12,4 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # An int serves where a float is asked for, as mypy has it too.
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-install_import_hook(["perception", "envs", "datasets", "policy"], CHECKER)
+install_import_hook(["perception", "visualizer", "envs", "datasets", "policy"], CHECKER)

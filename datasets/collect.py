@@ -12,18 +12,18 @@ from pathlib import Path
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from configs.schema import script
-from datasets.collecting import CollectConfig, collect
+from configs.command import script
+from datasets.collection.collector import CollectConfig, collect
 
 
 @script("collect", CollectConfig)
 def main(config: CollectConfig) -> None:
     """Collect."""
     # Here, since every worker imports what stands above, and needs none of these to begin.
-    from datasets.card_files import keep_card  # noqa: PLC0415
+    from datasets.cards.card_files import keep_card  # noqa: PLC0415
 
     if config.behaviour.name == "planner":
-        from policy.recording import make_planner_work  # noqa: PLC0415
+        from policy.rollouts.recorder import make_planner_work  # noqa: PLC0415
 
         collect(config, make_planner_work)
     else:

@@ -13,9 +13,9 @@ from pathlib import Path
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from configs.schema import script
-from datasets.card_files import keep_card
-from datasets.converting import ConvertConfig, convert
+from configs.command import script
+from datasets.cards.card_files import keep_card
+from datasets.formats.converter import ConvertConfig, convert
 
 
 @script("convert", ConvertConfig)

@@ -12,9 +12,9 @@ from pathlib import Path
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from configs.schema import script
-from datasets.card_files import keep_card
-from datasets.merging import MergeConfig, merge
+from configs.command import script
+from datasets.cards.card_files import keep_card
+from datasets.collection.merger import MergeConfig, merge
 
 
 @script("merge", MergeConfig)

@@ -12,15 +12,15 @@ from pathlib import Path
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from configs.schema import script
-from datasets.rendering import RenderConfig, render_again
+from configs.command import script
+from datasets.collection.rerender import RenderConfig, render_again
 
 
 @script("render", RenderConfig)
 def main(config: RenderConfig) -> None:
     """Render."""
     # Here, since every worker imports what stands above, and needs no plots.
-    from datasets.card_files import keep_card  # noqa: PLC0415
+    from datasets.cards.card_files import keep_card  # noqa: PLC0415
 
     render_again(config)
     keep_card(config.out)

@@ -15,11 +15,11 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
 from rich.console import Console
 from rich.table import Table
 
-from configs.schema import script
-from datasets.card import Card, SummaryConfig, make_card, outcomes
-from datasets.card_files import write_card
-from datasets.store import EpisodeStore
-from datasets.store_plots import overview_plots
+from configs.command import script
+from datasets.cards.card import Card, SummaryConfig, make_card, outcomes
+from datasets.cards.card_files import write_card
+from datasets.cards.store_plots import overview_plots
+from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 
 

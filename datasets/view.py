@@ -12,8 +12,8 @@ from pathlib import Path
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from configs.schema import script
-from datasets.viewing import ViewDataConfig, view
+from configs.command import script
+from datasets.cards.viewer import ViewDataConfig, view
 
 
 @script("view-data", ViewDataConfig)

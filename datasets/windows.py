@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from datasets.state_features import STATE_FEATURE
-from datasets.store import EpisodeStore
+from datasets.collection.state_features import STATE_FEATURE
+from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 from perception.observation import Encoded, Observation
 
@@ -117,8 +117,8 @@ def load_windows(
         horizon: Planned steps, T_p.
         chunk: Executed steps, T_a.
         memory_map: A folder for decoded clouds too large for memory; None keeps them in memory.
-        features: Read what `datasets/encode.py` made of the clouds instead of them.
-        sees: With `state`, read the simulator's own features (`datasets/encode.py what=state`) in
+        features: Read what `policy/encode.py` made of the clouds instead of them.
+        sees: With `state`, read the simulator's own features (`policy/encode.py what=state`) in
             place of clouds and readings; the clouds of the observations are then empty.
 
     Raises:

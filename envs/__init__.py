@@ -5,11 +5,11 @@ import os
 from farama_notifications import notifications
 
 # gymnasium-robotics would print at each import that its Adroit rewards changed sign without a new
-# version; `envs.adroit` puts the sign right.
+# version; `envs.adroit.simulator` puts the sign right.
 notifications.pop("gymnasium_robotics", None)
 
 # MuJoCo loads the OpenGL that MUJOCO_GL names when it is imported, and fails where that is missing.
-# Nothing here needs OpenGL until a picture is asked of it (`envs.gl`), so hold the name back.
+# Nothing here needs OpenGL until somebody asks for a picture of it, so hold the name back.
 _wanted = os.environ.pop("MUJOCO_GL", None)
 import mujoco  # noqa: E402, F401
 

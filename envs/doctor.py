@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import torch
 
-from envs.gl import choose_backend
-from perception.cloud import APT_LINE, resolve_geometry
+from envs.rendering.gl import choose_backend
 from perception.errors import InputError
+from perception.point_cloud import APT_LINE, resolve_geometry
 
 logger = logging.getLogger(__name__)
 

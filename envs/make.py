@@ -2,18 +2,18 @@
 
 from dataclasses import replace
 
-from envs.adroit import AdroitSimulator
-from envs.scene import Scene
+from envs.adroit.simulator import AdroitSimulator
+from envs.config import EnvConfig
+from envs.rendering.scene import Scene
 from envs.simulator import Simulator
-from envs.spec import EnvConfig
-from perception.cloud import resolve_geometry
+from perception.point_cloud import resolve_geometry
 
 
 def make_simulator(config: EnvConfig) -> Simulator:
     """Make the task that a configuration names."""
     if config.simulator == "metaworld":
         # Imported where used: it takes two seconds.
-        from envs.meta_world import MetaWorldSimulator  # noqa: PLC0415
+        from envs.metaworld.simulator import MetaWorldSimulator  # noqa: PLC0415
 
         return MetaWorldSimulator(config)
     return AdroitSimulator(config)

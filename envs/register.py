@@ -8,9 +8,9 @@ Further keyword arguments are overrides of the task's configuration: `points=256
 
 import gymnasium as gym
 
-from configs.schema import compose_part
-from envs.gym_api import PointCloudEnv
-from envs.spec import EnvConfig, seen
+from configs.command import compose_part
+from envs.config import EnvConfig, seen
+from envs.gymnasium_env import PointCloudEnv
 
 ADROIT = ("adroit-door", "adroit-hammer", "adroit-pen")
 

@@ -12,10 +12,10 @@ from pathlib import Path
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from configs.schema import compose, script
-from datasets.collecting import CollectConfig, collect
+from configs.command import compose, script
+from datasets.collection.collector import CollectConfig, collect
 from policy.demonstration import DemoConfig, conclude
-from policy.training import TrainConfig, train
+from policy.pipeline import TrainConfig, train
 
 
 @script("demo", DemoConfig)

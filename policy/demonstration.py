@@ -3,10 +3,10 @@
 import logging
 from dataclasses import dataclass
 
-from datasets.card import outcomes
-from datasets.store import EpisodeStore
-from policy.evaluation import read_evaluation
-from policy.training import TrainConfig
+from datasets.cards.card import outcomes
+from datasets.store.store import EpisodeStore
+from policy.pipeline import TrainConfig
+from policy.rollouts.evaluation import read_evaluation
 
 logger = logging.getLogger(__name__)
 

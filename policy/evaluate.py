@@ -15,10 +15,10 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
 from rich.console import Console
 from rich.table import Table
 
-from configs.schema import script
-from policy.evaluation import Evaluation, wilson
-from policy.failing import write_failures
-from policy.judging import EvaluateConfig, judge
+from configs.command import script
+from policy.rollouts.evaluation import Evaluation, wilson
+from policy.rollouts.loading import EvaluateConfig, judge
+from policy.viewing.failures_page import write_failures
 
 
 @script("evaluate", EvaluateConfig)

@@ -12,8 +12,8 @@ from pathlib import Path
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from configs.schema import compose_part, script
-from policy.experimenting import Experiment, RunExperimentConfig, run_experiment
+from configs.command import compose_part, script
+from policy.reports.grid import Experiment, RunExperimentConfig, run_experiment
 
 
 @script("experiment", RunExperimentConfig)

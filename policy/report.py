@@ -13,8 +13,8 @@ from pathlib import Path
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from configs.schema import script
-from policy.reporting import ReportConfig, report
+from configs.command import script
+from policy.reports.report_builder import ReportConfig, report
 
 
 @script("report", ReportConfig)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from envs.chunked import ChunkedTask
-from envs.spec import EnvConfig
-from policy.planner import Planner
-from policy.playing import play
+from envs.config import EnvConfig
+from envs.vector.chunked_env import ChunkedTask
+from policy.planner.planner import Planner
+from policy.rollouts.episode import play
 
 
 def write_traces(path: Path, planner: Planner, env: EnvConfig, seeds: Sequence[int]) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from configs.schema import script
-from policy.training import TrainConfig, train
+from configs.command import script
+from policy.pipeline import TrainConfig, train
 
 
 @script("train", TrainConfig)

@@ -13,9 +13,9 @@ from pathlib import Path
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from configs.schema import script
-from policy.live_view import watch
-from policy.viewing import ViewRolloutConfig, view
+from configs.command import script
+from policy.viewing.live_view import watch
+from policy.viewing.viewer import ViewRolloutConfig, view
 
 
 @script("view-rollout", ViewRolloutConfig)

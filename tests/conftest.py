@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from configs.schema import compose, compose_part
-from datasets.collecting import CollectConfig, collect
-from envs.gl import choose_backend
-from envs.spec import EnvConfig
-from perception.cloud import resolve_geometry
+from configs.command import compose, compose_part
+from datasets.collection.collector import CollectConfig, collect
+from envs.config import EnvConfig
+from envs.rendering.gl import choose_backend
 from perception.errors import InputError
+from perception.point_cloud import resolve_geometry
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -10,12 +10,13 @@ from typing import Literal
 import pytest
 import yaml
 
-from configs.schema import build, compose, options
-from datasets.collecting import CollectConfig
-from envs.spec import EnvConfig
+from configs.build import build
+from configs.command import compose, options
+from datasets.collection.collector import CollectConfig
+from envs.config import EnvConfig
 from perception.errors import InputError
-from policy.judging import EvaluateConfig
-from policy.training import TrainConfig
+from policy.pipeline import TrainConfig
+from policy.rollouts.loading import EvaluateConfig
 from tests.conftest import ROOT, task_config
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from configs.schema import compose
-from datasets.collecting import collect
-from datasets.merging import MergeConfig, merge
-from datasets.rendering import RenderConfig, render_again
-from datasets.store import EpisodeStore
-from tests.commands import succeed
+from configs.command import compose
+from datasets.collection.collector import collect
+from datasets.collection.merger import MergeConfig, merge
+from datasets.collection.rerender import RenderConfig, render_again
+from datasets.store.store import EpisodeStore
 from tests.conftest import collect_config
-from tests.killing import assert_equal, grown, stop, whole_episodes
+from tests.helpers.commands import succeed
+from tests.helpers.killing import assert_equal, grown, stop, whole_episodes
 
 KILLS = 3  # Of each command.
 

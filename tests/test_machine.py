@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 import zarr
 
-from configs.schema import MACHINE_ERRORS
-from datasets.collecting import collect
-from datasets.merging import merge
-from datasets.store import EpisodeStore
+from configs.command import MACHINE_ERRORS
+from datasets.collection.collector import collect
+from datasets.collection.merger import merge
+from datasets.store.store import EpisodeStore
 from perception.errors import InputError
-from tests.commands import refuse, succeed
 from tests.conftest import collect_config
-from tests.killing import assert_equal
-from tests.made_up import PLAIN, attributes, episode, write
-from tests.test_merge import merge_config
+from tests.datasets.test_merge import merge_config
+from tests.helpers.commands import refuse, succeed
+from tests.helpers.killing import assert_equal
+from tests.helpers.made_up import PLAIN, attributes, episode, write
 
 TINY = ("env.episode_steps=12", "points=64", "workers=0")
 

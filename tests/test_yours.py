@@ -10,19 +10,19 @@ import yaml
 from torch import Tensor, nn
 
 import envs.make
-import policy.planner
-from configs.schema import build
-from datasets.behaviour import BehaviourConfig, make_behaviour
-from datasets.record import act, render
-from envs.chunked import ChunkedTask
+import policy.planner.planner
+from configs.build import build
+from datasets.behaviours.behaviour import BehaviourConfig, make_behaviour
+from datasets.recorder import act, render
+from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
 from envs.simulator import Outcome, Simulator
-from envs.spec import EnvConfig
 from envs.state import EXACT, SCENE, StateLayout
+from envs.vector.chunked_env import ChunkedTask
 from perception.observation import Observation
-from policy.playing import play
+from policy.rollouts.episode import play
 from tests.conftest import task_config
-from tests.test_view import make_planner
+from tests.policy.test_view import make_planner
 
 SIDE = "{position: [0.9, -0.3, 0.7], quaternion: [0.705, 0.453, 0.295, 0.458], fovy_deg: 45}"
 
@@ -36,7 +36,7 @@ WORLD = """<mujoco><worldbody>
 
 TASK = """
 name: puck
-simulator: adroit  # Stands for the word that one adds to envs/spec.py.
+simulator: adroit  # Stands for the word that one adds to envs/config.py.
 task: slide
 episode_steps: 30
 action_repeat: 5
@@ -166,7 +166,7 @@ class Means(nn.Module):
 
 
 def test_an_encoder_of_ones_own_plays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy.planner, "Encoder", Means)
+    monkeypatch.setattr(policy.planner.planner, "Encoder", Means)
     env = task_config("adroit-door", "env.episode_steps=6", "env.view.points=64")
     played = play(make_planner(), ChunkedTask(env, 2), 0)
     assert np.isfinite(played.rewards).all()

@@ -18,16 +18,16 @@ import numpy as np
 import open3d
 import zarr
 
-from datasets.behaviour import BehaviourConfig, make_demonstrator
-from datasets.compression import StoreFormat
+from datasets.behaviours.behaviour import BehaviourConfig, make_demonstrator
 from datasets.episode import Episode
-from datasets.record import act, render
-from datasets.store import EpisodeStore
-from envs.gl import GLRenderer, choose_backend
+from datasets.recorder import act, render
+from datasets.store.codecs import StoreFormat
+from datasets.store.store import EpisodeStore
+from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
+from envs.rendering.gl import GLRenderer, choose_backend
 from envs.simulator import Simulator
-from envs.spec import EnvConfig
-from perception.cloud import Box, View, numpy_points, open3d_points
+from perception.point_cloud import Box, View, numpy_points, open3d_points
 from perception.sampling import farthest_points
 from tests.benchmarks.timing import Entry, entry, seconds
 from tests.conftest import task_config

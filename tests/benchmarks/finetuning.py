@@ -14,14 +14,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from configs.schema import compose_part
-from envs.vector import Shapes, VectorEnv
+from configs.command import compose_part
+from envs.vector.vector_env import Shapes, VectorEnv
 from perception.observation import Observation
-from policy.device import keep_memory
-from policy.finetune import FinetuneConfig, Tuner
-from policy.losses import chunk_weights, improvement_loss
-from policy.planner import Planner
-from policy.schedule import Step, log_probability
+from policy.finetuning.finetune import FinetuneConfig, Tuner
+from policy.finetuning.losses import chunk_weights, improvement_loss
+from policy.planner.planner import Planner
+from policy.planner.schedule import Step, log_probability
+from policy.runs.device import keep_memory
 from tests.benchmarks.learning import PLAIN, make_plain, make_planner
 from tests.benchmarks.timing import Entry, entry, seconds
 from tests.conftest import task_config

@@ -14,18 +14,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from configs.schema import compose_part
+from configs.command import compose_part
 from datasets.windows import Batch, load_windows
-from envs.vector import Shapes, VectorEnv
-from perception.encoder import PointNet
+from envs.vector.vector_env import Shapes, VectorEnv
+from perception.encoders.dp3 import PointNet
 from perception.observation import Observation
-from policy.denoiser import ShortConv1d, ShortConvTranspose1d, UnetConfig
-from policy.denoising import DenoiserConfig
-from policy.device import keep_memory
-from policy.mixer import MixerConfig
-from policy.planner import Planner, PlannerConfig, Sizes
-from policy.pretrain import Learner, PretrainConfig
-from policy.rollout import roll_out
+from policy.planner.denoisers.make import DenoiserConfig
+from policy.planner.denoisers.mixer import MixerConfig
+from policy.planner.denoisers.unet import ShortConv1d, ShortConvTranspose1d, UnetConfig
+from policy.planner.planner import Planner, PlannerConfig, Sizes
+from policy.pretraining.pretrain import Learner, PretrainConfig
+from policy.rollouts.rollout import roll_out
+from policy.runs.device import keep_memory
 from tests.benchmarks.timing import Apart, Entry, entry, seconds
 from tests.conftest import task_config
 
@@ -77,7 +77,7 @@ def benchmark(data: Path) -> dict[str, list[Entry]]:
 
 def _windows(data: Path) -> list[Entry]:
     """Windows a second out of memory, against reading Zarr for each batch."""
-    from datasets.store import EpisodeStore  # noqa: PLC0415
+    from datasets.store.store import EpisodeStore  # noqa: PLC0415
 
     windows = load_windows([data], history=2, horizon=4, chunk=3)
     store = EpisodeStore.open(data)

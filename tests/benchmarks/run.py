@@ -11,7 +11,7 @@ import tempfile
 
 import torch
 
-from datasets.collecting import collect
+from datasets.collection.collector import collect
 from tests.benchmarks import collecting, finetuning, learning, storing
 from tests.benchmarks.timing import write
 from tests.conftest import collect_config

@@ -12,9 +12,9 @@ import numcodecs
 import numpy as np
 import zarr
 
-from datasets.collecting import collect
-from datasets.compression import StoreFormat
-from datasets.store import EpisodeStore
+from datasets.collection.collector import collect
+from datasets.store.codecs import StoreFormat
+from datasets.store.store import EpisodeStore
 from datasets.windows import load_windows
 from envs.make import make_simulator
 from tests.benchmarks.collecting import PLAIN, PlainCollector, stage_times

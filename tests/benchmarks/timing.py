@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from policy.results import ROOT, machine
+from policy.reports.result import ROOT, machine
 
 COMMAND = "make bench"
 

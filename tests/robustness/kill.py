@@ -25,11 +25,11 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 
-from datasets.store import EpisodeStore
-from policy.results import ROOT, machine
-from tests.commands import succeed
-from tests.killing import assert_equal, stop, whole_episodes
-from tests.test_convert_in_simulated import write_d4rl
+from datasets.store.store import EpisodeStore
+from policy.reports.result import ROOT, machine
+from tests.formats.test_convert_in_simulated import write_d4rl
+from tests.helpers.commands import succeed
+from tests.helpers.killing import assert_equal, stop, whole_episodes
 
 logger = logging.getLogger(__name__)
 

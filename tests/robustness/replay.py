@@ -18,9 +18,9 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
 
 import numpy as np
 
-from datasets.store import EpisodeStore
-from policy.results import ROOT, machine
-from tests.replaying import replay_episode
+from datasets.store.store import EpisodeStore
+from policy.reports.result import ROOT, machine
+from tests.helpers.replaying import replay_episode
 
 STEPS = 1000
 OUT = ROOT / "results/robustness/replay.json"

@@ -11,9 +11,9 @@ from pathlib import Path
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from datasets.compression import StoreFormat
-from datasets.store import EpisodeStore
-from tests.made_up import episode
+from datasets.store.codecs import StoreFormat
+from datasets.store.store import EpisodeStore
+from tests.helpers.made_up import episode
 
 
 def main(out: Path, episodes: int, zarr_format: int) -> None:

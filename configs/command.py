@@ -1,0 +1,149 @@
+"""From a command line to `main`: Hydra, one-line errors, suites."""
+
+import errno
+import inspect
+import logging
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from configs.build import ConfigT, build
+from perception.errors import InputError
+
+CONFIGS = Path(__file__).resolve().parent
+SCRIPTS = "scripts"  # The folder of each script's own values; the others are groups.
+MACHINE_ERRORS = (  # What a user can mend: space, permission, something in the way, a disk.
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST,
+    errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO,
+)  # fmt: skip
+
+
+def compose(schema: type[ConfigT], config_name: str, overrides: list[str]) -> ConfigT:
+    """Compose a script's configuration from Python, as its command line would."""
+    return build(schema, _plain(_compose(f"{SCRIPTS}/{config_name}", overrides)))
+
+
+def _compose(config_name: str | None, overrides: list[str]) -> DictConfig:
+    """Compose, also within a script that Hydra runs (it allows one initialisation at a time)."""
+    if GlobalHydra.instance().is_initialized():
+        return hydra.compose(config_name, overrides)
+    with hydra.initialize_config_dir(str(CONFIGS), version_base=None):
+        return hydra.compose(config_name, overrides)
+
+
+def compose_part(
+    schema: type[ConfigT], group: str, choice: str, overrides: list[str] | None = None
+) -> ConfigT:
+    """Compose one group alone, e.g. a task: `compose_part(EnvConfig, "env", "adroit-door")`."""
+    if choice not in options(group):
+        raise InputError(f"{group}={choice} is unknown; choose one of {', '.join(options(group))}")
+    cfg = _compose(None, [f"+{group}={choice}", *(overrides or [])])
+    return build(schema, _plain(cfg)[group])
+
+
+def script(
+    config_name: str, schema: type[ConfigT]
+) -> Callable[[Callable[[ConfigT], None]], Callable[[], None]]:
+    """Turn `main(config)` into a command: Hydra overrides, a true `--help`, one-line errors.
+
+    Bad input ends with one line on standard error and exit code 2. A suite (an `env` that names
+    others) runs `main` once for each of its members.
+    """
+    path = f"{SCRIPTS}/{config_name}"
+
+    def decorate(main: Callable[[ConfigT], None]) -> Callable[[], None]:
+        def entry() -> None:
+            if {"--help", "-h"} & set(sys.argv[1:]):
+                sys.stdout.write(_help(path, inspect.getmodule(main)))
+                return
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # Raise, so that the line below is ours.
+            command = hydra.main(version_base=None, config_path=str(CONFIGS), config_name=path)
+            try:
+                command(partial(_run, main, schema, path))()
+            except (HydraException, OmegaConfBaseException) as error:
+                _stop(_explain(path, sys.argv[1:]) or str(error))
+            except KeyboardInterrupt:
+                sys.exit(130)
+
+        return entry
+
+    return decorate
+
+
+def _run(
+    main: Callable[[ConfigT], None], schema: type[ConfigT], config_name: str, cfg: DictConfig
+) -> None:
+    """Run a script's main for one configuration, or for each member of its suite."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
+    try:
+        for member in _members(cfg, config_name):
+            main(build(schema, _plain(member)))
+    except InputError as error:
+        _stop(str(error))
+    except OSError as error:
+        if error.errno not in MACHINE_ERRORS:
+            raise
+        where = error.filename or "while writing"
+        _stop(f"{error.strerror}: {where}; nothing that was finished is lost")
+
+
+def _explain(config_name: str, arguments: list[str]) -> str:
+    """Say which option Hydra stumbled over, and what there is instead; empty if it is none."""
+    pairs = [argument.lstrip("+~").partition("=") for argument in arguments if "=" in argument]
+    choices = {key: value for key, _, value in pairs if (CONFIGS / key).is_dir()}
+    for group, choice in choices.items():
+        if choice not in options(group):
+            return f"{group}={choice} is unknown; choose one of {', '.join(options(group))}"
+    node: Any = _compose(config_name, [f"{g}={c}" for g, c in choices.items()])
+    for key, _, _ in pairs:
+        here = node
+        for part in key.split("."):
+            if not isinstance(here, DictConfig) or part not in list(here):  # `in` overlooks ???
+                there = (
+                    ", ".join(map(str, here)) if isinstance(here, DictConfig) else "no keys below"
+                )
+                return f"Unknown key {key}; there are {there}"
+            here = here._get_node(part)
+    return ""
+
+
+def _stop(message: str) -> None:
+    sys.stderr.write("error: " + " ".join(message.split()) + "\n")
+    sys.exit(2)
+
+
+def _plain(cfg: DictConfig) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+
+
+def _members(cfg: DictConfig, config_name: str) -> list[DictConfig]:
+    """Give the configuration itself, or one per member of the suite that it names."""
+    suite = cfg.get("env", {}).get("suite") if "env" in cfg else None
+    if suite is None:
+        return [cfg]
+    others = [a for a in sys.argv[1:] if not a.startswith(("env=", "-"))]
+    return [_compose(config_name, [*member, *others]) for member in suite]
+
+
+def options(group: str) -> list[str]:
+    """Name the choices of a configuration group (files that start with `_` are shared parts)."""
+    return sorted(p.stem for p in (CONFIGS / group).glob("*.yaml") if not p.stem.startswith("_"))
+
+
+def _help(config_name: str, module: Any) -> str:  # noqa: ANN401
+    """Say what a script does and list every key with its comment, from the files that rule it."""
+    others = {SCRIPTS, "experiments"}
+    groups = [p.name for p in sorted(CONFIGS.iterdir()) if options(p.name) and p.name not in others]
+    choices = "\n".join(f"  {g}= {', '.join(options(g))}" for g in groups)
+    values = (CONFIGS / f"{config_name}.yaml").read_text().removeprefix("# @package _global_\n")
+    keys = f"Keys (key=value on the command line):\n\n{values}"
+    return f"{inspect.getdoc(module)}\n\n{keys}\nGroups:\n{choices}\n"

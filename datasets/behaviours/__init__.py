@@ -1,0 +1,1 @@
+"""What acts while data is collected: one file for each behaviour."""

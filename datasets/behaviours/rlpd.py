@@ -1,0 +1,231 @@
+"""RLPD: a soft actor-critic that learns from its own steps and from demonstrations, half and half.
+
+Ball et al., "Efficient Online Reinforcement Learning with Offline Data", ICML 2023: symmetric
+sampling, layer-normalised critics. In state space and small: it serves to make data.
+"""
+
+import math
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 (its usual name)
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from datasets.behaviours.behaviour import RLPDConfig
+
+CRITICS = 2
+LOG_DEVIATION = (-8.0, 1.0)  # Of the actor, least and greatest.
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """Steps of a task."""
+
+    observations: Float[Tensor, "batch feature"]
+    actions: Float[Tensor, "batch action"]
+    rewards: Float[Tensor, " batch"]
+    next_observations: Float[Tensor, "batch feature"]
+    going_on: Float[Tensor, " batch"]  # 0 where the task ended for good (not by its time limit).
+
+    def beside(self, other: "Transitions") -> "Transitions":
+        """Put two batches together."""
+        mine, theirs = vars(self), vars(other)
+        return Transitions(**{name: torch.cat([mine[name], theirs[name]]) for name in mine})
+
+    def scaled(
+        self, shift: Float[Tensor, " feature"], scale: Float[Tensor, " feature"], reward: float
+    ) -> "Transitions":
+        """Standardise observations, and multiply rewards."""
+        return Transitions(
+            (self.observations - shift) / scale,
+            self.actions,
+            self.rewards * reward,
+            (self.next_observations - shift) / scale,
+            self.going_on,
+        )
+
+
+class Memory:
+    """A table of transitions, with room for `capacity`.
+
+    Args:
+        capacity: Rows.
+        features: Numbers in an observation.
+        actions: Numbers in an action.
+    """
+
+    def __init__(self, capacity: int, features: int, actions: int) -> None:
+        shapes: dict[str, tuple[int, ...]] = {
+            "observations": (features,),
+            "actions": (actions,),
+            "rewards": (),
+            "next_observations": (features,),
+            "going_on": (),
+        }
+        self._table = {n: torch.zeros(capacity, *s) for n, s in shapes.items()}
+        self.size = 0
+
+    def add(self, **row: np.ndarray | float) -> None:
+        """Remember one transition."""
+        for name, value in row.items():
+            self._table[name][self.size] = torch.as_tensor(value)
+        self.size += 1
+
+    def sample(self, count: int, generator: torch.Generator) -> Transitions:
+        """Draw transitions."""
+        rows = torch.randint(self.size, (count,), generator=generator)
+        return Transitions(**{name: values[rows] for name, values in self._table.items()})
+
+    def everything(self) -> Transitions:
+        """Give all that is remembered."""
+        return Transitions(**{name: values[: self.size] for name, values in self._table.items()})
+
+    def state(self) -> dict[str, Tensor]:
+        """Copy all that is remembered: of a view, the whole table would be saved."""
+        return {name: values.clone() for name, values in vars(self.everything()).items()}
+
+    def load(self, remembered: dict[str, Tensor]) -> None:
+        """Remember these transitions (by name), and nothing else."""
+        self.size = len(remembered["rewards"])
+        for name, values in remembered.items():
+            self._table[name][: self.size] = values
+
+
+class Critics(nn.Module):
+    """Two layer-normalised critics, computed side by side."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        widths = ((inputs, hidden), (hidden, hidden), (hidden, 1))
+        self.weights = nn.ParameterList(_uniform(before, after) for before, after in widths)
+        self.biases = nn.ParameterList(torch.zeros(CRITICS, 1, after) for _, after in widths)
+        self.gains = nn.ParameterList(torch.ones(CRITICS, 1, hidden) for _ in range(2))
+        self.shifts = nn.ParameterList(torch.zeros(CRITICS, 1, hidden) for _ in range(2))
+
+    def forward(
+        self, observations: Float[Tensor, "batch feature"], actions: Float[Tensor, "batch action"]
+    ) -> Float[Tensor, "critic batch"]:
+        """Value actions."""
+        x = torch.cat([observations, actions], dim=-1).expand(CRITICS, -1, -1)
+        for layer in range(2):
+            x = torch.baddbmm(self.biases[layer], x, self.weights[layer])
+            x = F.layer_norm(x, x.shape[-1:]) * self.gains[layer] + self.shifts[layer]
+            x = F.relu(x)
+        return torch.baddbmm(self.biases[2], x, self.weights[2]).squeeze(-1)
+
+
+def _uniform(before: int, after: int) -> Tensor:
+    return (torch.rand(CRITICS, before, after) * 2 - 1) / math.sqrt(before)
+
+
+class Actor(nn.Module):
+    """A Gaussian squashed by tanh."""
+
+    def __init__(self, features: int, actions: int, hidden: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(features, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, 2 * actions),
+        )
+
+    def forward(
+        self, observations: Float[Tensor, "batch feature"], noise: Float[Tensor, "batch action"]
+    ) -> tuple[Float[Tensor, "batch action"], Float[Tensor, " batch"]]:
+        """Give actions and their log-probabilities, for standard normal noise."""
+        mean, log_deviation = self.layers(observations).chunk(2, dim=-1)
+        log_deviation = log_deviation.clamp(*LOG_DEVIATION)
+        raw = mean + log_deviation.exp() * noise
+        # log(1 - tanh(raw)^2), without cancellation.
+        squashing = 2 * (math.log(2) - raw - F.softplus(-2 * raw))
+        density = -0.5 * noise**2 - log_deviation - 0.5 * math.log(2 * math.pi)
+        return torch.tanh(raw), (density - squashing).sum(dim=-1)
+
+
+class RLPD:
+    """The agent and how it learns."""
+
+    def __init__(self, features: int, actions: int, config: RLPDConfig, seed: int) -> None:
+        self.config, self._actions = config, actions
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.actor = Actor(features, actions, config.hidden)
+            self.critics = Critics(features + actions, config.hidden)
+        self.targets = Critics(features + actions, config.hidden)
+        self.targets.load_state_dict(self.critics.state_dict())
+        self.log_temperature = torch.tensor(math.log(config.temperature), requires_grad=True)
+        rate = config.learning_rate
+        self.optimizers = {
+            "actor": torch.optim.Adam(self.actor.parameters(), rate, fused=True),
+            "critics": torch.optim.Adam(self.critics.parameters(), rate, fused=True),
+            "temperature": torch.optim.Adam([self.log_temperature], rate),
+        }
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def act(self, observation: Float[np.ndarray, " feature"]) -> Float[np.ndarray, " action"]:
+        """Draw an action."""
+        with torch.no_grad():
+            actions: Tensor = self.actor(torch.from_numpy(observation)[None], self._noise(1))[0]
+        return actions[0].numpy()
+
+    def update(self, batch: Transitions) -> None:
+        """Take one gradient step of critics, actor and temperature."""
+        temperature = self.log_temperature.exp().detach()
+        self._step("critics", self._critic_loss(batch, temperature))
+        self.critics.requires_grad_(requires_grad=False)
+        actions, log_probs = self.actor(batch.observations, self._noise(len(batch.rewards)))
+        values = self.critics(batch.observations, actions).amin(dim=0)
+        self._step("actor", (temperature * log_probs - values).mean())
+        self.critics.requires_grad_(requires_grad=True)
+        surplus = log_probs.detach().mean() - self._actions  # Target entropy: minus their number.
+        self._step("temperature", -self.log_temperature * surplus)
+        with torch.no_grad():
+            targets: list[Tensor] = list(self.targets.parameters())
+            weights: list[Tensor] = list(self.critics.parameters())
+            torch._foreach_lerp_(targets, weights, self.config.smoothing)
+
+    def _critic_loss(self, batch: Transitions, temperature: Tensor) -> Tensor:
+        with torch.no_grad():
+            noise = self._noise(len(batch.rewards))
+            actions, log_probs = self.actor(batch.next_observations, noise)
+            value = self.targets(batch.next_observations, actions).amin(dim=0)
+            value = value - temperature * log_probs
+            wanted = batch.rewards + self.config.discount * batch.going_on * value
+        error: Tensor = self.critics(batch.observations, batch.actions) - wanted
+        return (error**2).mean(dim=1).sum()
+
+    def _step(self, name: str, loss: Tensor) -> None:
+        self.optimizers[name].zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizers[name].step()
+
+    def _noise(self, count: int) -> Float[Tensor, "batch action"]:
+        return torch.randn(count, self._actions, generator=self.generator)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next update depends on."""
+        return {
+            "actor": self.actor.state_dict(),
+            "critics": self.critics.state_dict(),
+            "targets": self.targets.state_dict(),
+            "temperature": self.log_temperature.detach().clone(),
+            "optimizers": {n: o.state_dict() for n, o in self.optimizers.items()},
+            "generator": self.generator.get_state(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.actor.load_state_dict(state["actor"])
+        self.critics.load_state_dict(state["critics"])
+        self.targets.load_state_dict(state["targets"])
+        with torch.no_grad():
+            self.log_temperature.copy_(state["temperature"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(deepcopy(state["optimizers"][name]))  # It keeps them else.
+        self.generator.set_state(state["generator"])

@@ -1,0 +1,1 @@
+"""What a store holds, told and shown: cards, pages, plots."""

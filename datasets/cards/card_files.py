@@ -1,0 +1,38 @@
+"""A store's card as files: figures as JSON, plots as PNG, and both on one small HTML page."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from datasets.cards.card import Card, Outcomes, make_card, outcomes
+from datasets.cards.store_page import contact_sheet, overview, provenance_part
+from datasets.cards.store_plots import overview_plots
+from datasets.store.store import EpisodeStore
+from visualizer import pages
+
+
+def keep_card(path: Path) -> None:
+    """Write the card of a finished store into it: card.json, card.png and card.html."""
+    store = EpisodeStore.open(path)
+    known = outcomes(store)
+    plots = overview_plots(store, known)
+    write_card(make_card(store, known), store, plots[0], path / "card.json")
+    (path / "card.html").write_text(card_page(store, known, plots))
+
+
+def write_card(card: Card, store: EpisodeStore, plot: bytes, path: Path) -> None:
+    """Keep a store's figures as JSON, with how it was made, and a plot of it beside them."""
+    said = store.attributes
+    made = {key: said.get(key) for key in ("identity", "versions", "source_commit", "conversion")}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**asdict(card), **made}, indent=2) + "\n")
+    path.with_suffix(".png").write_bytes(plot)
+
+
+def card_page(store: EpisodeStore, known: Outcomes, plots: Sequence[bytes]) -> str:
+    """Put the card on one page: figures, some clouds, and where it all comes from."""
+    parts = [overview(store, known, plots)]
+    if "point_cloud" in store.names:
+        parts += [pages.heading("At a glance"), pages.figure(contact_sheet(store, known))]
+    return pages.page(f"{store.attributes['task']}: data card", [*parts, provenance_part(store)])

@@ -1,0 +1,168 @@
+"""The page and the card of a store: what it holds, some episodes as films, where it comes from."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from datasets.cards.card import Outcomes
+from datasets.cards.store_plots import overview_plots
+from datasets.episode import Episode, Recording
+from datasets.store.store import EpisodeStore
+from perception.camera import Pinhole
+from visualizer import pages, plots
+from visualizer.pages import Html
+from visualizer.player import Film, as_html
+
+SHEET_ROWS, SHEET_COLUMNS = 5, 5
+
+
+def store_page(
+    store: EpisodeStore,
+    known: Outcomes,
+    sheet: bytes,
+    shown: Mapping[str, tuple[Episode, Film]],
+) -> str:
+    """Put the page together: overview, contact sheet, the episodes to show, and provenance."""
+    caption = (
+        "From the best episode to the worst by return. Near points are larger, and darker where"
+        " they have no colour of their own."
+    )
+    parts = [
+        overview(store, known, overview_plots(store, known)),
+        pages.together(pages.heading("At a glance"), pages.figure(sheet, caption)),
+        *(_episode_part(name, episode, film) for name, (episode, film) in shown.items()),
+        provenance_part(store),
+    ]
+    return pages.page(f"{store.attributes['task']}: recorded episodes", parts)
+
+
+def contact_sheet(store: EpisodeStore, known: Outcomes) -> bytes:
+    """Draw episodes from the best to the worst, each at a few moments."""
+    order = np.argsort(-known.returns, kind="stable")
+    rows = order[np.linspace(0, len(order) - 1, min(SHEET_ROWS, len(order))).round().astype(int)]
+    clouds = []
+    for index in rows:
+        points = store.read("point_cloud", store.rows(int(index)))
+        clouds.append(points[np.linspace(0, len(points) - 1, SHEET_COLUMNS).round().astype(int)])
+    shares = np.linspace(0, 1, SHEET_COLUMNS)[1:-1]
+    moments = ["start", *(f"{share:.0%} of the steps" for share in shares), "end"]
+    cameras = [pinhole(camera) for camera in store.attributes["cameras"].values()]
+    titles = [_title(known, int(index)) for index in rows]
+    return plots.contact_sheet(np.stack(clouds), titles, moments, cameras=cameras)
+
+
+def _title(known: Outcomes, index: int) -> str:
+    verdict = "success" if known.successes[index] else "failure"
+    return f"episode {index}\nreturn {known.returns[index]:.4g}\n{verdict}"
+
+
+def overview(store: EpisodeStore, known: Outcomes, drawn: Sequence[bytes]) -> Html:
+    """Say in a sentence and figures, drawn by `overview_plots`, what the store holds."""
+    task, episodes = store.attributes["task"], f"{store.episodes:,} episodes"
+    told = f"{episodes} of {task}, {store.steps:,} steps, made by: {_maker(store)}. "
+    if known.judged:
+        rate = known.successes.mean()
+        rule = "at their last step" if known.success_at == "end" else "at some step"
+        least, median, greatest = np.quantile(known.returns, [0, 0.5, 1])
+        told += (
+            f"{known.successes.sum():,} of them ({rate:.0%}) have reached the goal {rule}, which"
+            f" is what counts here. Returns run from {least:.4g} over a median of {median:.4g} to"
+            f" {greatest:.4g}."
+        )
+    else:
+        told += "Neither rewards nor successes were recorded."
+    *profile, coverage = drawn
+    caption = "The spread of what was done and sensed; darker is more often."
+    figures = [*map(pages.figure, profile), pages.figure(coverage, caption)]
+    return pages.together(pages.paragraph(told), *figures)
+
+
+def _maker(store: EpisodeStore) -> str:
+    """Name who acted."""
+    identity = store.attributes["identity"]
+    behaviour = identity.get("behaviour", identity.get("demonstrator"))
+    return "unknown" if behaviour is None else _listed({"behaviour": behaviour.get("name", "")})
+
+
+def _episode_part(title: str, episode: Episode, film: Film) -> Html:
+    """Show one episode: the film, and beside it what it earned and where it comes from."""
+    recording = episode.recording
+    points = "own colour" if episode.points.shape[-1] == 6 else "colour tells height"
+    caption = (
+        f"{episode.points.shape[1]} points a frame ({points}) on a grid of 10 cm, at"
+        f" {film.frames_per_second:g} frames a second. Drag to turn, scroll to zoom; the bar below"
+        " moves through time."
+    )
+    beside = pages.facts(_about(recording))
+    if recording.rewards is not None and recording.successes is not None:
+        plot = pages.figure(plots.episode_plot(recording.rewards, recording.successes))
+        beside = pages.together(plot, beside)
+    player = pages.embedded(as_html(film), caption, height_px=560)
+    both = pages.columns(player, beside, widths=(7, 4))
+    return pages.together(pages.heading(title.capitalize()), both)
+
+
+def _about(recording: Recording) -> dict[str, str | float]:
+    """List what is known of one episode."""
+    known: dict[str, str | float] = {"steps": len(recording)}
+    if (source := recording.provenance) is not None:
+        known |= {"noise": source.noise, "random actions": f"{source.random_share:.0%}"}
+        known |= {"seed": str(source.seed)} if source.seed >= 0 else {}
+        if source.agent_step:
+            known["acted by"] = f"agent {source.agent} after {source.agent_step:,} steps"
+    if recording.rewards is not None:
+        known["return"] = float(recording.rewards.sum())
+    if recording.successes is not None:
+        reached = f"{recording.successes.sum()} of {len(recording)} steps"
+        also = "also" if recording.successes[-1] else "not"
+        known["goal reached at"] = f"{reached}, {also} the last"
+    return known
+
+
+def provenance_part(store: EpisodeStore) -> Html:
+    """Say everything that made the data."""
+    attributes = store.attributes
+    identity, said = attributes["identity"], attributes.get
+    about = {
+        "store": str(store.path),
+        "task": attributes["task"],
+        **_flat(identity),
+        "cameras": "; ".join(f"{n} at {_place(c)} m" for n, c in said("cameras", {}).items()),
+        "frame and units": f"{said('frame', 'unknown')}; {said('units', 'unknown')}",
+        "versions": _listed(said("versions", {})),
+        "source commit": said("source_commit", None) or "not recorded",
+    }
+    return pages.together(pages.heading("Where it comes from"), pages.facts(about))
+
+
+def _flat(identity: dict[str, Any]) -> dict[str, str]:
+    """List nested values by the path of their keys: one line for each group of plain ones."""
+    lines: dict[str, str] = {}
+    plain = {k: v for k, v in identity.items() if not isinstance(v, dict)}
+    for key, value in plain.items():
+        lines[key.replace("_", " ")] = "null" if value is None else str(value)
+    for key, value in identity.items():
+        if isinstance(value, dict):
+            inner = {k: v for k, v in value.items() if not isinstance(v, dict)}
+            if inner:
+                lines[key.replace("_", " ")] = _listed(inner)
+            deeper = {f"{key}: {k}": v for k, v in value.items() if isinstance(v, dict)}
+            lines |= _flat(deeper)
+    return lines
+
+
+def _place(camera: dict[str, Any]) -> str:
+    return ", ".join(f"{row[3]:.3g}" for row in camera["world_from_camera"][:3])
+
+
+def _listed(values: dict[str, Any]) -> str:
+    given = {name: value for name, value in values.items() if value not in (None, "None")}
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in given.items())
+
+
+def pinhole(camera: dict[str, Any]) -> Pinhole:
+    """Read a camera as `datasets.collection.collector` describes it."""
+    (focal_px, _, cx), (_, _, cy), _ = camera["intrinsics"]
+    width, height = round(2 * cx + 1), round(2 * cy + 1)  # See `perception.camera`.
+    return Pinhole(width, height, focal_px, np.array(camera["world_from_camera"]))

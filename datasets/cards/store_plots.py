@@ -1,0 +1,89 @@
+"""Figures of a whole store, as PNG bytes: how good it is along time, and what it covers."""
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+
+from datasets.cards.card import QUANTILES, Outcomes, quantiles
+from datasets.store.store import EpisodeStore
+from visualizer.plots import FAILURE, GRID, INK, SUCCESS, dress, new_figure, to_png
+
+SMOOTHED_EPISODES = 25
+COVERED_STEPS = 20_000  # Enough for a density; more only takes longer.
+DENSITY = LinearSegmentedColormap.from_list("density", ["#eef1f5", "#2f6db3", "#14213d"])
+
+
+def overview_plots(store: EpisodeStore, known: Outcomes) -> tuple[bytes, ...]:
+    """Draw how good a store is, where that was recorded, and what it covers."""
+    profile = (profile_plot(known),) if known.judged else ()
+    return (*profile, coverage_plot(store))
+
+
+def profile_plot(known: Outcomes) -> bytes:
+    """Draw success and return along time, and returns against noise, or ranked where it is one."""
+    figure = new_figure(11, 3.3)
+    success, returns, third = figure.subplots(1, 3)
+    learned = bool(known.agent_steps.any())
+    time = known.agent_steps if learned else np.arange(len(known.returns))
+    when = "steps the agent had taken" if learned else "episode, as recorded"
+    order = np.argsort(time, kind="stable")
+    colours = np.where(known.successes, SUCCESS, FAILURE)
+    success.plot(time[order], smoothed(known.successes[order]), color=SUCCESS, linewidth=1.6)
+    success.axhline(known.successes.mean(), color=INK, linewidth=1, linestyle=":")
+    success.set_ylim(-0.03, 1.03)
+    dress(success, when, f"success (mean of {SMOOTHED_EPISODES} around)")
+    returns.scatter(time, known.returns, s=10, c=colours, alpha=0.6, linewidths=0)
+    returns.plot(time[order], smoothed(known.returns[order]), color=INK, linewidth=1.4)
+    dress(returns, when, "return")
+    if np.ptp(known.noise):
+        third.scatter(known.noise, known.returns, s=14, c=colours, alpha=0.75, linewidths=0)
+        dress(third, "noise on the behaviour's actions", "return")
+    else:
+        ranked = np.argsort(known.returns)
+        third.bar(np.arange(len(ranked)), known.returns[ranked], 1.0, color=colours[ranked])
+        dress(third, "episodes, by return", "return")
+    for label, colour in (("success", SUCCESS), ("failure", FAILURE)):
+        third.scatter([], [], s=14, color=colour, label=label)
+    third.legend(frameon=False, fontsize=8, labelcolor=INK)
+    return to_png(figure)
+
+
+def coverage_plot(store: EpisodeStore) -> bytes:
+    """Draw the spread of every action and reading, and states along their two main directions."""
+    figure = new_figure(11, 3.3)
+    actions, readings, plane = figure.subplots(1, 3)
+    _draw_spread(actions, quantiles(store.read("action")), "action")
+    states = store.read("state")
+    _draw_spread(readings, quantiles(states), "reading of the robot")
+    stride = max(1, store.steps // COVERED_STEPS)
+    x, y = principal_plane(states[::stride].astype(np.float64)).T
+    plane.hexbin(x, y, gridsize=40, bins="log", cmap=DENSITY, mincnt=1, linewidths=0)
+    dress(plane, "first principal component of the readings", "second")
+    return to_png(figure)
+
+
+def principal_plane(
+    states: Float[np.ndarray, "step reading"],
+) -> Float[np.ndarray, "step 2"]:
+    """Project standardised readings on their two main directions."""
+    scaled = (states - states.mean(axis=0)) / (states.std(axis=0) + 1e-9)
+    _, directions = np.linalg.eigh(np.cov(scaled, rowvar=False))
+    return np.asarray(scaled @ directions[:, :-3:-1])
+
+
+def _draw_spread(axes: Axes, found: Float[np.ndarray, "quantile number"], of_what: str) -> None:
+    """Draw least to greatest thinly, the middle half thickly, the median as a dot."""
+    low, quarter, median, three_quarters, high = found
+    at = np.arange(found.shape[1])
+    axes.vlines(at, low, high, color=GRID, linewidth=3)
+    axes.vlines(at, quarter, three_quarters, color="#2f6db3", linewidth=3)
+    axes.scatter(at, median, s=9, color=INK, zorder=3)
+    dress(axes, f"{of_what}, by number", f"quantiles {', '.join(f'{q:g}' for q in QUANTILES)}")
+
+
+def smoothed(values: np.ndarray) -> Float[np.ndarray, " episode"]:
+    """Average each value with its neighbours; fewer at the ends."""
+    width = np.ones(min(SMOOTHED_EPISODES, len(values)))
+    summed, counted = (np.convolve(v, width, "same") for v in (values, np.ones(len(values))))
+    return np.asarray(summed / counted)

@@ -1,0 +1,82 @@
+"""A store to look at: some episodes as films, all of them as figures, and where they come from."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from datasets.cards.card import Outcomes, outcomes
+from datasets.cards.rerun_export import write_rerun
+from datasets.cards.store_page import contact_sheet, pinhole, store_page
+from datasets.episode import Episode
+from datasets.store.store import EpisodeStore
+from perception.errors import InputError
+from visualizer.player import Film
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ViewDataConfig:
+    """What to look at; every key is explained in configs/scripts/view-data.yaml."""
+
+    data: Path
+    episode: int | None
+    format: Literal["html", "rerun"]
+    out: Path | None
+    frames_per_second: float
+
+
+def view(config: ViewDataConfig) -> None:
+    """Write a page with a contact sheet beside it, or a recording for Rerun.
+
+    Raises:
+        InputError: There is no such store or episode, or Rerun is wanted and missing.
+    """
+    store = EpisodeStore.open(config.data)
+    known = outcomes(store)
+    episodes = {t: store.read_episode(i) for t, i in chosen(known, config.episode).items()}
+    films = {t: make_film(e, store, config.frames_per_second) for t, e in episodes.items()}
+    if config.format == "rerun":
+        path = config.out or config.data.with_suffix(".rrd")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_rerun(films, path)
+        logger.info("written to %s; look at it with: rerun %s", path, path)
+        return
+    path = config.out or config.data.with_suffix(".html")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet = contact_sheet(store, known)
+    path.with_suffix(".png").write_bytes(sheet)
+    shown = {title: (episodes[title], film) for title, film in films.items()}
+    path.write_text(store_page(store, known, sheet, shown))
+    logger.info("written to %s and %s", path, path.with_suffix(".png"))
+
+
+def chosen(known: Outcomes, episode: int | None) -> dict[str, int]:
+    """Name the episodes to show: the one asked for, or the best, the median and the worst."""
+    count = len(known.returns)
+    if episode is not None:
+        if not 0 <= episode < count:
+            raise InputError(f"There is no episode {episode}; there are 0 to {count - 1}")
+        return {f"episode {episode}": episode}
+    order = np.argsort(known.returns, kind="stable")
+    # In this order a small store's only episode is its best one.
+    places = {order[0]: "worst", order[count // 2]: "median", order[-1]: "best"}
+    return {f"{place}: episode {i}": int(i) for i, place in reversed(places.items())}
+
+
+def make_film(episode: Episode, store: EpisodeStore, frames_per_second: float) -> Film:
+    """Make a film of a recorded episode, with the pictures that the store keeps."""
+    cameras = {n: pinhole(c) for n, c in store.attributes["cameras"].items()}
+    names = {camera: "img" if len(cameras) == 1 else f"img_{camera}" for camera in cameras}
+    rewards, successes = episode.recording.rewards, episode.recording.successes
+    numbers = {"reward": rewards, "success": successes}
+    return Film(
+        episode.points,
+        cameras,
+        frames_per_second,
+        pictures={c: episode.images[n] for c, n in names.items() if n in episode.images},
+        numbers={n: a.astype(np.float32) for n, a in numbers.items() if a is not None},
+    )

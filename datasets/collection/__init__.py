@@ -1,0 +1,1 @@
+"""Making stores: collect, render again, merge."""

@@ -1,0 +1,108 @@
+"""Draw the recorded states of a store again, into another store, without acting."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from configs.build import build
+from datasets.collection.collector import Making, Source, describe, fill, make_drawing
+from datasets.episode import Episode, Recording
+from datasets.store.store import EpisodeStore
+from envs.config import EnvConfig
+from envs.make import make_simulator, settled
+from perception.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+Recorded = tuple[Recording, dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """What to draw again and how; every key is explained in configs/scripts/render.yaml."""
+
+    data: Path
+    out: Path
+    workers: int
+    launcher: Literal["process", "ray"]
+    points: int | None
+    cameras: tuple[str, ...] | None
+    colour: bool | None
+    image_size: int | None
+    crop_low: tuple[float, float, float] | None
+    crop_high: tuple[float, float, float] | None
+    images: tuple[Literal["img", "depth"], ...] | None
+    zarr_format: Literal[2, 3] | None
+    error_mm: float | None
+
+
+def render_again(config: RenderConfig) -> None:
+    """Draw every episode that `out` does not hold yet.
+
+    Raises:
+        InputError: There is no such store, or `out` is another one; a camera is missing.
+    """
+    source = EpisodeStore.open(config.data)
+    if config.out.resolve() == config.data.resolve():
+        raise InputError(f"out={config.out} is the store that is read; choose another out=")
+    if "sim_state" not in source.names:
+        raise InputError(f"{config.data} holds no simulator state: it cannot be drawn again")
+    wanted = as_collected(source, config)
+    attributes = describe(wanted, make_simulator(wanted.env))
+    keep_origin(source, attributes)
+    with EpisodeStore.writing(config.out, wanted.format, attributes) as store:
+        drawn = Source(
+            jobs=lambda first: (recorded(source, i) for i in range(first, source.episodes)),
+            total=source.episodes,
+            make=partial(make_drawing_again, settled(wanted.env), wanted.images),
+        )
+        fill(store, drawn, wanted.env, workers=config.workers, launcher=config.launcher)
+    logger.info("written to %s", config.out)
+
+
+def recorded(source: EpisodeStore, index: int) -> Recorded:
+    """Read an episode without what its view has made: clouds and pictures."""
+    rows = source.rows(index)
+    kept = (name for name in source.further_names if not name.startswith(("img", "depth")))
+    return source.read_recording(index), {name: source.read(name, rows) for name in kept}
+
+
+def make_drawing_again(env: EnvConfig, images: tuple[str, ...]) -> Callable[[Recorded], Episode]:
+    """Prepare a process to draw recordings, and to keep what else was recorded with them."""
+    draw = make_drawing(env, images)
+
+    def draw_again(job: Recorded) -> Episode:
+        recording, kept = job
+        episode = draw(recording)
+        return replace(episode, images={**episode.images, **kept})
+
+    return draw_again
+
+
+def keep_origin(source: EpisodeStore, attributes: dict[str, Any]) -> None:
+    """Keep what a converted store says of where it comes from, which drawing does not change."""
+    said = source.attributes
+    if "source" in said["identity"]:
+        attributes["identity"]["source"] = said["identity"]["source"]
+        attributes["conversion"] = said["conversion"]
+
+
+def as_collected(source: EpisodeStore, config: RenderConfig) -> Making:
+    """Say what would have made the wanted store in the first place."""
+    made: dict[str, Any] = source.attributes["identity"]
+    env = build(EnvConfig, made["env"])
+    names = ("points", "cameras", "colour", "image_size", "crop_low", "crop_high")
+    other = {n: getattr(config, n) for n in names if getattr(config, n) is not None}
+    return Making(
+        env=replace(env, view=replace(env.view, sees="points", **other)),
+        behaviour=made["behaviour"],
+        seed=made["seed"],
+        images=tuple(made["images"]) if config.images is None else config.images,
+        zarr_format=made["zarr_format"] if config.zarr_format is None else config.zarr_format,
+        error_mm=made["error_mm"] if config.error_mm is None else config.error_mm,
+    )

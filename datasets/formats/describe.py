@@ -1,0 +1,37 @@
+"""What a converted store says of itself; the converter adds where it comes from."""
+
+from typing import Any
+
+from datasets.collection.collector import Making, describe
+from datasets.store.codecs import StoreFormat
+from datasets.store.provenance import source_commit, versions
+from envs.config import EnvConfig
+from envs.make import make_simulator
+
+
+def describe_drawn(env: EnvConfig, images: tuple[Any, ...], stored: StoreFormat) -> dict[str, Any]:
+    """Describe clouds drawn from states as collecting would, so that they can be drawn again."""
+    recorded = {"name": "recorded"}
+    making = Making(env, recorded, -1, images, stored.zarr_format, stored.error_mm)
+    return describe(making, make_simulator(env))
+
+
+def describe_seen(task: str, images: tuple[str, ...], stored: StoreFormat) -> dict[str, Any]:
+    """Describe clouds that were recorded elsewhere: only what is known of them."""
+    return {
+        "identity": {
+            "task": task,
+            "behaviour": {"name": "recorded"},
+            "seed": -1,
+            "images": list(images),
+            "zarr_format": stored.zarr_format,
+            "error_mm": stored.error_mm,
+        },
+        "task": task,
+        "frame": "as recorded",
+        "units": "as recorded",
+        "cameras": {},
+        "model_edits": [],
+        "versions": versions(),
+        "source_commit": source_commit(),
+    }

@@ -1,0 +1,69 @@
+"""DAPG's demonstrations in: `door-v0_demos.pickle` of hand_dapg (Rajeswaran et al., RSS 2018).
+
+A list of dictionaries, one an episode: `observations`, `actions`, and `init_state_dict` with the
+simulator's state at its start. Only the actions are taken: they are replayed in our simulator, one
+simulator step each, because they were recorded without repeat.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datasets.formats.pickle_arrays import load_arrays
+from datasets.formats.resimulate import Acted
+from datasets.formats.source import Source
+from envs.adroit.restore import Moment, check_sizes
+from perception.errors import InputError
+
+NEEDED = ("observations", "actions", "init_state_dict")
+
+
+def open_source(path: Path, *, task: str, start: str) -> Source:
+    """Open a file of demonstrations.
+
+    Args:
+        path: The pickle; nothing in it is run.
+        task: Adroit's name of the task.
+        start: Where to replay from: `observation` or `state`.
+
+    Raises:
+        InputError: It holds something else than arrays, lacks a key, or is another task's.
+    """
+    demos = load_arrays(path)
+    if not isinstance(demos, list | tuple):
+        raise InputError(f"{path.name} holds no list of demonstrations")
+    jobs = [_job(f"{path.name}[{i}]", demo, task, start) for i, demo in enumerate(demos)]
+    if not jobs:
+        raise InputError(f"{path.name} holds no demonstration")
+    return Source(
+        format="dapg",
+        lengths=tuple(len(job.actions) for job in jobs),
+        read=jobs.__getitem__,
+        simulated=True,
+        action_size=jobs[0].actions.shape[1],
+        options={"start": start},
+        about={"rewards": "ours, at every replayed step"},
+    )
+
+
+def _job(where: str, demo: Any, task: str, start: str) -> Acted:  # noqa: ANN401 (a foreign file)
+    if not isinstance(demo, Mapping):
+        raise InputError(f"{where} is no dictionary")
+    missing = [key for key in NEEDED if key not in demo]
+    if missing:
+        raise InputError(f"{where} lacks {missing[0]}; it has {', '.join(map(str, demo))}")
+    observations, actions = (_table(demo[key], where, key) for key in NEEDED[:2])
+    if len(observations) < len(actions):
+        raise InputError(f"{where}: {len(actions)} actions have {len(observations)} observations")
+    check_sizes(task, observations.shape[1], actions.shape[1], where)
+    moment = Moment.read(demo["init_state_dict"], task, f"{where}'s init_state_dict")
+    return Acted(where, moment, start == "observation", observations, actions)
+
+
+def _table(values: Any, where: str, key: str) -> np.ndarray:  # noqa: ANN401
+    table = np.asarray(values)
+    if table.dtype.kind not in "fiu" or table.ndim != 2 or len(table) == 0:
+        raise InputError(f"{where}: {key} is no table of numbers")
+    return table

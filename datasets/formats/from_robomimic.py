@@ -1,0 +1,140 @@
+"""robomimic's HDF5 in, where its observations hold clouds (Mandlekar et al., CoRL 2021).
+
+    data/demo_0/{obs/*, actions, rewards, dones, states}, ...; data.attrs["env_args"]
+
+Images alone cannot become clouds: depth and calibration are missing. Clouds stay in the frame they
+were recorded in; `states` are kept as the simulator's, `dones` tell success.
+"""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datasets.episode import Episode, Recording
+from datasets.formats.clouds import Clouds, check_shape, cleaned, colour_scale
+from datasets.formats.hdf5 import need, reading, rows
+from datasets.formats.source import Source
+from perception.errors import InputError
+
+# What tells a robot's own readings, the first set that is there.
+USUAL_STATES = (
+    ("state",),
+    ("agent_pos",),
+    ("robot0_eef_pos", "robot0_eef_quat", "robot0_gripper_qpos"),
+)
+
+
+def open_source(
+    path: Path,
+    *,
+    point_key: str,
+    state_keys: tuple[str, ...] | None,
+    points: int | None,
+    colour: bool | None,
+) -> Source:
+    """Open a file.
+
+    Args:
+        path: The HDF5 file.
+        point_key: Which observation is the cloud, (step, point, 3 or 6).
+        state_keys: Which observations are the robot's readings, in this order; None finds the
+            usual ones.
+        points: Points per cloud; None keeps their number.
+        colour: False drops colours; None keeps what there is.
+
+    Raises:
+        InputError: It is damaged, has no clouds, or lacks an array.
+    """
+    with reading(path) as file:
+        demos = sorted((n for n in need(file, "data") if n.startswith("demo_")), key=_number)
+        if not demos:
+            raise InputError(f"{path.name}: data holds no demo_0, demo_1, ...")
+        obs = need(file["data"][demos[0]], "obs")
+        if point_key not in obs:
+            raise InputError(_no_clouds(path, point_key, list(obs)))
+        check_shape(obs[point_key].shape, colour, f"{path.name}: obs/{point_key}")
+        keys = state_keys or _usual(path, obs)
+        lengths = tuple(len(need(file["data"][name], "actions")) for name in demos)
+        action_size = int(file["data"][demos[0]]["actions"].shape[1])
+        env_args = str(file["data"].attrs.get("env_args", ""))
+    scale = 1.0 if colour is False else colour_scale(_clouds(path, demos, point_key))
+    clean = partial(cleaned, count=points, colour=colour, scale=scale)
+
+    def read(index: int) -> Episode:
+        name = f"{path.name}, {demos[index]}"
+        with reading(path) as file:
+            demo = file["data"][demos[index]]
+            clouds = clean(rows(need(demo, "obs"), point_key), where=name)
+            return Episode(_recording(demo, keys), clouds)
+
+    return Source(
+        format="robomimic",
+        lengths=lengths,
+        read=read,
+        simulated=False,
+        action_size=action_size,
+        options={
+            "point_key": point_key, "state_keys": list(keys), "points": points, "colour": colour,
+        },
+        about={
+            "full_colour": scale,
+            "env_args": _parsed(env_args),
+            "rewards": "as recorded",
+            "successes": "dones, as recorded",
+        },
+    )  # fmt: skip
+
+
+def _number(name: str) -> int:
+    digits = name.removeprefix("demo_")
+    return int(digits) if digits.isdecimal() else -1
+
+
+def _no_clouds(path: Path, point_key: str, there: list[str]) -> str:
+    told = f"{path.name}: obs has no {point_key}; it has {', '.join(there)}."
+    if any("image" in key or "rgb" in key for key in there):
+        told += " Images alone give no cloud: depth images and the cameras' intrinsics are missing."
+    return told + " Name the cloud by point_key="
+
+
+def _usual(path: Path, obs: Any) -> tuple[str, ...]:  # noqa: ANN401 (h5py has no types)
+    for keys in USUAL_STATES:
+        if all(key in obs for key in keys):
+            return keys
+    raise InputError(f"{path.name}: name the robot's readings by state_keys=; {', '.join(obs)}")
+
+
+def _clouds(path: Path, demos: list[str], key: str) -> Iterator[Clouds]:
+    with reading(path) as file:
+        for name in demos:
+            yield rows(need(file["data"][name], "obs"), key)
+
+
+def _recording(demo: Any, state_keys: tuple[str, ...]) -> Recording:  # noqa: ANN401
+    actions = rows(demo, "actions").astype(np.float32)
+    parts = {key: rows(demo["obs"], key) for key in state_keys}
+    known = {key: rows(demo, key) for key in ("rewards", "dones", "states") if key in demo}
+    for key, values in {**parts, **known}.items():
+        if len(values) != len(actions):
+            raise InputError(f"{demo.name}: {len(actions)} actions, but {len(values)} of {key}")
+    flat = [values.reshape(len(actions), -1) for values in parts.values()]
+    rewards, dones, states = (known.get(key) for key in ("rewards", "dones", "states"))
+    return Recording(
+        np.concatenate(flat, axis=1).astype(np.float32),
+        actions,
+        None if rewards is None else rewards.ravel().astype(np.float32),
+        None if dones is None else dones.ravel().astype(bool),
+        None if states is None else states.astype(np.float64),
+        None,
+    )
+
+
+def _parsed(text: str) -> Any:  # noqa: ANN401
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,93 @@
+"""Write what was converted into a store, with how well it could be replayed."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from tqdm import tqdm
+
+from datasets.cards.card import outcomes
+from datasets.episode import Episode
+from datasets.formats.source import Converted, Drift
+from datasets.store.codecs import StoreFormat, codecs
+from datasets.store.store import EpisodeStore
+from perception.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def write(store: EpisodeStore, made: Iterator[Converted], stored: StoreFormat, total: int) -> None:
+    """Append episodes; before each, its drift is noted, so that a killed command loses none.
+
+    Args:
+        store: Open to write.
+        made: The episodes that it does not hold yet.
+        stored: How it is written.
+        total: Episodes it will hold.
+
+    Raises:
+        InputError: An episode holds not-a-number, or positions too far out.
+    """
+    drifts = read_drifts(store.path)[: store.episodes]
+    for converted in tqdm(made, "convert", total=total, initial=store.episodes, unit="episode"):
+        check_numbers(converted.episode, stored, f"episode {store.episodes}")
+        if converted.drift is not None:
+            drifts.append(converted.drift)
+            _note(store.path, drifts)
+        store.append(converted.episode)
+
+
+def check_numbers(episode: Episode, stored: StoreFormat, where: str) -> None:
+    """Refuse numbers that no store can hold.
+
+    Raises:
+        InputError: Not-a-number or infinity is among them, or positions are too far out.
+    """
+    recording = episode.recording
+    parts = {"state": recording.states, "action": recording.actions, "point_cloud": episode.points}
+    for name, values in parts.items():
+        if not np.isfinite(values).all():
+            raise InputError(f"{where}: {name} holds NaN or infinity")
+    codecs(episode.points, stored.error_mm, stored.zarr_format)
+
+
+def read_drifts(path: Path) -> list[Drift]:
+    """Read how well each episode of a store could be replayed; empty where nothing was."""
+    said = _conversion(path).get("drift", {})
+    columns = [said.get(name, []) for name in ("median", "largest", "last")]
+    return [Drift(*row) for row in zip(*columns, strict=True)]
+
+
+def summary(store: EpisodeStore, success_at: str) -> str:
+    """Say in one line what a converted store holds."""
+    told = f"{store.episodes} episodes, {store.steps:,} steps"
+    if (known := outcomes(store)).judged:
+        succeeded = known.at_end if success_at == "end" else known.ever
+        rule = "at their last step" if success_at == "end" else "at some step"
+        told += f", {succeeded.sum()} of them successful {rule}"
+    if drifts := read_drifts(store.path):
+        worst = int(np.argmax([drift.largest for drift in drifts]))
+        median = np.median([[d.median, d.largest, d.last] for d in drifts], axis=0)
+        told += (
+            f"; from the observations recorded they are apart by {median[0]:.2g} (median over"
+            f" steps), {median[1]:.2g} (largest) and {median[2]:.2g} (last step) in the median"
+            f" episode, by {drifts[worst].largest:.2g} at worst (episode {worst})"
+        )
+    return told
+
+
+def _conversion(path: Path) -> dict[str, Any]:
+    said: Any = zarr.open_group(path, mode="r").attrs["conversion"]
+    return dict(said)
+
+
+def _note(path: Path, drifts: list[Drift]) -> None:
+    rows = [asdict(drift) for drift in drifts]
+    columns = {name: [float(f"{row[name]:.4g}") for row in rows] for name in rows[0]}
+    told = {"of": "the largest difference of an entry of the observation, at each step", **columns}
+    group: Any = zarr.open_group(path, mode="r+")
+    group.attrs["conversion"] = {**_conversion(path), "drift": told}

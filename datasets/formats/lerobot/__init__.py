@@ -1,0 +1,1 @@
+"""The files of LeRobot v3.0."""

@@ -1,0 +1,122 @@
+"""What a store's arrays are to LeRobot: keys, types, shapes, and the rate of frames."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from datasets.formats.exporter import views
+from datasets.store.store import EpisodeStore
+
+# Seconds per simulator step: MuJoCo's time step times its steps per simulator step (5 in both). An
+# agent step is `action_repeat` of these. Measured at the simulators; stores do not hold it.
+SIMULATOR_STEP_S = {"adroit": 0.002 * 5, "metaworld": 0.0025 * 5}
+OTHER_FRAMES_PER_SECOND = 50  # Adroit's, for a store that does not tell its simulator.
+OWN_COLUMNS = {  # What LeRobot adds to every dataset.
+    "timestamp": "float32",
+    "frame_index": "int64",
+    "episode_index": "int64",
+    "index": "int64",
+    "task_index": "int64",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One of a store's arrays as a feature.
+
+    Attributes:
+        name: The store's array.
+        dtype: LeRobot's type: NumPy's name, or `video`.
+        shape: Of one frame.
+        names: What the axes or the entries are called.
+        info: Further words on it.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    names: list[str] | None = None
+    info: dict[str, Any] | None = None
+
+    def described(self) -> dict[str, Any]:
+        """Describe the feature as info.json does."""
+        told = {"dtype": self.dtype, "shape": list(self.shape), "names": self.names}
+        return told if self.info is None else {**told, "info": self.info}
+
+
+def frames_per_second(store: EpisodeStore) -> int:
+    """Give the agent steps in a second of simulated time."""
+    env = store.attributes.get("identity", {}).get("env", {})
+    step_s = SIMULATOR_STEP_S.get(env.get("simulator"))
+    if step_s is None:
+        return OTHER_FRAMES_PER_SECOND
+    return round(1 / (step_s * int(env.get("action_repeat", 1))))
+
+
+def columns_of(store: EpisodeStore) -> dict[str, Column]:
+    """Name what a store holds by LeRobot's keys; the robot's state comes first."""
+    names = set(store.names)
+    columns = {"observation.state": _array(store, "state")}
+    if "point_cloud" in names:
+        columns["observation.point_cloud"] = _cloud(store)
+    for camera, name in views(store, "depth").items():
+        depth = _array(store, name, ["height", "width"], {"units": "metres"})
+        columns[f"observation.depth.{camera}"] = depth
+    for camera, name in views(store, "img").items():
+        columns[f"observation.images.{camera}"] = _video(store, name)
+    columns["action"] = _array(store, "action")
+    for key, name in (("next.reward", "reward"), ("next.success", "success")):
+        if name in names:
+            columns[key] = _array(store, name)
+    return columns
+
+
+def features_of(columns: dict[str, Column]) -> dict[str, dict[str, Any]]:
+    """Describe every feature as info.json does."""
+    ends = {"next.done": Column("", "bool", (1,))}
+    own = {key: Column("", dtype, (1,)) for key, dtype in OWN_COLUMNS.items()}
+    return {key: column.described() for key, column in {**columns, **ends, **own}.items()}
+
+
+def _frame(store: EpisodeStore, name: str) -> np.ndarray:
+    return np.asarray(store.read(name, slice(0, 1))[0])
+
+
+def _array(
+    store: EpisodeStore,
+    name: str,
+    names: list[str] | None = None,
+    info: dict[str, Any] | None = None,
+) -> Column:
+    """Describe numbers; LeRobot calls a lone number an array of one."""
+    frame = _frame(store, name)
+    dtype = "bool" if frame.dtype == np.bool_ else "float32"
+    return Column(name, dtype, frame.shape or (1,), names, info)
+
+
+def _cloud(store: EpisodeStore) -> Column:
+    attributes = store.attributes
+    channels = ["x", "y", "z", "red", "green", "blue"][: _frame(store, "point_cloud").shape[-1]]
+    info = {
+        "is_point_cloud": True,
+        "channels": channels,  # Colours are 0 to 1.
+        "frame": attributes.get("frame", "unknown"),
+        "units": "metres",
+    }
+    return _array(store, "point_cloud", ["point", "channel"], info)
+
+
+def _video(store: EpisodeStore, name: str) -> Column:
+    height, width, channels = _frame(store, name).shape
+    info = {
+        "video.height": height,
+        "video.width": width,
+        "video.codec": "h264",
+        "video.pix_fmt": "yuv420p",
+        "video.fps": frames_per_second(store),
+        "video.channels": channels,
+        "is_depth_map": False,
+        "has_audio": False,
+    }
+    return Column(name, "video", (height, width, channels), ["height", "width", "channels"], info)

@@ -1,0 +1,97 @@
+"""The way out to robomimic: one HDF5 file, as its SequenceDataset reads it.
+
+    data/demo_<i>/actions (step, action)    data/demo_<i>/obs/state       (step, reading)
+    data/demo_<i>/rewards (step,)           data/demo_<i>/obs/point_cloud (step, point, 3 or 6)
+    data/demo_<i>/dones   (step,) 0 or 1    data/demo_<i>/obs/<camera>_image, <camera>_depth
+    data/demo_<i>/states  (step, scene)     mask/train, mask/valid: names of demonstrations
+
+Attributes: `total` and `env_args` (JSON) of `data`, `num_samples` of each demonstration; beside
+`data`, in `store`, all that the store says of itself (JSON). Source: robomimic's
+docs/datasets/overview.md and utils/dataset.py. There is no `next_obs`: train with
+`train.hdf5_load_next_obs=false`, as behaviour cloning does. `dones` marks an episode's last step,
+whether it ended or was cut off. `states` has what the scene is drawn from, or no column where none
+was recorded. robomimic takes missing rewards for zeros.
+"""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datasets.formats.exporter import extra, task_of, views, walk, whole
+from datasets.store.store import EpisodeStore
+
+logger = logging.getLogger(__name__)
+
+GYM_TYPE = 2  # robomimic's EnvType.
+VALID_SHARE = 0.1  # As in robomimic's split_train_val.py.
+SPLIT_SEED = 0
+
+
+def write(store: EpisodeStore, out: Path) -> None:
+    """Write every episode of a store as robomimic keeps them.
+
+    Raises:
+        InputError: h5py is missing, or `out` exists or is being written.
+    """
+    h5py = extra("h5py")
+    sources = observation_sources(store)
+    largest = 0.0
+    with whole(out) as partial, h5py.File(partial, "w") as file:
+        data = file.create_group("data")
+        for index, rows in walk(store, "to robomimic"):
+            demonstration = data.create_group(f"demo_{index}")
+            _write_steps(demonstration, store, rows)
+            for key, name in sources.items():
+                values = _as_observed(name, store.read(name, rows))
+                demonstration.create_dataset(f"obs/{key}", data=values, compression="gzip")
+            largest = max(largest, float(np.abs(demonstration["actions"]).max()))
+        data.attrs.update({"total": store.steps, "env_args": _env_args(store)})
+        file["store"] = json.dumps(store.attributes)  # Attributes end at 64 KiB, datasets do not.
+        for name, demonstrations in split(store.episodes).items():
+            file.create_dataset(f"mask/{name}", data=np.array(demonstrations, "S"))
+    if largest > 1:
+        logger.warning("robomimic expects actions within -1 and 1; here they reach %.3g", largest)
+
+
+def observation_sources(store: EpisodeStore) -> dict[str, str]:
+    """Name the store's array behind each observation, by robomimic's key for it."""
+    clouds = {"point_cloud": "point_cloud"} if "point_cloud" in store.names else {}
+    pictures = {f"{camera}_image": name for camera, name in views(store, "img").items()}
+    depths = {f"{camera}_depth": name for camera, name in views(store, "depth").items()}
+    return {"state": "state", **clouds, **pictures, **depths}
+
+
+def split(episodes: int) -> dict[str, list[str]]:
+    """Draw which demonstrations are for training and which for validation (at least one of two)."""
+    count = max(round(VALID_SHARE * episodes), min(episodes - 1, 1))
+    drawn = np.random.default_rng(SPLIT_SEED).permutation(episodes)
+    parts = {"train": drawn[count:], "valid": drawn[:count]}
+    return {name: [f"demo_{index}" for index in sorted(part)] for name, part in parts.items()}
+
+
+def _write_steps(demonstration: Any, store: EpisodeStore, rows: slice) -> None:  # noqa: ANN401
+    """Write what is not observed: actions, rewards, ends and simulator states."""
+    steps = rows.stop - rows.start
+    demonstration.attrs["num_samples"] = steps
+    demonstration["actions"] = store.read("action", rows)
+    if "reward" in store.names:
+        demonstration["rewards"] = store.read("reward", rows)
+    demonstration["dones"] = (np.arange(steps) == steps - 1).astype(np.int64)
+    scenes = "sim_state" in store.names
+    demonstration["states"] = store.read("sim_state", rows) if scenes else np.zeros((steps, 0))
+
+
+def _as_observed(name: str, values: np.ndarray) -> np.ndarray:
+    """Give depth images the channel axis that robomimic expects."""
+    return values[..., None] if name.startswith("depth") else values
+
+
+def _env_args(store: EpisodeStore) -> str:
+    """Describe the task as robomimic does, with our configuration of it (JSON)."""
+    made = store.attributes.get("identity", {}).get("env", {})
+    return json.dumps(
+        {"env_name": task_of(store), "type": GYM_TYPE, "env_kwargs": {"config": made}}
+    )

@@ -1,0 +1,82 @@
+"""The two phases of collecting: act and remember every state, then render clouds from them."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+from datasets.behaviours.behaviour import BehaviourSource
+from datasets.episode import Episode, Provenance, Recording
+from envs.rendering.scene import Scene
+from envs.simulator import Outcome, Simulator
+
+
+def act(simulator: Simulator, behaviour: BehaviourSource, *, steps: int, seed: int) -> Recording:
+    """Act one episode; everything random about it follows from the seed."""
+    rng = np.random.default_rng(seed)
+    simulator.reset(seed)
+    acting = behaviour.draw(rng)
+    provenance = Provenance(seed, acting.noise, acting.random_share, simulator.save_state())
+    return walk(simulator, lambda: acting.act(simulator, rng), steps=steps, provenance=provenance)
+
+
+def walk(
+    simulator: Simulator,
+    choose: Callable[[], Float[np.ndarray, " action"]],
+    *,
+    steps: int,
+    provenance: Provenance,
+    watch: Callable[[Float[np.ndarray, " action"], Outcome], None] | None = None,
+) -> Recording:
+    """Record an episode from where the simulator is to its end, at most so many steps.
+
+    Args:
+        simulator: Has been reset.
+        choose: Gives the next action.
+        steps: The longest that it lasts.
+        provenance: What is known of it.
+        watch: Told of each action and what it brought, before the next is chosen.
+    """
+    states, actions, rewards, successes, sim_states = [], [], [], [], []
+    for _ in range(steps):
+        states.append(simulator.readings())
+        sim_states.append(simulator.scene_state())
+        actions.append(choose())
+        outcome = simulator.step(actions[-1])
+        rewards.append(outcome.reward)
+        successes.append(outcome.success)
+        if watch is not None:
+            watch(actions[-1], outcome)
+        if outcome.terminated:
+            break
+    return Recording(
+        np.array(states, np.float32),
+        np.array(actions, np.float32),
+        np.array(rewards, np.float32),
+        np.array(successes, bool),
+        np.array(sim_states, np.float64),
+        provenance,
+    )
+
+
+def render(recording: Recording, scene: Scene, images: tuple[str, ...] = ()) -> Episode:
+    """Render the cloud of every state, and the pictures asked for (`img`, `depth`)."""
+    points = np.stack([scene.points(state) for state in recording.scenes])
+    pictures: dict[str, list[np.ndarray]] = {name: [] for name in picture_names(scene, images)}
+    for state in recording.scenes if pictures else ():
+        scene.put(state)
+        for camera in scene.view.cameras:
+            for kind in images:
+                take = scene.rgb if kind == "img" else scene.depth
+                pictures[picture_name(scene, kind, camera)].append(take(camera))
+    return Episode(recording, points, {name: np.stack(taken) for name, taken in pictures.items()})
+
+
+def picture_names(scene: Scene, images: tuple[str, ...]) -> list[str]:
+    """Name the arrays of the pictures asked for."""
+    return [picture_name(scene, kind, camera) for kind in images for camera in scene.view.cameras]
+
+
+def picture_name(scene: Scene, kind: str, camera: str) -> str:
+    """Name one camera's pictures: as DP3 does for a single camera, else with the camera's name."""
+    return kind if len(scene.view.cameras) == 1 else f"{kind}_{camera}"

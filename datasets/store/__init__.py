@@ -1,0 +1,1 @@
+"""The Zarr store: episodes that are wholly there or not at all."""

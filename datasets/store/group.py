@@ -1,0 +1,90 @@
+"""A store's folder: made at once, opened with its description checked, written by one process."""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import zarr
+
+from datasets.store.codecs import StoreFormat
+from perception.errors import InputError
+
+SCHEMA_VERSION = 3  # 3: chunks carry checksums and are all there. 2, without, is read too.
+
+
+def open_group(path: Path, mode: Literal["r", "r+"]) -> zarr.Group:
+    """Open an existing store's group.
+
+    Raises:
+        InputError: It is no store of this project, its description is damaged, or it is newer
+            than this program.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path} is a file and not a store of this project; choose another path")
+    try:
+        group = zarr.open_group(path, mode=mode, use_consolidated=False)
+        attributes = cast(dict[str, Any], dict(group.attrs))
+        version = int(attributes["schema_version"])
+        complete = isinstance(attributes["identity"], dict)
+    except (FileNotFoundError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path} is not a store of this project, or its description (.zgroup and .zattrs, or"
+            f" zarr.json) is damaged: {error}"
+        ) from error
+    if not complete:
+        raise InputError(f"{path} is not a store of this project: its identity is no group of keys")
+    if version > SCHEMA_VERSION:
+        raise InputError(
+            f"{path} has schema {version}; this program knows {SCHEMA_VERSION}: update it"
+        )
+    return group
+
+
+def open_to_continue(path: Path, attributes: dict[str, Any]) -> zarr.Group:
+    """Open an unfinished store, if it was made by the same command.
+
+    Raises:
+        InputError: It was not, or as for `open_group`.
+    """
+    group = open_group(path, "r+")
+    identity = cast(dict[str, Any], group.attrs["identity"])
+    wanted = attributes["identity"]
+    keys = sorted(identity.keys() | wanted.keys())
+    differing = [k for k in keys if identity.get(k) != wanted.get(k)]
+    if differing:
+        told = "; ".join(f"{k}: there {identity.get(k)}, here {wanted.get(k)}" for k in differing)
+        raise InputError(f"{path} was made by another command ({told}); choose another out=")
+    for rest in path.rglob("*.partial"):  # Zarr writes files aside; a killed writer leaves one.
+        rest.unlink()
+    return group
+
+
+def create_group(path: Path, format_: StoreFormat, attributes: dict[str, Any]) -> zarr.Group:
+    """Make an empty store with all its attributes, aside, and put it in place at once."""
+    aside = path.with_name(f".{path.name}.new")
+    if aside.exists():  # Of a writer that was killed.
+        shutil.rmtree(aside)
+    zarr.create_group(
+        aside, zarr_format=cast(Any, format_.zarr_format), attributes=cast(Any, attributes)
+    )
+    aside.rename(path)
+    return zarr.open_group(path, mode="r+", use_consolidated=False)
+
+
+@contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Hold the lock of a store; it goes with its process, however that ends.
+
+    Raises:
+        InputError: Another process holds it.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    with lock.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"Another process is writing {path}") from error
+        yield

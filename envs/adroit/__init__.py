@@ -1,0 +1,1 @@
+"""Adroit's door, hammer and pen."""

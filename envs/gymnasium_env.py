@@ -1,0 +1,76 @@
+"""The tasks as Gymnasium environments that return clouds: gym.make("sodp/adroit-door-v0")."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from jaxtyping import Float
+
+from envs.config import EnvConfig
+from envs.make import make_scene, make_simulator
+from perception.errors import InputError
+
+
+class PointCloudEnv(gym.Env[dict[str, Any], np.ndarray]):
+    """One task; an observation is DP3's pair of `point_cloud` and `agent_pos`.
+
+    A step is one agent step. An episode is truncated after its steps, and terminated when it
+    cannot go on. `info["success"]` tells whether the goal is reached at this step.
+
+    Args:
+        config: The task.
+        render_mode: None or `rgb_array` (a lit picture of the first camera, without OpenGL).
+
+    Raises:
+        InputError: The task is to be seen by its state: observations here are clouds.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 50}  # noqa: RUF012 (Gymnasium's own)
+
+    def __init__(self, config: EnvConfig, render_mode: str | None = None) -> None:
+        if config.view.sees == "state":
+            raise InputError("This environment shows clouds: choose env.view.sees=points")
+        self._config, self.render_mode = config, render_mode
+        self.simulator = make_simulator(config)
+        self.scene = make_scene(self.simulator, config)
+        readings = self.simulator.readings().shape
+        points = (config.view.points, 6 if config.view.colour else 3)
+        self.observation_space = spaces.Dict(
+            {
+                "point_cloud": spaces.Box(-np.inf, np.inf, points, np.float32),
+                "agent_pos": spaces.Box(-np.inf, np.inf, readings, np.float32),
+            }
+        )
+        self.action_space = spaces.Box(-1, 1, (self.simulator.action_size,), np.float32)
+        self._step = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Start an episode; without a seed, that of this environment's own random numbers."""
+        super().reset(seed=seed, options=options)
+        self.simulator.reset(int(self.np_random.integers(2**31)) if seed is None else seed)
+        self._step = 0
+        return self._observe(), {"success": False}
+
+    def step(
+        self, action: Float[np.ndarray, " action"]
+    ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        """Act for one agent step."""
+        outcome = self.simulator.step(action)
+        self._step += 1
+        truncated = self._step >= self._config.episode_steps
+        info = {"success": outcome.success}
+        return self._observe(), outcome.reward, outcome.terminated, truncated, info
+
+    def render(self) -> np.ndarray:
+        """Draw the task as it stands."""
+        self.scene.put(self.simulator.scene_state())
+        return self.scene.picture(self._config.view.cameras[0], (480, 360))
+
+    def _observe(self) -> dict[str, Any]:
+        return {
+            "point_cloud": self.scene.points(self.simulator.scene_state()),
+            "agent_pos": self.simulator.readings(),
+        }

@@ -1,0 +1,1 @@
+"""Depth, labels and colours of a MuJoCo scene, with and without OpenGL."""

@@ -1,0 +1,130 @@
+"""A task as cameras see it: from a recorded or live state to depth images and clouds.
+
+A scene has a model and data of its own, apart from the simulator's. Whatever it draws follows from
+the state it is given and nothing else, so a picture taken live and one taken from a recording are
+the same to the last bit, and no stale body position can be seen.
+"""
+
+from collections.abc import Sequence
+
+import mujoco
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from envs.config import CameraConfig, EnvConfig
+from envs.rendering.gl import GLRenderer
+from envs.rendering.zbuffer import ZBuffer
+from envs.state import SCENE, StateLayout
+from perception.camera import Pinhole
+from perception.errors import InputError
+from perception.point_cloud import Box, View, fuse
+
+
+class Scene:
+    """Cameras looking at one task.
+
+    Args:
+        model_path: The task's MuJoCo XML.
+        layout: The order of the numbers in its states.
+        config: Cameras and view.
+
+    Raises:
+        InputError: A camera is neither in the model nor in the configuration, or OpenGL is wanted
+            and missing.
+    """
+
+    def __init__(self, model_path: str, layout: StateLayout, config: EnvConfig) -> None:
+        self.model = compile_with_cameras(model_path, config.cameras)
+        self.data = mujoco.MjData(self.model)
+        self._layout, self.view = layout, config.view
+        if config.view.points < 1:
+            raise InputError(f"points must be at least 1, not {config.view.points}")
+        known = [self.model.camera(i).name for i in range(self.model.ncam)]
+        for name in config.view.cameras:
+            if name not in known:
+                raise InputError(f"{config.name} has no camera {name!r}; choose from {known}")
+        self._zbuffer = ZBuffer(self.model)
+        self._gl: GLRenderer | None = None
+
+    def put(self, scene_state: Float[np.ndarray, " scene"]) -> None:
+        """Show the moment of a state."""
+        self._layout.write(self.model, self.data, SCENE, state=scene_state)
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_comPos(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)
+
+    def camera(self, name: str, size: tuple[int, int] | None = None) -> Pinhole:
+        """Give a camera as it stands now; `size` is (width, height), the view's by default."""
+        index = self.model.camera(name).id
+        world_from_camera = np.eye(4)
+        # MuJoCo's cameras look along -z with y up; ours along z with y down.
+        world_from_camera[:3, :3] = self.data.cam_xmat[index].reshape(3, 3) * [1, -1, -1]
+        world_from_camera[:3, 3] = self.data.cam_xpos[index]
+        return Pinhole.from_fovy(
+            float(self.model.cam_fovy[index]),
+            size or (self.view.image_size, self.view.image_size),
+            world_from_camera=world_from_camera,
+        )
+
+    def look(self, cameras: Sequence[str]) -> list[View]:
+        """Take a depth image, and colour if the view wants it, with each camera."""
+        return [self._look(name) for name in cameras]
+
+    def points(
+        self, scene_state: Float[np.ndarray, " scene"]
+    ) -> Float[np.ndarray, "point 3"] | Float[np.ndarray, "point 6"]:
+        """Give the cloud of a state: every camera of the view, cropped, fused and sampled."""
+        self.put(scene_state)
+        view = self.view
+        return fuse(
+            self.look(view.cameras),
+            Box(view.crop_low, view.crop_high),
+            view.points,
+            geometry=view.geometry,
+            sampling=view.sampling,
+        )
+
+    def picture(self, camera: str, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
+        """Take a plainly lit picture of any size (width, height) without OpenGL."""
+        return self._zbuffer.picture(self.data, self.camera(camera, size))
+
+    def rgb(self, camera: str) -> UInt8[np.ndarray, "height width 3"]:
+        """Take a lit, textured picture (needs OpenGL)."""
+        return self._opengl().rgb(self.data, camera)
+
+    def depth(self, camera: str) -> Float[np.ndarray, "height width"]:
+        """Take a depth image in metres; 0 where nothing was hit."""
+        if self.view.depth == "zbuffer":
+            return self._zbuffer.render(self.data, self.camera(camera))[0]
+        return self._opengl().depth(self.data, camera)
+
+    def _look(self, name: str) -> View:
+        camera = self.camera(name)
+        if self.view.depth == "gl":
+            colour = self.rgb(name) if self.view.colour else None
+            return View(camera, self._opengl().depth(self.data, name), colour)
+        depth_m, labels = self._zbuffer.render(self.data, camera)
+        return View(
+            camera, depth_m, self._zbuffer.flat_colours(labels) if self.view.colour else None
+        )
+
+    def _opengl(self) -> GLRenderer:
+        if self._gl is None:
+            self._gl = GLRenderer(self.model, self.view.image_size, self.view.image_size)
+        return self._gl
+
+
+def compile_with_cameras(model_path: str, cameras: dict[str, CameraConfig]) -> mujoco.MjModel:
+    """Compile a task's XML with the configured cameras added, or moved where it has them."""
+    spec = mujoco.MjSpec.from_file(model_path)
+    existing = {camera.name: camera for camera in spec.cameras}
+    for name, wanted in cameras.items():
+        camera = existing.get(name) or spec.worldbody.add_camera(name=name)
+        if wanted.position is not None:
+            camera.pos = wanted.position
+        if wanted.quaternion is not None:
+            camera.quat = wanted.quaternion
+            camera.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
+        if wanted.fovy_deg is not None:
+            camera.fovy = wanted.fovy_deg
+    return spec.compile()

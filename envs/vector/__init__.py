@@ -1,0 +1,1 @@
+"""Many episodes at once, in chunks of actions, on several processes."""

@@ -1,0 +1,99 @@
+"""A task played in chunks of actions: only the frames that a planner reads are rendered.
+
+With `view.sees=state` none are: a planner then reads the simulator's own features.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from envs.config import EnvConfig
+from envs.make import make_scene, make_simulator
+from envs.rendering.scene import Scene
+from perception.observation import Observation
+
+NO_CLOUD = np.zeros((0, 0), np.float32)
+
+
+@dataclass(frozen=True)
+class ChunkOutcome:
+    """What a chunk of actions brought.
+
+    Attributes:
+        observation: The last frames, leading axis history.
+        rewards: Of each action; 0 after the episode's end.
+        taken: How many actions were executed.
+        reached: Whether the goal is reached at the last action executed.
+        touched: Whether it was reached at any.
+        done: Whether the episode is over.
+    """
+
+    observation: Observation[np.ndarray]
+    rewards: Float[np.ndarray, " chunk"]
+    taken: int
+    reached: bool
+    touched: bool
+    done: bool
+
+
+class ChunkedTask:
+    """One task, seen through a short history.
+
+    Args:
+        config: The task.
+        history: Frames in an observation, T_o; before there are as many the first is repeated.
+    """
+
+    def __init__(self, config: EnvConfig, history: int) -> None:
+        self._config, self._history = config, history
+        self.simulator = make_simulator(config)
+        self._sees_points = config.view.sees == "points"
+        self._scene: Scene | None = None  # Made at the first look: some tasks are never looked at.
+        self._frames: list[tuple[np.ndarray, np.ndarray]] = []
+        self._step = 0
+
+    def reset(self, seed: int) -> Observation[np.ndarray]:
+        """Start the episode of a seed."""
+        self.simulator.reset(seed)
+        self._step = 0
+        state, readings = self._now()
+        self._frames = [(self._seen(state), readings)] * self._history
+        return self._observation()
+
+    def step(self, chunk: Float[np.ndarray, "chunk action"]) -> ChunkOutcome:
+        """Execute a chunk, stopping where the episode ends."""
+        rewards = np.zeros(len(chunk), np.float32)
+        moments: list[tuple[np.ndarray, np.ndarray]] = []
+        reached = touched = done = False
+        for index, action in enumerate(chunk):
+            outcome = self.simulator.step(action)
+            self._step += 1
+            rewards[index], reached = outcome.reward, outcome.success
+            touched = touched or reached
+            moments.append(self._now())
+            done = outcome.terminated or self._step == self._config.episode_steps
+            if done:
+                break
+        # States are cheap and pictures are not: draw after the chunk what will be looked at.
+        seen = [(self._seen(state), r) for state, r in moments[-self._history :]]
+        self._frames = (self._frames + seen)[-self._history :]
+        return ChunkOutcome(self._observation(), rewards, len(moments), reached, touched, done)
+
+    def cloud(self, state: Float[np.ndarray, " scene"]) -> Float[np.ndarray, "point channel"]:
+        """Draw the cloud of a moment, whether or not a planner is shown it."""
+        if self._scene is None:
+            self._scene = make_scene(self.simulator, self._config)
+        return self._scene.points(state)
+
+    def _seen(self, state: Float[np.ndarray, " scene"]) -> Float[np.ndarray, "point channel"]:
+        return self.cloud(state) if self._sees_points else NO_CLOUD
+
+    def _now(self) -> tuple[np.ndarray, np.ndarray]:
+        simulator = self.simulator
+        sensed = simulator.readings() if self._sees_points else simulator.features()
+        return simulator.scene_state(), sensed
+
+    def _observation(self) -> Observation[np.ndarray]:
+        points, readings = zip(*self._frames, strict=True)
+        return Observation(np.stack(points), np.stack(readings))

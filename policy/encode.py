@@ -1,0 +1,31 @@
+"""Encode every step of a store once: its cloud, by a planner's eye, or the simulator's state.
+
+    python policy/encode.py data=data/adroit-door.zarr checkpoint=<planner.safetensors>
+
+Writes `data/visual_feature` beside the clouds. Training on it needs no clouds any more:
+`policy/train.py pretrain.features=true checkpoint=<the same>`.
+
+    python policy/encode.py data=data/adroit-door.zarr what=state
+
+Writes `data/state_feature`, the simulator's own features, by acting the episodes again. A planner
+that sees those and no cloud: `policy/train.py env.view.sees=state`.
+"""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from configs.command import script
+from policy.pretraining.encode_store import EncodeConfig, encode
+
+
+@script("encode", EncodeConfig)
+def main(config: EncodeConfig) -> None:
+    """Encode."""
+    encode(config)
+
+
+if __name__ == "__main__":
+    main()

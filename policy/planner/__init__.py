@@ -1,0 +1,1 @@
+"""The diffusion planner: encoder, denoiser, noise schedule, normalizer, checkpoint."""

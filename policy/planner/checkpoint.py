@@ -1,0 +1,61 @@
+"""Planners on disk: whole files or none, and nothing that can run code."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from configs.build import build
+from perception.errors import InputError
+from policy.planner.planner import Planner, PlannerConfig, Sizes
+
+
+def save_planner(planner: Planner, path: Path, about: Mapping[str, Any]) -> None:
+    """Write weights, normaliser and configuration as one safetensors file.
+
+    Args:
+        planner: What to save.
+        path: The file; its folder is made.
+        about: Further facts for whoever finds it (task, stage, step), kept as JSON.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {
+        "planner": json.dumps(asdict(planner.config)),
+        "sizes": json.dumps(asdict(planner.sizes)),
+        "about": json.dumps(dict(about)),
+    }
+    tensors = {name: t.detach().cpu().contiguous() for name, t in planner.state_dict().items()}
+    half = path.with_suffix(".half")
+    save_file(tensors, half, metadata)
+    half.replace(path)
+
+
+def load_planner(path: Path) -> tuple[Planner, dict[str, Any]]:
+    """Read a planner, ready to act, and what was said about it.
+
+    Raises:
+        InputError: There is no such file, or it is not a planner.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no checkpoint {path}: train first (policy/train.py)")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            config = build(PlannerConfig, _as_written_now(json.loads(metadata["planner"])))
+            planner = Planner(config, build(Sizes, json.loads(metadata["sizes"])))
+            planner.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        raise InputError(f"{path} is not a planner of this program: {error}") from error
+    return planner.eval(), json.loads(metadata["about"])
+
+
+def _as_written_now(planner: dict[str, Any]) -> dict[str, Any]:
+    """Name what a checkpoint leaves unsaid that was written when U-Nets were the only denoisers."""
+    # They took the context as it is. Newer files have both keys, and keep what they say.
+    unsaid = {"kind": "unet", "context_features": None}
+    denoiser = planner["denoiser"]
+    return planner if "kind" in denoiser else {**planner, "denoiser": {**unsaid, **denoiser}}

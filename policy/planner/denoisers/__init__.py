@@ -1,0 +1,1 @@
+"""Networks that denoise an action chunk: one file for each."""

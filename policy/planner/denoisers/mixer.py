@@ -1,0 +1,122 @@
+"""A small MLP-mixer over an action chunk, for two denoising steps and short waits.
+
+PocketDP3 (arXiv 2601.22018) reports that such a decoder, a hundredth of DP3's U-Net, is as good and
+needs two denoising steps instead of ten. This is our own: Tolstikhin et al.'s mixer (NeurIPS 2021),
+whose tokens are the steps of the chunk, with films as in Peebles and Xie's DiT (AdaLN-Zero, ICCV
+2023) from the denoising step and the context.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (its usual name)
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from policy.planner.denoisers.unet import Denoiser, Films, sinusoids
+
+SCALE, SHIFT, GATE = 1.0, 0.0, 0.0  # How films begin: each block as the identity.
+
+
+@dataclass(frozen=True)
+class MixerConfig:
+    """Sizes of the mixer.
+
+    Attributes:
+        kind: Tells this from other denoisers.
+        width: Channels of each step of the chunk.
+        blocks: Each mixes the steps, then the channels.
+        token_hidden: Hidden units where the steps are mixed.
+        channel_hidden: Hidden units where the channels are mixed.
+        condition: Numbers that the denoising step and the context are made into.
+    """
+
+    kind: Literal["mixer"]
+    width: int
+    blocks: int
+    token_hidden: int
+    channel_hidden: int
+    condition: int
+
+
+class MixerBlock(nn.Module):
+    """Mixes the steps of a chunk, then its channels, each as a film says."""
+
+    def __init__(self, horizon: int, config: MixerConfig) -> None:
+        super().__init__()
+        self.tokens = _mlp(horizon, config.token_hidden)
+        self.channels = _mlp(config.width, config.channel_hidden)
+        self.film = _film(config.condition, config.width, (SCALE, SHIFT, GATE) * 2)
+
+    def forward(
+        self, x: Float[Tensor, "batch horizon width"], film: Float[Tensor, "batch film"]
+    ) -> Float[Tensor, "batch horizon width"]:
+        """Apply the block under a film that `film(condition)` gave."""
+        scale, shift, gate, *second = film.unsqueeze(1).chunk(6, dim=-1)
+        mixed = self.tokens(_modulate(x, scale, shift).transpose(1, 2)).transpose(1, 2)
+        x = torch.addcmul(x, gate, mixed)
+        scale, shift, gate = second
+        return torch.addcmul(x, gate, self.channels(_modulate(x, scale, shift)))
+
+
+class Mixer(Denoiser):
+    """Predicts what is to be removed from (or left of) a noisy chunk, given a context.
+
+    Args:
+        horizon: Actions in a chunk.
+        action_size: Numbers in an action.
+        context_size: Numbers in the context (the encoded history).
+        config: Sizes.
+    """
+
+    def __init__(
+        self, horizon: int, action_size: int, context_size: int, *, config: MixerConfig
+    ) -> None:
+        super().__init__()
+        self.config = config
+        size = config.condition
+        self.step = nn.Sequential(nn.Linear(size, size), nn.Mish(), nn.Linear(size, size))
+        self.context = nn.Linear(context_size, size)
+        self.enter = nn.Linear(action_size, config.width)
+        self.blocks = nn.ModuleList(MixerBlock(horizon, config) for _ in range(config.blocks))
+        self.film = _film(size, config.width, (SCALE, SHIFT))
+        self.leave = nn.Linear(config.width, action_size)
+
+    def films(self, k: Int[Tensor, " batch"], context: Float[Tensor, "batch context"]) -> Films:
+        """Compute everything that does not depend on the chunk: a film per block, and the last."""
+        step = self.step(sinusoids(k, self.config.condition))
+        condition = F.mish(step + self.context(context))
+        blocks = [cast(MixerBlock, block) for block in self.blocks]
+        return [*(block.film(condition) for block in blocks), self.film(condition)]
+
+    def denoise(
+        self, noisy: Float[Tensor, "batch horizon action"], films: Films
+    ) -> Float[Tensor, "batch horizon action"]:
+        """Predict for chunks under films made before."""
+        x = self.enter(noisy)
+        for block, film in zip(self.blocks, films[:-1], strict=True):
+            x = block(x, film)
+        scale, shift = films[-1].unsqueeze(1).chunk(2, dim=-1)
+        return cast(Tensor, self.leave(_modulate(x, scale, shift)))
+
+
+def _mlp(size: int, hidden: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(size, hidden), nn.SiLU(), nn.Linear(hidden, size))
+
+
+def _film(condition: int, width: int, start: tuple[float, ...]) -> nn.Linear:
+    """Make films that begin as some numbers whatever the condition, each for all channels."""
+    film = nn.Linear(condition, len(start) * width)
+    nn.init.zeros_(film.weight)
+    film.bias = nn.Parameter(torch.tensor(start).repeat_interleave(width))
+    return film
+
+
+def _modulate(
+    x: Float[Tensor, "batch horizon width"],
+    scale: Float[Tensor, "batch 1 width"],
+    shift: Float[Tensor, "batch 1 width"],
+) -> Float[Tensor, "batch horizon width"]:
+    """Normalise over the channels, then scale and shift."""
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:]), scale)

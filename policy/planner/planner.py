@@ -1,0 +1,244 @@
+"""The diffusion planner: encoder, denoiser and schedule (SODP, Section 3.1).
+
+Dimension legend: B batch, H horizon, A action, S sampling steps; a chain has S + 1 links.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (its usual name)
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from datasets.windows import Batch
+from perception.encoders.dp3 import Encoder
+from perception.observation import Encoded, Observation
+from policy.planner.denoisers.make import DenoiserConfig, make_denoiser
+from policy.planner.denoisers.unet import Denoiser, Films
+from policy.planner.normalizer import Normalizer
+from policy.planner.schedule import Schedule, Step
+
+
+@dataclass(frozen=True)
+class PlannerConfig:
+    """How a planner looks back and ahead, and how it denoises.
+
+    Attributes:
+        history: Observations it sees, T_o.
+        horizon: Actions it plans, T_p.
+        chunk: Actions it executes before it plans again, T_a.
+        prediction: What the network predicts: the `noise` (the paper) or the clean `start` (DP3).
+        denoising_steps: K.
+        sampling_steps: DDIM steps taken when acting.
+        eta: Share of DDPM's noise in them.
+        spacing: Where they lie; see `Schedule.cosine`.
+        denoiser: Which network, and its sizes.
+    """
+
+    history: int
+    horizon: int
+    chunk: int
+    prediction: Literal["noise", "start"]
+    denoising_steps: int
+    sampling_steps: int
+    eta: float
+    spacing: Literal["trailing", "leading"]
+    denoiser: DenoiserConfig
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The dimensions of a task's data."""
+
+    channels: int
+    readings: int
+    actions: int
+
+
+@dataclass(frozen=True)
+class Chain:
+    """How plans came out of noise: a^K ... a^0, and the mean of each step."""
+
+    means: Float[Tensor, "batch S horizon action"]
+    samples: Float[Tensor, "batch S+1 horizon action"]
+
+    @property
+    def plan(self) -> Float[Tensor, "batch horizon action"]:
+        """The end of the chain: normalised actions."""
+        return self.samples[:, -1]
+
+
+@dataclass(frozen=True)
+class Noising:
+    """What makes clean chunks noisy: the noise, and the denoising step that says how much of it."""
+
+    noise: Float[Tensor, "batch horizon action"]
+    k: Int[Tensor, " batch"]
+
+
+class Planner(nn.Module):
+    """Plans the next actions from recent clouds and readings.
+
+    Args:
+        config: See `PlannerConfig`.
+        sizes: The data's dimensions.
+    """
+
+    kept: Tensor
+    grid: Tensor
+    reverse: Tensor
+
+    def __init__(self, config: PlannerConfig, sizes: Sizes) -> None:
+        super().__init__()
+        self.config, self.sizes = config, sizes
+        self.normalizer = Normalizer(sizes.channels, sizes.readings, sizes.actions)
+        self.encoder = Encoder(sizes.channels, sizes.readings)
+        self.denoiser = self._fresh_denoiser()
+        schedule = Schedule.cosine(
+            config.denoising_steps, config.sampling_steps, config.eta, config.spacing
+        )
+        self.register_buffer("kept", schedule.kept, persistent=False)
+        self.register_buffer("grid", schedule.grid, persistent=False)
+        self.register_buffer("reverse", schedule.reverse, persistent=False)
+
+    def forget_denoising(self, seed: int) -> None:
+        """Give the denoiser fresh weights; encoder and normaliser stay."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            fresh = self._fresh_denoiser()
+        with torch.no_grad():  # In place: whoever learns or optimises these weights goes on.
+            for old, new in zip(self.denoiser.parameters(), fresh.parameters(), strict=True):
+                old.copy_(new)
+
+    @property
+    def schedule(self) -> Schedule:
+        """The noise schedule, on the planner's device."""
+        return Schedule(self.kept, self.grid, self.reverse)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the planner lives."""
+        return self.normalizer.actions.shift.device
+
+    def encode(
+        self, observations: Observation[Tensor] | Encoded[Tensor]
+    ) -> Float[Tensor, "batch context"]:
+        """Encode histories; leading axes batch, history."""
+        return cast(Tensor, self.encoder(self.normalizer(observations)).flatten(1))
+
+    def visual(self, points: Float[Tensor, "*lead point channel"]) -> Float[Tensor, "*lead 64"]:
+        """Encode clouds alone: what `policy/encode.py` keeps beside them."""
+        return self.encoder.visual(self.normalizer.points(points))
+
+    def noising(self, count: int, generator: torch.Generator | None = None) -> Noising:
+        """Draw what makes so many chunks noisy."""
+        shape = (count, self.config.horizon, self.sizes.actions)
+        noise = torch.randn(shape, generator=generator)
+        return Noising(noise, torch.randint(len(self.kept), (count,), generator=generator))
+
+    def loss(self, batch: Batch, noising: Noising) -> Float[Tensor, ""]:
+        """Pre-training loss, Eq. 7: what was added to a chunk, predicted from it."""
+        context = self.encode(batch.observations)
+        return self._loss(context, self.normalizer.actions(batch.actions), noising)
+
+    def denoising_loss(
+        self,
+        context: Float[Tensor, "batch context"],
+        actions: Float[Tensor, "batch horizon action"],
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, ""]:
+        """The same for contexts already encoded and actions already normalised (also Eq. 14)."""
+        return self._loss(context, actions, self.noising(len(actions), generator))
+
+    def step(
+        self,
+        noisy: Float[Tensor, "batch horizon action"],
+        index: Int[Tensor, " batch"],
+        context: Float[Tensor, "batch context"],
+        *,
+        floor: float,
+    ) -> Step:
+        """Give the reverse step from noisy chunks at positions of the sampling grid."""
+        films = self.denoiser.films(self.schedule.grid[index], context)
+        return self._step(noisy, index, films, floor)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        context: Float[Tensor, "batch context"],
+        noises: Float[Tensor, "batch links horizon action"],
+        *,
+        floor: float = 0.0,
+    ) -> Chain:
+        """Denoise from given noise.
+
+        Args:
+            context: Encoded histories.
+            noises: The start, then the noise of each step, all standard normal.
+            floor: Least deviation of a step, for exploration (DPPO); 0 leaves DDIM's own.
+        """
+        samples, means = [noises[:, 0]], []
+        steps = len(self.schedule.grid)
+        # The films of all steps at once: they depend on the step and the context, not the chunk.
+        k = self.schedule.grid.repeat_interleave(len(context))
+        films = [
+            f.unflatten(0, (steps, -1)) for f in self.denoiser.films(k, context.repeat(steps, 1))
+        ]
+        for position in range(steps):
+            step = self._step(samples[-1], position, [f[position] for f in films], floor)
+            samples.append(step.mean + step.deviation * noises[:, position + 1])
+            means.append(step.mean)
+        return Chain(torch.stack(means, dim=1), torch.stack(samples, dim=1))
+
+    def executed(
+        self, plan: Float[Tensor, "*lead horizon action"]
+    ) -> Float[Tensor, "*lead chunk action"]:
+        """Cut out the actions to execute: the current one and those that follow it."""
+        first = self.config.history - 1
+        return plan[..., first : first + self.config.chunk, :]
+
+    def to_actions(
+        self, plan: Float[Tensor, "*lead horizon action"]
+    ) -> Float[Tensor, "*lead chunk action"]:
+        """Turn a plan into actions of the task, in [-1, 1]."""
+        actions = self.normalizer.actions.inverse(self.executed(plan).clamp(-1, 1))
+        return actions.clamp(-1, 1)
+
+    def noises(
+        self, generators: Sequence[torch.Generator]
+    ) -> Float[Tensor, "batch links horizon action"]:
+        """Draw what `sample` needs, each element of the batch from a generator of its own."""
+        shape = (len(self.grid) + 1, self.config.horizon, self.sizes.actions)
+        return torch.stack([torch.randn(shape, generator=g) for g in generators]).to(self.device)
+
+    def _loss(
+        self,
+        context: Float[Tensor, "batch context"],
+        actions: Float[Tensor, "batch horizon action"],
+        noising: Noising,
+    ) -> Float[Tensor, ""]:
+        noise, k = noising.noise.to(actions), noising.k.to(actions.device)
+        predicted = self.denoiser(self.schedule.add_noise(actions, noise, k), k, context)
+        return F.mse_loss(predicted, noise if self.config.prediction == "noise" else actions)
+
+    def _fresh_denoiser(self) -> Denoiser:
+        return make_denoiser(
+            self.config.denoiser,
+            horizon=self.config.horizon,
+            action_size=self.sizes.actions,
+            context_size=self.config.history * Encoder.features,
+        )
+
+    def _step(
+        self,
+        noisy: Float[Tensor, "batch horizon action"],
+        index: Int[Tensor, " batch"] | int,
+        films: Films,
+        floor: float,
+    ) -> Step:
+        predicted = self.denoiser.denoise(noisy, films)
+        return self.schedule.step(
+            predicted, noisy, index, prediction=self.config.prediction, floor=floor
+        )

@@ -1,0 +1,1 @@
+"""Pre-training on recorded data (SODP, Section 3.1)."""

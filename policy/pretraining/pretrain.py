@@ -1,0 +1,195 @@
+"""Pre-training on everything recorded, without rewards or task labels (SODP, Section 3.1)."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Literal
+
+import torch
+from tqdm import tqdm
+
+from datasets.behaviours.training_state import load_state
+from datasets.windows import Windows
+from perception.errors import InputError
+from policy.planner.checkpoint import save_planner
+from policy.planner.planner import Noising, Planner
+from policy.pretraining.ema import MovingAverage
+from policy.runs.distributed import ALONE, Team
+from policy.runs.run import Clock, Run
+
+STAGE = "pretrain"
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """How to pre-train.
+
+    Attributes:
+        steps: Gradient steps.
+        batch: Windows per step.
+        learning_rate: Of Adam, constant.
+        windows: How many of the data's windows to learn from; None is all. As few as a batch are
+            learned by heart: their loss must go to nothing, or something is wrong.
+        features: Learn from what `policy/encode.py` made of the clouds. The part of the encoder
+            that sees clouds is then the one that made them, and stays as it is.
+        precision: `float32`, or `bfloat16` for the matrix products (automatic mixed precision).
+        log_every: Steps between metrics.
+        save_every: Steps between training states; a killed run loses at most these.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    windows: int | None
+    features: bool
+    precision: Literal["float32", "bfloat16"]
+    log_every: int
+    save_every: int
+
+
+def pretrain(
+    planner: Planner,
+    windows: Windows,
+    config: PretrainConfig,
+    *,
+    run: Run,
+    seed: int,
+    team: Team = ALONE,
+) -> Planner:
+    """Train until all steps are done, going on where a killed run stopped.
+
+    Args:
+        planner: Freshly made; its normaliser is fitted here.
+        windows: The data, on the planner's device.
+        config: See `PretrainConfig`.
+        run: Where metrics and checkpoints go.
+        seed: Of the choice of windows, noise and denoising steps.
+        team: The processes that learn together; only its leader writes.
+
+    Returns:
+        The average planner, which is the one that acts (also saved as the stage's checkpoint).
+
+    Raises:
+        InputError: A loss or a weight was not finite any more.
+    """
+    planner.normalizer.fit(windows.observations, windows.actions)
+    if config.windows is not None:
+        windows = windows.some(config.windows)
+    learner = Learner(planner, config, seed, team)
+    learner.load(run.resume(STAGE))
+    if team.leads:
+        _learn(learner, windows, run)
+        about = {
+            **run.config["about"],
+            "stage": STAGE,
+            "gradient_steps": learner.step,
+            "seconds": learner.seconds,
+        }
+        save_planner(learner.average.planner, run.checkpoint(STAGE), about)
+    while learner.step < config.steps:  # Those that follow do this alone.
+        learner.update(windows)
+    return learner.average.planner
+
+
+def _learn(learner: "Learner", windows: Windows, run: Run) -> None:
+    """Take the steps that are left, and write what is learnt of them."""
+    config, clock = learner.config, Clock(learner.seconds)
+    metrics = run.metrics(STAGE, learner.step)
+    losses: list[torch.Tensor] = []
+    with tqdm(total=config.steps, initial=learner.step, desc="pre-train", unit="step") as progress:
+        while learner.step < config.steps:
+            losses.append(learner.update(windows))
+            progress.update()
+            if learner.step % config.log_every == 0:
+                _check(learner, losses, run)
+                loss = sum(losses, torch.zeros_like(losses[0])).item() / len(losses)
+                losses.clear()
+                metrics.write(learner.step, {"pretrain/loss": loss})
+                progress.set_postfix(loss=f"{loss:.4f}")
+            if learner.step % config.save_every == 0 or learner.step == config.steps:
+                _check(learner, losses, run)
+                learner.seconds = clock.seconds
+                run.save(STAGE, learner.state())
+    metrics.close()
+
+
+def _check(learner: "Learner", losses: list[torch.Tensor], run: Run) -> None:
+    """Refuse to go on from a step that broke the weights; looked at where the device is waited for.
+
+    Raises:
+        InputError: One of the newest losses, or a weight now, is not finite.
+    """
+    values = [loss.item() for loss in losses]
+    broken = [learner.step - len(values) + 1 + i for i, v in enumerate(values) if not isfinite(v)]
+    if not broken and learner.finite:
+        return
+    path = run.state_path(STAGE)
+    state = load_state(path)
+    last = "none was saved" if state is None else f"{path}, after step {state['step']}"
+    raise InputError(
+        f"Pre-training left the finite numbers at step {(broken or [learner.step])[0]}; the last"
+        f" good training state: {last}. Give a smaller pretrain.learning_rate= and another out="
+    )
+
+
+class Learner:
+    """A planner that learns from windows, with everything needed to go on after a kill."""
+
+    def __init__(
+        self, planner: Planner, config: PretrainConfig, seed: int, team: Team = ALONE
+    ) -> None:
+        self.planner, self.config, self.step, self.seconds = planner.train(), config, 0, 0.0
+        self.average = MovingAverage(planner)
+        self.optimizer = torch.optim.Adam(planner.parameters(), config.learning_rate, fused=True)
+        self.generator = torch.Generator().manual_seed(seed)
+        self._team = team
+
+    @property
+    def finite(self) -> bool:
+        """Whether all weights are finite numbers."""
+        return all(bool(w.isfinite().all()) for w in self.planner.parameters())
+
+    def update(self, windows: Windows) -> torch.Tensor:
+        """Take one gradient step, on this process's share of the batch; return the whole's loss."""
+        count, share = self.config.batch, self._team.share
+        index = share(torch.randint(len(windows), (count,), generator=self.generator))
+        drawn = self.planner.noising(count, self.generator)
+        noising = Noising(share(drawn.noise), share(drawn.k))
+        with self._autocast():
+            loss = self.planner.loss(windows[index.to(windows.rows.device)], noising)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        gradients = [w.grad for w in self.planner.parameters() if w.grad is not None]
+        self._team.average([loss.detach(), *gradients])
+        self.optimizer.step()
+        self.average.update(self.planner)
+        self.step += 1
+        return loss.detach()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "planner": self.planner.state_dict(),
+            "average": self.average.planner.state_dict(),
+            "average_steps": self.average.steps,
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+        }
+
+    def load(self, state: dict[str, Any] | None) -> None:
+        """Go on from a saved state, if there is one."""
+        if state is None:
+            return
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.planner.load_state_dict(state["planner"])
+        self.average.planner.load_state_dict(state["average"])
+        self.average.steps = state["average_steps"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.config.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.planner.device.type, torch.bfloat16)

@@ -1,0 +1,77 @@
+"""Figures of one run: losses, success along the way, and before against after."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from policy.rollouts.evaluation import Evaluation
+from visualizer.plots import FAILURE, INK, SUCCESS, dress, new_figure, to_png
+
+WATCHED = {
+    "finetune/clipped": "share of clipped ratios",
+    "finetune/regularisation_loss": "regulariser's loss",
+    "finetune/gradient_norm": "gradient norm",
+}
+
+Lines = Sequence[Mapping[str, Any]]  # What `policy.runs.run.read_metrics` gives.
+
+
+def loss_plot(metrics: Lines) -> bytes:
+    """Draw the pre-training loss over gradient steps."""
+    figure = new_figure(5.4, 3.2)
+    axes = figure.subplots()
+    axes.plot(*series(metrics, "pretrain/loss"), color=INK, linewidth=1.5)
+    axes.set_yscale("log")
+    dress(axes, "gradient step", "loss (Eq. 7)")
+    return to_png(figure)
+
+
+def learning_plot(metrics: Lines) -> bytes:
+    """Draw success along fine-tuning, and what to watch while it learns."""
+    figure = new_figure(11, 3.2)
+    success, *others = figure.subplots(1, 1 + len(WATCHED))
+    episodes, rates = series(metrics, "finetune/success")
+    success.plot(episodes, rates, ".", color=INK, alpha=0.35, label="while exploring")
+    success.plot(episodes, smoothed(rates), color=INK, linewidth=1.5)
+    checked = series(metrics, "evaluation/success")
+    if len(checked[0]):
+        success.plot(*checked, "o-", color=SUCCESS, linewidth=1.2, markersize=4, label="evaluated")
+    success.set_ylim(-0.03, 1.03)
+    success.legend(frameon=False, fontsize=8, labelcolor=INK)
+    dress(success, "episode", "success")
+    for axes, (name, label) in zip(others, WATCHED.items(), strict=True):
+        axes.plot(*series(metrics, name), color=INK, linewidth=1.2)
+        dress(axes, "episode", label)
+    return to_png(figure)
+
+
+def comparison_plot(stages: Mapping[str, Evaluation], data_rate: float | None) -> bytes:
+    """Draw the success of each stage with its 95 % interval, and that of the data."""
+    figure = new_figure(5.4, 3.2)
+    axes = figure.subplots()
+    rates = np.array([evaluation.rate for evaluation in stages.values()])
+    spans = np.array([evaluation.interval for evaluation in stages.values()]).T
+    colours = [FAILURE, SUCCESS][: len(rates)]
+    errors = np.abs(spans - rates)
+    axes.bar(list(stages), rates, width=0.55, color=colours, alpha=0.85)
+    axes.errorbar(list(stages), rates, errors, fmt="none", ecolor=INK, capsize=5, linewidth=1.4)
+    if data_rate is not None:
+        axes.axhline(data_rate, color=INK, linestyle=":", linewidth=1.2)
+        axes.text(0.99, data_rate + 0.015, "recorded data", fontsize=8, color=INK, ha="right",
+                  transform=axes.get_yaxis_transform())  # fmt: skip
+    axes.set_ylim(0, 1.02)
+    dress(axes, "", "success")
+    return to_png(figure)
+
+
+def series(metrics: Lines, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Give the steps at which something was noted, and its values."""
+    lines = [(line["step"], line[name]) for line in metrics if name in line]
+    pairs: np.ndarray = np.array(lines, np.float64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def smoothed(values: np.ndarray, width: int = 5) -> np.ndarray:
+    """Average each value with those before it; fewer at the beginning."""
+    return np.array([values[max(0, i + 1 - width) : i + 1].mean() for i in range(len(values))])

@@ -1,0 +1,162 @@
+"""Grids of training runs, each an ordinary command: tasks x variants x seeds."""
+
+import logging
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from perception.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TRAIN = "policy/train.py"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to train: from which planner, and overrides; both may name {task} and {seed}.
+
+    The planner is a pre-training run of the experiment, or what a variant above has fine-tuned.
+    """
+
+    planner: str
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A grid of runs.
+
+    Attributes:
+        name: Its folder among results and outputs.
+        shared: Overrides of `train.py` for every run.
+        planners: Pre-training runs: their overrides by name.
+        tasks: Overrides that choose a task, by its name.
+        variants: What is compared, by the name that results have.
+        seeds: Each cell's.
+    """
+
+    name: str
+    shared: tuple[str, ...]
+    planners: dict[str, tuple[str, ...]]
+    tasks: dict[str, tuple[str, ...]]
+    variants: dict[str, Variant]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RunExperimentConfig:
+    """Which experiment to run; every key is explained in configs/scripts/experiment.yaml."""
+
+    experiment: str
+    list: bool
+    cell: int | None
+    only: Literal["planners", "cells", "all"]
+    outputs: Path
+    results: Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command, and the file that exists once it is done."""
+
+    arguments: tuple[str, ...]
+    done: Path
+
+    @property
+    def command(self) -> str:
+        """What to type."""
+        return shlex.join(["python", TRAIN, *self.arguments])
+
+
+def run_experiment(experiment: Experiment, config: RunExperimentConfig) -> None:
+    """Run what is not finished, one process at a time.
+
+    Raises:
+        InputError: There is no such cell, or a run failed.
+    """
+    jobs = choose(experiment, config)
+    for number, job in enumerate(jobs, start=1):
+        if config.list:
+            logger.info(job.command)
+        elif (ROOT / job.done).exists():
+            logger.info("finished before: %s", job.done)
+        else:
+            logger.info("%d of %d: %s", number, len(jobs), job.command)
+            done = subprocess.run([sys.executable, TRAIN, *job.arguments], cwd=ROOT, check=False)
+            if done.returncode:
+                raise InputError(
+                    f"A run ended with exit code {done.returncode}: {job.command}; the same command"
+                    " of the experiment goes on there"
+                )
+
+
+def choose(experiment: Experiment, config: RunExperimentConfig) -> list[Job]:
+    """Give the jobs asked for, planners first."""
+    planners = list(planner_jobs(experiment, config)) if config.only != "cells" else []
+    cells = list(cell_jobs(experiment, config)) if config.only != "planners" else []
+    if config.cell is None:
+        return planners + cells
+    if not 0 <= config.cell < len(cells):
+        raise InputError(f"cell={config.cell}: {experiment.name} has cells 0 to {len(cells) - 1}")
+    return [*planners, cells[config.cell]]
+
+
+def planner_jobs(experiment: Experiment, config: RunExperimentConfig) -> Iterator[Job]:
+    """Give the pre-training runs."""
+    for name, overrides in experiment.planners.items():
+        arguments = (*experiment.shared, *overrides, "stage=pretrain")
+        out = config.outputs / "planners" / name
+        yield Job((*arguments, f"out={out}"), _pretrained(config, name))
+
+
+def cell_jobs(experiment: Experiment, config: RunExperimentConfig) -> Iterator[Job]:
+    """Give the runs that are compared.
+
+    Raises:
+        InputError: A variant starts from a planner that the experiment does not have.
+    """
+    name = experiment.name
+    elsewhere = () if config.results == Path("results") else (f"results={config.results}",)
+    for task, of_task in experiment.tasks.items():
+        above: list[str] = []
+        for variant, how in experiment.variants.items():
+            for seed in experiment.seeds:
+                planner = how.planner.format(task=task, seed=seed)
+                there = f"{name}/{task}/{variant}/seed{seed}"
+                if planner in experiment.planners:
+                    start = _pretrained(config, planner)
+                elif planner in above:
+                    run = config.outputs / name / task / planner / f"seed{seed}"
+                    start = run / "checkpoints" / "finetune.safetensors"
+                else:
+                    raise InputError(
+                        f"{name}: {variant} starts from {planner}; there are"
+                        f" {', '.join([*experiment.planners, *above])}"
+                    )
+                own = tuple(text.format(task=task, seed=seed) for text in how.overrides)
+                yield Job(
+                    (
+                        *experiment.shared,
+                        *of_task,
+                        *own,
+                        f"checkpoint={start}",
+                        f"seed={seed}",
+                        f"experiment={name}",
+                        f"variant={variant}",
+                        *elsewhere,
+                        f"out={config.outputs / there}",
+                    ),
+                    config.results / f"{there}.json",
+                )
+            above.append(variant)
+
+
+def _pretrained(config: RunExperimentConfig, planner: str) -> Path:
+    return config.outputs / "planners" / planner / "checkpoints" / "pretrain.safetensors"

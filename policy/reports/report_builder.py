@@ -1,0 +1,89 @@
+"""From the files under results/ to figures, one page and the README's tables."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from perception.errors import InputError
+from policy.reports.bands import success_plot, watched_plot
+from policy.reports.curves import loss_plot
+from policy.reports.paper import Paper, read_paper
+from policy.reports.paths_and_chunks import chunks_plot, paths_plot
+from policy.reports.readme_tables import tabulate
+from policy.reports.report_page import WORDS, Figure, experiment_part, opening, task_part
+from policy.reports.result_tree import Tasks, Variant, read_tree
+from policy.reports.traces import read_traces
+from policy.runs.run import read_metrics
+from visualizer import pages
+from visualizer.pages import Html
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """Where results lie and tables go; every key is explained in configs/scripts/report.yaml."""
+
+    results: Path
+    paper: Path
+    readme: Path
+
+
+def report(config: ReportConfig) -> None:
+    """Write the page, the figures, and the README's tables.
+
+    Raises:
+        InputError: Something is missing or is not what its place says.
+    """
+    if not config.results.is_dir():
+        raise InputError(f"{config.results} is no folder of results")
+    paper, tree = read_paper(config.paper), read_tree(config.results)
+    known = [name for name in paper.experiments if name in tree]
+    names = [*known, *sorted(tree.keys() - set(known))]
+    parts = [_experiment(config.results, name, tree[name], paper) for name in names]
+    path = config.results / "report.html"
+    page = pages.page("SODP-3D: results beside the paper's", [opening(paper), *parts, WORDS])
+    path.write_text(page)
+    _overfit_plots(config.results)
+    tabulate(config.results, config.readme)
+    logger.info("look at %s; the tables of %s are written anew", path, config.readme)
+
+
+def _experiment(results: Path, name: str, tasks: Tasks, paper: Paper) -> Html:
+    """Draw and set out one experiment."""
+    parts = [experiment_part(name, tasks, paper)]
+    for task, variants in tasks.items():
+        figures = draw(variants)
+        for figure in figures:
+            path = results / name / task / figure.file
+            path.write_bytes(figure.png)
+            logger.info("%s", path)
+        parts.append(task_part(task, figures))
+    return pages.together(*parts)
+
+
+def draw(variants: Mapping[str, Variant]) -> list[Figure]:
+    """Draw what there is to draw of a task: curves, paths, chunks."""
+    runs = {name: lines for name, found in variants.items() if (lines := found.metrics())}
+    before = variants["pretrained"].rate if "pretrained" in variants else None
+    traces = {
+        name: read_traces(found.traces()[0]) for name, found in variants.items() if found.traces()
+    }
+    drawn: dict[str, tuple[bytes | None, Iterable[str]]] = {
+        "curves.png": (success_plot(runs, before), runs),
+        "watched.png": (watched_plot(runs), runs),
+        "paths.png": (paths_plot(traces) if traces else None, traces),
+        "chunks.png": (chunks_plot(traces) if len(traces) > 1 else None, traces),
+    }
+    return [
+        Figure(file, png, [command for name in shown for command in variants[name].commands])
+        for file, (png, shown) in drawn.items()
+        if png is not None
+    ]
+
+
+def _overfit_plots(results: Path) -> None:
+    """Draw the losses of attempts to learn a few windows by heart."""
+    for path in sorted(results.glob("*/*/overfit*.jsonl")):
+        path.with_suffix(".png").write_bytes(loss_plot(read_metrics(path)))

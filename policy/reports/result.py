@@ -1,0 +1,139 @@
+"""Evaluated runs as small JSON files: the only place that tables and plots are made from."""
+
+import datetime
+import json
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from datasets.store.provenance import source_commit
+from perception.errors import InputError
+from policy.rollouts.evaluation import Evaluation
+from policy.runs.run import read_metrics
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One evaluated stage of one run; None where a field does not apply.
+
+    Attributes:
+        success_rate: Of the last checkpoint, with Wilson's 95 % interval beside it.
+        top5_mean: DP3's protocol: mean of the five best evaluations along the way.
+        env_steps: Agent steps of online training.
+    """
+
+    experiment: str
+    task: str
+    variant: str
+    seed: int
+    stage: str
+    episodes: int
+    successes: int
+    success_rate: float
+    wilson_low: float
+    wilson_high: float
+    top5_mean: float | None
+    mean_return: float
+    env_steps: int | None
+    gradient_steps: int | None
+    wall_time_s: float | None
+    command: str
+    config_sha256: str
+    source_commit: str | None
+    machine: str
+    date: str
+
+    def write(self, root: Path) -> Path:
+        """Write `<experiment>/<task>/<variant>/seed<k>.json`."""
+        path = root / self.experiment / self.task / self.variant / f"seed{self.seed}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> "Result":
+        """Read one that `write` wrote.
+
+        Raises:
+            InputError: The file is no result, or lies where another one belongs.
+        """
+        try:
+            values = json.loads(path.read_text())
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path} is not JSON: {error}") from None
+        names, said = {field.name for field in fields(cls)}, set(values)
+        if said != names:
+            wrong = ", ".join(sorted(said ^ names))
+            raise InputError(f"{path} is no result: it lacks, or should not have, {wrong}")
+        result = cls(**values)
+        where = (result.experiment, result.task, result.variant, f"seed{result.seed}")
+        if where != (*path.parts[-4:-1], path.stem):
+            raise InputError(f"{path} says that it is {'/'.join(where)}.json")
+        return result
+
+
+def make_result(
+    evaluation: Evaluation,
+    about: Mapping[str, Any],
+    *,
+    experiment: str,
+    variant: str,
+    config_sha256: str,
+    metrics: Path,
+) -> Result:
+    """Put an evaluation, what the checkpoint says of itself, and this machine together."""
+    low, high = evaluation.interval
+    return Result(
+        experiment=experiment,
+        task=about["task"],
+        variant=variant,
+        seed=about["seed"],
+        stage=about["stage"],
+        episodes=len(evaluation.successes),
+        successes=sum(evaluation.successes),
+        success_rate=evaluation.rate,
+        wilson_low=round(low, 4),
+        wilson_high=round(high, 4),
+        top5_mean=_top5(metrics),
+        mean_return=round(evaluation.mean_return, 3),
+        env_steps=about.get("env_steps"),
+        gradient_steps=about.get("gradient_steps"),
+        wall_time_s=round(about["seconds"], 1),
+        command=command(),
+        config_sha256=config_sha256,
+        source_commit=source_commit(),
+        machine=machine(),
+        date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+    )
+
+
+def command() -> str:
+    """Give the command line of this process, relative to the repository."""
+    script = Path(sys.argv[0])
+    name = script.resolve()
+    shown = name.relative_to(ROOT) if name.is_relative_to(ROOT) else name.name
+    return shlex.join(["python", str(shown), *sys.argv[1:]])
+
+
+def machine() -> str:
+    """Describe the processor."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor()
+    return f"{name}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def _top5(metrics: Path) -> float | None:
+    rates = [
+        line["evaluation/success"] for line in read_metrics(metrics) if "evaluation/success" in line
+    ]
+    best = sorted(rates, reverse=True)[:5]
+    return round(sum(best) / len(best), 4) if len(best) == 5 else None

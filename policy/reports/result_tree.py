@@ -1,0 +1,99 @@
+"""The tree of evaluated runs under results/, read back: experiments, tasks, variants, seeds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from policy.reports.result import Result
+from policy.rollouts.evaluation import wilson
+from policy.runs.run import read_metrics
+
+ORDER = (  # Before fine-tuning, then the ways of fine-tuning; what is not named comes behind.
+    "pretrained", "scratch", "none", "kl", "pl", "bc_only", "bc", "offline_scratch", "offline",
+    "near_optimal", "basketball", "mt10",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One variant of a task: its evaluated runs, one for each seed."""
+
+    files: tuple[Path, ...]
+    results: tuple[Result, ...]
+
+    @property
+    def rate(self) -> float:
+        """Mean over seeds of the last checkpoint's success."""
+        return sum(result.success_rate for result in self.results) / len(self.results)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of all seeds' episodes together."""
+        successes = sum(result.successes for result in self.results)
+        return wilson(successes, sum(result.episodes for result in self.results))
+
+    @property
+    def trials(self) -> str:
+        """Say how many seeds and episodes: `3 x 100`, or `3 seeds, 250` if they differ."""
+        episodes = [result.episodes for result in self.results]
+        if len(set(episodes)) == 1:
+            return f"{len(episodes)} x {episodes[0]}"
+        return f"{len(episodes)} seeds, {sum(episodes)}"
+
+    @property
+    def top5(self) -> tuple[float, int] | None:
+        """Mean over seeds of DP3's top-5 mean, and of how many seeds; None where none has it."""
+        means = [result.top5_mean for result in self.results if result.top5_mean is not None]
+        return (sum(means) / len(means), len(means)) if means else None
+
+    @property
+    def commands(self) -> list[str]:
+        """The commands that made it, each once."""
+        return list(dict.fromkeys(result.command for result in self.results))
+
+    def metrics(self) -> list[list[dict[str, Any]]]:
+        """Read what was noted along fine-tuning, for each seed that has it."""
+        found = [read_metrics(path.with_suffix(".jsonl")) for path in self.files]
+        return [lines for lines in found if lines]
+
+    def traces(self) -> list[Path]:
+        """Where the seeds' paths and chunks lie, as far as they were kept."""
+        found = [path.with_suffix(".npz") for path in self.files]
+        return [path for path in found if path.exists()]
+
+
+Tasks = Mapping[str, Mapping[str, Variant]]  # By task, then by variant.
+
+
+def run_files(results: Path) -> list[Path]:
+    """List the evaluated runs: `<experiment>/<task>/<variant>/seed<k>.json`."""
+    return sorted(results.glob("*/*/*/seed*.json"))
+
+
+def read_tree(results: Path) -> dict[str, Tasks]:
+    """Read every evaluated run, by experiment.
+
+    Raises:
+        InputError: A file is no result, or lies where another one belongs.
+    """
+    tree: dict[str, dict[str, dict[str, list[Path]]]] = {}
+    for path in run_files(results):
+        experiment, task, variant = path.parts[-4:-1]
+        tree.setdefault(experiment, {}).setdefault(task, {}).setdefault(variant, []).append(path)
+    return {
+        experiment: {task: _variants(found) for task, found in tasks.items()}
+        for experiment, tasks in tree.items()
+    }
+
+
+def in_order(names: set[str]) -> list[str]:
+    """Put variants into the order of the tables."""
+    return [*(n for n in ORDER if n in names), *sorted(names - set(ORDER))]
+
+
+def _variants(found: Mapping[str, list[Path]]) -> dict[str, Variant]:
+    return {
+        name: Variant(tuple(found[name]), tuple(Result.read(path) for path in found[name]))
+        for name in in_order(set(found))
+    }

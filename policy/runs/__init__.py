@@ -1,0 +1,1 @@
+"""The folder of a run, its device, and several processes that learn together."""

@@ -1,0 +1,1 @@
+"""Episodes of a planner to look at."""

@@ -1,0 +1,67 @@
+"""The failure gallery: the first episodes that an evaluation lost, played again and shown."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from envs.config import EnvConfig
+from policy.planner.planner import Planner
+from policy.rollouts.evaluation import Evaluation
+from policy.rollouts.loading import EvaluateConfig, load_planner_of
+from policy.viewing.rollout_page import Shown, episode_part, provenance_part, verdict
+from policy.viewing.viewer import open_studio
+from visualizer import pages
+
+logger = logging.getLogger(__name__)
+
+SIZE = (480, 360)  # Of the videos, in pixels.
+FRAMES_PER_SECOND = 20.0
+
+
+def write_failures(config: EvaluateConfig, evaluation: Evaluation) -> Path:
+    """Play the first failed episodes again and write `failures.html`, with a video of each."""
+    planner, about = load_planner_of(config.checkpoint, config.env)
+    studio = open_studio(planner, config.env, None, size=SIZE)
+    shown: dict[int, Shown] = {}
+    for index, seed in enumerate(evaluation.failures[: config.gallery]):
+        video = config.folder / f"failures-{index}.mp4"
+        shown[seed] = studio.record(seed, video, FRAMES_PER_SECOND)
+        if shown[seed].played.succeeded(config.env.success_at):
+            logger.warning("seed %d failed when evaluated and succeeds when played alone", seed)
+    page = config.folder / "failures.html"
+    page.write_text(failures_page(planner, about, config.env, evaluation, shown))
+    logger.info("written to %s", page)
+    return page
+
+
+def failures_page(
+    planner: Planner,
+    about: dict[str, Any],
+    env: EnvConfig,
+    evaluation: Evaluation,
+    shown: Mapping[int, Shown],
+) -> str:
+    """Put the page together; `shown` has the failed episodes by their seeds."""
+    count = len(evaluation.failures)
+    told = (
+        f"Shown are the first {len(shown)} of the {count} that failed, played again from their"
+        " seeds. Alone, an episode may differ from the evaluated one in the rounding of matrix"
+        " products, and where the task is touchy, in its course."
+    )
+    introduction = f"{evaluation}. {told if count else 'No episode failed.'}"
+    parts = [
+        pages.paragraph(introduction),
+        *(_failure_part(seed, env, one) for seed, one in shown.items()),
+        provenance_part(planner, about, env),
+    ]
+    return pages.page(f"{env.name}: where the planner failed", parts)
+
+
+def _failure_part(seed: int, env: EnvConfig, shown: Shown) -> pages.Html:
+    """Show a failed episode; say it where it does not fail when played again."""
+    part = episode_part(f"The episode of seed {seed}", env, shown)
+    if not shown.played.succeeded(env.success_at):
+        return part
+    differs = f"When evaluated it failed; played again it is a {verdict(shown.played, env)}."
+    return pages.together(part, pages.paragraph(differs))

@@ -1,0 +1,116 @@
+"""The page of a run: its data, clouds, curves, success before and after, and an episode."""
+
+import logging
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from datasets.cards import store_plots
+from datasets.cards.card import Outcomes, outcomes
+from datasets.cards.store_page import contact_sheet
+from datasets.store.store import EpisodeStore
+from envs.config import EnvConfig
+from policy.planner.checkpoint import load_planner
+from policy.reports.curves import comparison_plot, learning_plot, loss_plot
+from policy.rollouts.evaluation import Evaluation, read_evaluation
+from policy.runs.run import Run, read_metrics
+from policy.viewing.viewer import open_studio
+from visualizer import pages, plots
+from visualizer.pages import Html
+from visualizer.player import as_html
+
+logger = logging.getLogger(__name__)
+
+STAGES = {"pretrain": "pre-trained", "finetune": "fine-tuned"}
+FRAMES_PER_SECOND = 20.0
+
+
+def write_run_page(run: Run, env: EnvConfig, data: Path) -> Path:
+    """Write `report.html` into a run's folder, from what the folder and the store hold.
+
+    Args:
+        run: Finished, or finished up to a stage.
+        env: Its task.
+        data: The store it was pre-trained on; left out of the page where it is gone.
+    """
+    evaluations = {name: read_evaluation(run.path, stage) for stage, name in STAGES.items()}
+    judged = {name: found for name, found in evaluations.items() if found is not None}
+    known = outcomes(EpisodeStore.open(data)) if data.exists() else None
+    parts = [_result_part(judged, known)]
+    if known is not None:
+        parts.append(_data_part(EpisodeStore.open(data), known))
+    parts.append(_learning_part(run))
+    last = next((s for s in reversed(STAGES) if run.checkpoint(s).exists()), None)
+    if last is not None:
+        parts.append(_episode_part(run, env, last))
+    path = run.path / "report.html"
+    path.write_text(pages.page(f"{env.name}: {run.path.name}", parts))
+    return path
+
+
+def _result_part(judged: Mapping[str, Evaluation], known: Outcomes | None) -> Html:
+    """Say what was reached, with intervals."""
+    rows = []
+    if known is not None:
+        share = f"{known.successes.mean():.0%}"
+        rows.append(("recorded data", len(known.returns), share, "", f"{known.returns.mean():.4g}"))
+    for name, found in judged.items():
+        low, high = found.interval
+        span, mean = f"{low:.0%} to {high:.0%}", f"{found.mean_return:.4g}"
+        rows.append((name, len(found.successes), f"{found.rate:.0%}", span, mean))
+    header = ("who", "episodes", "success", "95 % interval (Wilson)", "mean return")
+    parts = [pages.table(header, rows)]
+    if judged:
+        rate = None if known is None else float(known.successes.mean())
+        parts.append(pages.figure(comparison_plot(judged, rate)))
+    return pages.together(*parts)
+
+
+def _data_part(store: EpisodeStore, known: Outcomes) -> Html:
+    """Show what was recorded, and what it looks like to the planner."""
+    told = f"{store.episodes} episodes, {store.steps:,} steps, from failure to mastery."
+    parts = [
+        pages.heading("The data"),
+        pages.paragraph(told),
+        pages.figure(store_plots.profile_plot(known)),
+    ]
+    if "point_cloud" in store.names:
+        caption = "Clouds, from the best episode to the worst."
+        parts.append(pages.figure(contact_sheet(store, known), caption))
+    return pages.together(*parts)
+
+
+def _learning_part(run: Run) -> Html:
+    """Show the curves of both stages."""
+    parts = [pages.heading("Learning")]
+    before, after = (read_metrics(run.path / f"{stage}.jsonl") for stage in STAGES)
+    if before:
+        caption = "Pre-training on everything recorded, without rewards."
+        parts.append(pages.figure(loss_plot(before), caption))
+    if after:
+        caption = "Fine-tuning on the task's rewards."
+        parts.append(pages.figure(learning_plot(after), caption))
+    return pages.together(*parts)
+
+
+def _episode_part(run: Run, env: EnvConfig, stage: str) -> Html:
+    """Show an episode of the last planner: its best of the evaluation, if there was one."""
+    planner, _ = load_planner(run.checkpoint(stage))
+    found = read_evaluation(run.path, stage)
+    seed = (
+        0
+        if found is None
+        else found.seeds[max(range(len(found.seeds)), key=lambda i: found.returns[i])]
+    )
+    studio = open_studio(planner, env, None, size=(480, 360))
+    with tempfile.TemporaryDirectory() as folder:
+        one = studio.record(seed, Path(folder) / "episode.mp4", FRAMES_PER_SECOND)
+        video = one.video.read_bytes()
+    shown = pages.video(video, "The same episode, drawn without OpenGL.")
+    told = "What the planner sees" if env.view.sees == "points" else "The scene as a cloud"
+    player = pages.embedded(as_html(one.film), f"{told}. Drag to turn.", height_px=560)
+    plot = pages.figure(plots.episode_plot(one.played.rewards, one.played.successes))
+    return pages.together(
+        pages.heading(f"The {STAGES[stage]} planner's best evaluated episode"),
+        pages.columns(player, pages.together(shown, plot), widths=(7, 4)),
+    )

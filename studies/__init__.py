@@ -1,0 +1,1 @@
+"""One-off analyses behind some of the committed findings; nothing imports them."""

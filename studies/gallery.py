@@ -1,0 +1,44 @@
+"""Draw every kind of task at one moment: picture, depth and cloud.
+
+    python studies/gallery.py
+
+All of it without OpenGL: what a planner of the task sees, and what a person would.
+"""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import logging
+from dataclasses import dataclass
+
+from configs.command import compose_part, script
+from envs.config import EnvConfig
+from studies.gallery_figure import gallery
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class GalleryConfig:
+    """Which tasks to draw, as overrides of `env`, and where to."""
+
+    tasks: tuple[tuple[str, ...], ...]
+    out: Path
+    steps: int
+    seed: int
+
+
+@script("gallery", GalleryConfig)
+def main(config: GalleryConfig) -> None:
+    """Draw the gallery."""
+    envs = [compose_part(EnvConfig, "env", name, list(more)) for name, *more in config.tasks]
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    config.out.write_bytes(gallery(envs, steps=config.steps, seed=config.seed))
+    logger.info("written to %s", config.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Collecting for real: any number of workers, killed and continued, gives the same store."""
+
+import itertools
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.behaviours.behaviour import BehaviourConfig, make_behaviour
+from datasets.collection.collector import collect
+from datasets.recorder import act
+from datasets.store.store import EpisodeStore
+from envs.make import make_simulator
+from perception.errors import InputError
+from tests.conftest import collect_config, needs_gl, task_config
+from tests.helpers.commands import succeed
+from tests.helpers.killing import assert_equal, grown, stop, whole_episodes
+
+TINY = ("env.episode_steps=12", "points=64")
+
+
+def test_the_number_of_workers_does_not_matter(tmp_path: Path) -> None:
+    for workers in (0, 2):
+        collect(collect_config(tmp_path / f"{workers}.zarr", f"workers={workers}", episodes=5))
+    assert_equal(tmp_path / "0.zarr", tmp_path / "2.zarr")
+
+
+def test_an_interrupted_collection_goes_on_to_the_same_store(tmp_path: Path) -> None:
+    path, whole = tmp_path / "stopped.zarr", tmp_path / "whole.zarr"
+    command = ("datasets/collect.py", *TINY, "workers=1", "episodes=200", f"out={path}")
+    assert stop(command, 0, begun=grown(path, 0), by=signal.SIGINT)
+    collect(collect_config(whole, episodes=200))
+    episodes = whole_episodes(path, EpisodeStore.open(whole))
+    assert episodes is not None
+    assert episodes < 200
+    succeed(*command)
+    assert_equal(path, whole)
+
+
+def test_a_finished_store_can_be_made_longer(tmp_path: Path) -> None:
+    collect(collect_config(tmp_path / "a.zarr", episodes=2))
+    collect(collect_config(tmp_path / "a.zarr", episodes=4))
+    collect(collect_config(tmp_path / "b.zarr", episodes=4))
+    assert_equal(tmp_path / "a.zarr", tmp_path / "b.zarr")
+
+
+def test_a_store_says_how_it_was_made(tiny_store: Path) -> None:
+    said = EpisodeStore.open(tiny_store).attributes
+    assert said["task"] == "adroit-door"
+    assert said["frame"] == "world"
+    assert said["identity"]["behaviour"]["name"] == "agent"
+    assert said["identity"]["env"]["view"]["crop_low"] == [-1.0, -1.0, 0.001]
+    camera = said["cameras"]["top"]
+    np.testing.assert_allclose(np.array(camera["world_from_camera"])[:3, 3], [0, 0, 1.5])
+    assert np.array(camera["intrinsics"])[0, 2] == pytest.approx(41.5)
+    assert said["versions"]["mujoco"] == "3.3.0"
+    assert said["model_edits"] == ["body_pos[28]"]
+
+
+def test_recorded_actions_replay_to_the_recorded_states(tiny_store: Path) -> None:
+    config = task_config("adroit-door")
+    simulator = make_simulator(config)
+    store = EpisodeStore.open(tiny_store)
+    for index in range(store.episodes):
+        recording = store.read_episode(index).recording
+        simulator.reset(123)
+        simulator.restore_state(recording.provenance.start)
+        for step, action in enumerate(recording.actions):
+            np.testing.assert_array_equal(simulator.scene_state(), recording.sim_states[step])
+            outcome = simulator.step(action)
+            assert np.float32(outcome.reward) == recording.rewards[step]
+            assert outcome.success == recording.successes[step]
+
+
+def test_the_default_data_is_mixed_from_failing_to_expert() -> None:
+    config = task_config("adroit-door")
+    simulator = make_simulator(config)
+    clean, noisy = (
+        make_behaviour(BehaviourConfig("agent", None, (n, n), (0.0, 0.0)), config, simulator)
+        for n in (0.0, 2.5)
+    )
+    expert, failing = (
+        [act(simulator, behaviour, steps=100, seed=seed).successes[-1] for seed in range(3)]
+        for behaviour in (clean, noisy)
+    )
+    assert all(expert)
+    assert not any(failing)
+
+
+@pytest.mark.parametrize("name", ["agent", "scripted", "random"])
+def test_every_behaviour_collects(tmp_path: Path, name: str) -> None:
+    env = ["env=metaworld", "env.task=reach"] if name == "scripted" else ["env=adroit-pen"]
+    collect(collect_config(tmp_path / "s.zarr", *env, f"behaviour={name}", episodes=1))
+    actions = EpisodeStore.open(tmp_path / "s.zarr").read("action")
+    assert np.abs(actions).max() <= 1
+    assert actions.std() > 0.1
+
+
+def test_pictures_are_kept_when_asked_for(tmp_path: Path) -> None:
+    collect(collect_config(tmp_path / "s.zarr", "images=[depth]", "cameras=[top,fixed]"))
+    store = EpisodeStore.open(tmp_path / "s.zarr")
+    assert store.read("depth_top").shape == (24, 84, 84)
+    assert store.read("depth_fixed").max() > 0.5
+    assert store.read("point_cloud").shape == (24, 64, 3)
+
+
+@needs_gl
+def test_rgb_and_opengl_depth_are_kept_when_asked_for(tmp_path: Path) -> None:
+    config = collect_config(tmp_path / "s.zarr", "images=[img]", "env.view.depth=gl", "colour=true")
+    collect(replace(config, episodes=1))
+    store = EpisodeStore.open(tmp_path / "s.zarr")
+    assert store.read("img").shape == (12, 84, 84, 3)
+    assert store.read("img").std() > 10
+    assert store.read("point_cloud").shape == (12, 64, 6)
+
+
+@pytest.mark.parametrize("name", ["replay", "planner"])
+def test_what_is_no_policy_of_the_state_is_refused(name: str) -> None:
+    config = task_config("adroit-door")
+    with pytest.raises(InputError, match="choose agent, scripted or random"):
+        make_behaviour(BehaviourConfig(name, None, (0, 0), (0, 0)), config, make_simulator(config))
+
+
+def test_a_planner_that_nobody_brings_is_refused(tmp_path: Path) -> None:
+    own = ("behaviour=planner", "behaviour.checkpoint=a.safetensors")
+    with pytest.raises(InputError, match="behaviour=planner is not a policy"):
+        collect(collect_config(tmp_path / "s.zarr", *own))
+    assert not (tmp_path / "s.zarr").exists()
+
+
+def test_behaviours_that_a_task_lacks_are_refused() -> None:
+    config = task_config("adroit-door")
+    simulator = make_simulator(config)
+    for name, env in itertools.product(["scripted"], [config]):
+        with pytest.raises(InputError, match="choose behaviour=agent or random"):
+            make_behaviour(BehaviourConfig(name, None, (0, 0), (0, 0)), env, simulator)
+    with pytest.raises(InputError, match="choose behaviour=scripted or random"):
+        make_behaviour(
+            BehaviourConfig("agent", None, (0, 0), (0, 0)),
+            replace(config, name="metaworld-reach"),
+            simulator,
+        )

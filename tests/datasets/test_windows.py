@@ -1,0 +1,110 @@
+"""Windows: DP3's rules, checked by hand and against a slow reading of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datasets.episode import Episode
+from datasets.store.store import EpisodeStore
+from datasets.windows import load_windows, window_rows
+from perception.errors import InputError
+from tests.helpers.made_up import PLAIN, attributes, episode, write
+
+
+def test_one_case_by_hand() -> None:
+    rows = window_rows(np.array([5, 8]), history=2, horizon=4, chunk=3)
+    # Windows start one step before an episode and end two after it.
+    assert rows.tolist() == [
+        [0, 0, 1, 2], [0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 4], [3, 4, 4, 4],
+        [5, 5, 6, 7], [5, 6, 7, 7], [6, 7, 7, 7],
+    ]  # fmt: skip
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=5),
+    history=st.integers(1, 3),
+    chunk=st.integers(1, 8),
+    spare=st.integers(0, 4),
+)
+def test_windows_stay_inside_their_episode_and_see_every_step(
+    lengths: list[int], history: int, chunk: int, spare: int
+) -> None:
+    horizon = history - 1 + chunk + spare
+    ends = np.cumsum(lengths)
+    rows = window_rows(ends, history=history, horizon=horizon, chunk=chunk)
+    episode_of = np.searchsorted(ends, rows, side="right")
+    assert (episode_of == episode_of[:, :1]).all()
+    steps = np.diff(rows, axis=1)
+    assert ((steps == 0) | (steps == 1)).all()
+    # DP3's count: length - horizon + (history - 1) + (chunk - 1) + 1, none where that is negative.
+    expected = sum(max(0, n - horizon + history - 1 + chunk) for n in lengths)
+    assert len(rows) == expected
+
+
+def test_a_chunk_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="holds 3 actions"):
+        window_rows(np.array([9]), history=2, horizon=4, chunk=4)
+
+
+def test_a_batch_is_what_was_recorded(tmp_path: Path) -> None:
+    episodes = [episode(12, 0), episode(9, 1)]
+    write(tmp_path / "s.zarr", *episodes)
+    windows = load_windows([tmp_path / "s.zarr"], history=2, horizon=4, chunk=3)
+    assert len(windows) == 21
+    batch = windows[torch.tensor([0, 5, 12])]
+    assert batch.observations.points.shape == (3, 2, 64, 3)
+    points, actions = episodes[0].points, episodes[0].recording.actions
+    np.testing.assert_array_equal(batch.observations.points[1], points[4:6])
+    np.testing.assert_array_equal(batch.actions[1], actions[4:8])
+    np.testing.assert_array_equal(batch.actions[0], actions[[0, 0, 1, 2]])
+    np.testing.assert_array_equal(batch.actions[2], episodes[1].recording.actions[[0, 0, 1, 2]])
+
+
+def test_several_stores_follow_one_another(tmp_path: Path) -> None:
+    write(tmp_path / "a.zarr", episode(10, 0))
+    write(tmp_path / "b.zarr", episode(10, 1))
+    windows = load_windows(
+        [tmp_path / "a.zarr", tmp_path / "b.zarr"], history=1, horizon=4, chunk=4
+    )
+    np.testing.assert_array_equal(windows.actions[10:], episode(10, 1).recording.actions)
+    assert windows.rows.max() == 19
+
+
+def test_decoded_clouds_can_lie_in_a_memory_map(tmp_path: Path) -> None:
+    write(tmp_path / "s.zarr", episode(12))
+    plan = {"history": 2, "horizon": 4, "chunk": 3}
+    mapped = load_windows([tmp_path / "s.zarr"], memory_map=tmp_path / "decoded", **plan)
+    plain = load_windows([tmp_path / "s.zarr"], **plan)
+    assert (tmp_path / "decoded" / "point_cloud.npy").exists()
+    assert torch.equal(mapped.observations.points, plain.observations.points)
+
+
+@pytest.mark.parametrize("name", ["points", "states", "actions"])
+def test_not_a_number_is_named(tmp_path: Path, name: str) -> None:
+    spoilt = episode(12)
+    target = spoilt.points if name == "points" else getattr(spoilt.recording, name)
+    target[7, 0] = np.nan
+    write(tmp_path / "s.zarr", spoilt)
+    with pytest.raises(InputError, match="NaN"):
+        load_windows([tmp_path / "s.zarr"], history=2, horizon=4, chunk=3)
+
+
+def test_stores_of_other_shapes_do_not_mix(tmp_path: Path) -> None:
+    write(tmp_path / "a.zarr", episode(10))
+    other = episode(10)
+    with EpisodeStore.writing(tmp_path / "b.zarr", PLAIN, attributes()) as store:
+        store.append(Episode(other.recording, other.points[:, :32]))
+    with pytest.raises(InputError, match="differ in the shape of data/point_cloud"):
+        load_windows([tmp_path / "a.zarr", tmp_path / "b.zarr"], history=2, horizon=4, chunk=3)
+
+
+def test_some_windows_are_spread_over_all(tmp_path: Path) -> None:
+    write(tmp_path / "s.zarr", episode(12))
+    windows = load_windows([tmp_path / "s.zarr"], history=2, horizon=4, chunk=3)
+    assert torch.equal(windows.some(3).rows, windows.rows[[0, len(windows) // 2, -1]])
+    assert torch.equal(windows.some(10_000).rows, windows.rows)

@@ -1,0 +1,114 @@
+"""A task of one decision and two modes, which shows in seconds what each regulariser does.
+
+The data holds two kinds of plans, around -0.5 and around +0.5, as often one as the other; the
+reward is 1 for the upper kind. Planner, buffers and objective are the real ones; only the world is
+missing, so every context is the same.
+"""
+
+import copy
+import dataclasses
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from perception.encoders.dp3 import Encoder
+from policy.finetuning.buffers import ReplayBuffer, TargetBuffer
+from policy.finetuning.objective import Objective, ObjectiveConfig
+from policy.planner.denoisers.unet import UnetConfig
+from policy.planner.planner import Planner, PlannerConfig, Sizes
+from policy.rollouts.rollout import Rollout
+
+MODE, SPREAD = 0.5, 0.05
+EPISODES = 64  # Played between updates.
+BC = ObjectiveConfig(
+    batch=64,
+    clip=0.02,
+    improvement=1.0,
+    regulariser="bc",
+    regularisation=10.0,
+    floor=0.1,
+    ratio="mean",
+    encoder="frozen",
+)
+KL = dataclasses.replace(BC, regulariser="kl")
+
+
+def draw_data(count: int, generator: torch.Generator) -> Float[Tensor, "count horizon action"]:
+    """Draw plans of both kinds."""
+    mode = MODE * (2 * torch.randint(2, (count, 1, 1), generator=generator) - 1)
+    return mode + SPREAD * torch.randn(count, 2, 1, generator=generator)
+
+
+def pretrained(steps: int = 300) -> Planner:
+    """Make a small planner and teach it the data."""
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+    net = UnetConfig(
+        kind="unet",
+        context_features=None,
+        widths=(16, 32),
+        blocks=1,
+        kernel=3,
+        groups=4,
+        step_features=16,
+    )
+    config = PlannerConfig(1, 2, 2, "start", 100, 10, 1.0, "trailing", net)
+    planner = Planner(config, Sizes(channels=3, readings=1, actions=1))
+    optimizer = torch.optim.Adam(planner.denoiser.parameters(), 2e-3)
+    for _ in range(steps):
+        plans = draw_data(128, generator)
+        optimizer.zero_grad()
+        planner.denoising_loss(same_contexts(len(plans)), plans, generator).backward()
+        optimizer.step()
+    return planner
+
+
+def finetuned(before: Planner, config: ObjectiveConfig, rounds: int = 15) -> Planner:
+    """Play and learn in turns, as Algorithm 1 has it."""
+    planner = copy.deepcopy(before)
+    objective = Objective(planner, config)
+    replay, target = ReplayBuffer(10 * EPISODES), TargetBuffer(4 * EPISODES, 8)
+    generator = torch.Generator().manual_seed(1)
+    optimizer = torch.optim.Adam(planner.denoiser.parameters(), 1e-3)
+    for _ in range(rounds):
+        rollout = play(planner, EPISODES, generator, config.floor)
+        replay.add(rollout)
+        target.add(rollout)
+        experience, best = replay.experience("whitened"), target.chunks()
+        for _ in range(10):
+            terms = objective.terms(experience, best, generator)
+            optimizer.zero_grad()
+            objective.weighed(terms).backward()
+            optimizer.step()
+    return planner
+
+
+def play(planner: Planner, count: int, generator: torch.Generator, floor: float = 0.0) -> Rollout:
+    """Play episodes of one chunk; a plan of the upper kind is a success."""
+    contexts = same_contexts(count)
+    chain = planner.sample(contexts, planner.noises([generator] * count), floor=floor)
+    good = chain.plan.mean(dim=(1, 2)) > 0
+    return Rollout(
+        contexts[None],
+        torch.zeros(1, count, 0, 1, 3),
+        torch.zeros(1, count, 0, 1),
+        chain.means[None],
+        chain.samples[None],
+        good.float()[None],
+        torch.ones(1, count, dtype=torch.bool),
+        *(good,) * 3,
+        torch.ones(count, dtype=torch.int64),
+        torch.arange(count),
+    )
+
+
+def same_contexts(count: int) -> Float[Tensor, "count context"]:
+    """Give the one context, as often as it is needed."""
+    return torch.zeros(count, Encoder.features)
+
+
+def first_actions(planner: Planner, count: int = 1000) -> Float[Tensor, " count"]:
+    """Sample plans as when evaluating; give the first action of each."""
+    rollout = play(planner, count, torch.Generator().manual_seed(2))
+    return rollout.samples[0, :, -1, 0, 0]

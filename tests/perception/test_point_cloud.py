@@ -1,0 +1,134 @@
+"""From depth to cloud: Open3D and its twin agree, short clouds are real, cameras fuse."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from envs.config import seen
+from envs.make import make_scene, make_simulator
+from perception import point_cloud as cloud_module
+from perception.camera import Pinhole
+from perception.errors import InputError
+from perception.point_cloud import (
+    Box,
+    View,
+    fuse,
+    inside,
+    numpy_points,
+    open3d_points,
+    resolve_geometry,
+)
+from tests.conftest import needs_open3d, task_config
+from tests.perception.test_camera import random_pose
+
+EVERYWHERE = Box((-100.0, -100.0, -100.0), (100.0, 100.0, 100.0))
+
+
+def random_view(seed: int, *, colour: bool) -> View:
+    rng = np.random.default_rng(seed)
+    camera = Pinhole.from_fovy(50.0, (40, 30), world_from_camera=random_pose(seed))
+    depth_m = rng.uniform(0.2, 3, (30, 40)).astype(np.float32)
+    depth_m[rng.uniform(size=depth_m.shape) < 0.2] = 0
+    picture = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8) if colour else None
+    return View(camera, depth_m, picture)
+
+
+@needs_open3d
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_open3d_and_its_twin_agree_to_rounding(seed: int, colour: bool) -> None:
+    view = random_view(seed, colour=colour)
+    box = Box((-2.0, -2.0, -2.0), (2.0, 2.0, 2.0))
+    theirs, ours = open3d_points(view, box), numpy_points(view, box)
+    assert ours.shape == theirs.shape
+    assert len(ours) > 100
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    np.testing.assert_allclose(ours[:, :3], theirs[:, :3], atol=1e-12)
+
+
+@needs_open3d
+@pytest.mark.parametrize("task", ["adroit-door", "metaworld-drawer-open"])
+def test_a_rendered_task_gives_the_same_cloud_either_way(task: str) -> None:
+    config = task_config(task)
+    simulator = make_simulator(config)
+    scene = make_scene(simulator, config)
+    simulator.reset(1)
+    scene.put(simulator.scene_state())
+    box = Box(config.view.crop_low, config.view.crop_high)
+    views = scene.look(config.view.cameras)
+    clouds = [fuse(views, box, 512, geometry=g) for g in ("open3d", "numpy")]
+    np.testing.assert_allclose(clouds[0], clouds[1], atol=1e-6)
+
+
+def test_only_what_is_inside_the_box_is_kept() -> None:
+    view = random_view(3, colour=False)
+    middle = numpy_points(view, EVERYWHERE).mean(axis=0)
+    box = Box(tuple(middle - 0.5), tuple(middle + 0.5))
+    points = fuse([view], box, 64, geometry="numpy")
+    assert 0 < len(numpy_points(view, box)) < len(numpy_points(view, EVERYWHERE))
+    assert inside(points, Box(tuple(middle - 0.5001), tuple(middle + 0.5001))).all()
+    box = Box((-1.0, 0.0, -0.5), (1.0, 1.0, 0.5))
+    assert inside(np.array([[1.0, 1.0, 0.5], [1.0, 1.0, 0.51]]), box).tolist() == [True, False]
+
+
+def test_a_short_cloud_repeats_its_own_points() -> None:
+    view = random_view(0, colour=False)
+    own = numpy_points(view, EVERYWHERE).astype(np.float32)
+    filled = fuse([view], EVERYWHERE, 5000, geometry="numpy")
+    assert filled.shape == (5000, 3)
+    assert {p.tobytes() for p in filled} == {p.tobytes() for p in own}
+
+
+def test_a_cloud_of_several_cameras_holds_points_of_each() -> None:
+    config = seen(task_config("adroit-door"), None, ("top", "vil_camera"), None)
+    simulator = make_simulator(config)
+    scene = make_scene(simulator, config)
+    simulator.reset(0)
+    fused = scene.points(simulator.scene_state())
+    box = Box(config.view.crop_low, config.view.crop_high)
+    scene.put(simulator.scene_state())
+    each = [numpy_points(view, box).astype(np.float32) for view in scene.look(config.view.cameras)]
+    from_first, from_second = (
+        (np.abs(fused[:, None] - points[None]).max(axis=2).min(axis=1) < 1e-6).sum()
+        for points in each
+    )
+    assert fused.shape == (512, 3)
+    assert from_first > 50
+    assert from_second > 50
+    assert from_first + from_second >= 512
+
+
+def test_colour_rides_with_its_point() -> None:
+    view = random_view(1, colour=True)
+    points = fuse([view], EVERYWHERE, 100, geometry="numpy")
+    assert points.shape == (100, 6)
+    assert points[:, 3:].min() >= 0
+    assert points[:, 3:].max() <= 1
+    everything = {p.tobytes() for p in numpy_points(view, EVERYWHERE).astype(np.float32)}
+    assert {p.tobytes() for p in points} <= everything
+
+
+def test_an_empty_box_says_so() -> None:
+    with pytest.raises(InputError, match="No point lies inside"):
+        fuse([random_view(0, colour=False)], Box((50.0,) * 3, (51.0,) * 3), 8, geometry="numpy")
+
+
+def test_a_missing_open3d_is_said_once_and_its_twin_serves(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise ImportError("libusb-1.0.so.0 is missing")
+
+    monkeypatch.setattr(cloud_module, "_open3d", fail)
+    resolve_geometry.cache_clear()
+    try:
+        with caplog.at_level(logging.WARNING):
+            for _ in range(3):
+                fuse([random_view(0, colour=False)], EVERYWHERE, 8)
+        assert len(caplog.records) == 1
+        assert "twin" in caplog.text
+        with pytest.raises(InputError, match="apt-get install"):
+            resolve_geometry("open3d")
+    finally:
+        resolve_geometry.cache_clear()

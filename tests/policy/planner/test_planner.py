@@ -1,0 +1,173 @@
+"""The planner: chains, densities, and that one step of learning goes the right way."""
+
+import copy
+
+import pytest
+import torch
+
+from datasets.windows import Batch
+from perception.observation import Observation
+from policy.planner.denoisers.unet import UnetConfig
+from policy.planner.normalizer import Normalizer, Range
+from policy.planner.planner import Planner, PlannerConfig, Sizes
+from policy.planner.schedule import log_probability
+from policy.pretraining.ema import MovingAverage
+
+SIZES = Sizes(channels=3, readings=24, actions=6)
+
+
+def config(prediction: str = "noise", eta: float = 1.0) -> PlannerConfig:
+    net = UnetConfig("unet", (16, 32, 48), 1, 5, 8, 16, None)
+    return PlannerConfig(2, 4, 3, prediction, 100, 10, eta, "trailing", net)
+
+
+def planner(prediction: str = "noise", eta: float = 1.0) -> Planner:
+    torch.manual_seed(0)
+    return Planner(config(prediction, eta), SIZES)
+
+
+def batch(size: int = 8) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    seen = Observation(
+        torch.randn(size, 2, 40, 3, generator=generator),
+        torch.randn(size, 2, 24, generator=generator),
+    )
+    return Batch(seen, torch.rand(size, 4, 6, generator=generator) * 2 - 1)
+
+
+def test_normalising_undoes_itself_and_fills_the_range() -> None:
+    torch.manual_seed(0)
+    values = torch.randn(100, 5) * torch.tensor([1.0, 10.0, 0.1, 3.0, 0.0]) + 4
+    channel = Range(5)
+    channel.fit(values)
+    torch.testing.assert_close(channel.inverse(channel(values)), values)
+    torch.testing.assert_close(channel(values)[:, :4].amax(0), torch.ones(4))
+    torch.testing.assert_close(channel(values)[:, :4].amin(0), -torch.ones(4))
+    assert (channel(values)[:, 4] == 0).all()  # A constant channel is centred, not divided by 0.
+
+
+def test_the_normaliser_is_saved_with_the_planner() -> None:
+    first, second = planner(), planner()
+    first.normalizer.fit(batch().observations, batch().actions[:, 0])
+    second.load_state_dict(first.state_dict())
+    torch.testing.assert_close(second.normalizer.points.shift, first.normalizer.points.shift)
+    assert isinstance(second.normalizer, Normalizer)
+
+
+def test_a_chain_follows_its_means_and_noises() -> None:
+    net = planner().eval()
+    context = torch.randn(3, 256)
+    noises = net.noises([torch.Generator().manual_seed(i) for i in range(3)])
+    for floor in (0.0, 0.1):
+        chain = net.sample(context, noises, floor=floor)
+        deviation = net.schedule.deviations(floor).view(1, -1, 1, 1)
+        torch.testing.assert_close(chain.samples[:, 0], noises[:, 0])
+        torch.testing.assert_close(chain.samples[:, 1:], chain.means + deviation * noises[:, 1:])
+
+
+def test_sampling_takes_the_steps_that_learning_scores() -> None:
+    net = planner().eval()
+    context, floor = torch.randn(3, 256), 0.1
+    chain = net.sample(context, net.noises([torch.Generator().manual_seed(7)] * 3), floor=floor)
+    for position in range(10):
+        index = torch.full((3,), position)
+        with torch.no_grad():
+            step = net.step(chain.samples[:, position], index, context, floor=floor)
+        torch.testing.assert_close(step.mean, chain.means[:, position], rtol=1e-4, atol=1e-5)
+
+
+def test_the_probability_of_a_chain_is_the_product_of_its_steps() -> None:
+    net = planner().eval()
+    context, floor = torch.randn(1, 256), 0.1
+    chain = net.sample(context, net.noises([torch.Generator().manual_seed(3)]), floor=floor)
+    by_hand, ours = 0.0, 0.0
+    for position in range(10):
+        with torch.no_grad():
+            step = net.step(
+                chain.samples[:, position], torch.tensor([position]), context, floor=floor
+            )
+        taken = chain.samples[:, position + 1]
+        ours += log_probability(taken, step).sum().item()
+        deviation = max(net.schedule.deviations()[position].item(), floor)
+        normal = torch.distributions.Normal(chain.means[0, position].double(), deviation)
+        by_hand += normal.log_prob(taken[0].double()).sum().item()
+    assert ours == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_each_episode_keeps_its_own_noise() -> None:
+    net = planner()
+    alone = net.noises([torch.Generator().manual_seed(5)])
+    beside = net.noises([torch.Generator().manual_seed(4), torch.Generator().manual_seed(5)])
+    assert torch.equal(alone[0], beside[1])
+
+
+def test_only_the_current_action_and_those_after_it_are_executed() -> None:
+    net = planner()
+    plan = torch.arange(4.0).view(1, 4, 1).expand(1, 4, 6) / 4
+    assert torch.equal(net.executed(plan)[0, :, 0], torch.tensor([0.25, 0.5, 0.75]))
+    assert net.to_actions(plan * 9).abs().max() <= 1
+
+
+@pytest.mark.parametrize(("prediction", "floor"), [("noise", 0.45), ("start", 1e-3)])
+def test_one_batch_can_be_learnt_by_heart(prediction: str, floor: float) -> None:
+    # The clean chunk can be known exactly; the noise of a barely noisy chunk only to its digits.
+    net, one = planner(prediction), batch(2)
+    seen = Observation(
+        one.observations.points.repeat(16, 1, 1, 1), one.observations.state.repeat(16, 1, 1)
+    )
+    repeated = Batch(seen, one.actions.repeat(16, 1, 1))
+    optimizer = torch.optim.Adam(net.parameters(), 3e-3)
+    losses = []
+    for _ in range(220):
+        loss = net.loss(repeated, net.noising(32))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[0] > 0.5
+    assert sum(losses[-20:]) / 20 < floor
+
+
+@pytest.mark.parametrize("prediction", ["noise", "start"])
+def test_one_gradient_step_makes_a_good_chunk_likelier(prediction: str) -> None:
+    net = planner(prediction)
+    context, floor = torch.randn(1, 256), 0.1
+    chain = net.sample(context, net.noises([torch.Generator().manual_seed(2)]), floor=floor)
+
+    def likelihood() -> torch.Tensor:
+        total = torch.zeros(())
+        for position in range(3, 10):
+            step = net.step(
+                chain.samples[:, position], torch.tensor([position]), context, floor=floor
+            )
+            total = total + log_probability(chain.samples[:, position + 1], step).mean()
+        return total
+
+    optimizer = torch.optim.SGD(net.denoiser.parameters(), 1e-5)
+    before = likelihood()
+    (-before).backward()
+    optimizer.step()
+    assert likelihood() > before
+
+
+def test_the_average_follows_slowly_and_acts() -> None:
+    net = planner()
+    average = MovingAverage(net)
+    start = copy.deepcopy(average.planner.state_dict())
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(1.0)
+    average.update(net)  # The first decay is 0: the average is the planner.
+    name = "denoiser.final.1.bias"
+    torch.testing.assert_close(average.planner.state_dict()[name], start[name] + 1)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(1.0)
+    average.update(net)
+    moved = (average.planner.state_dict()[name] - start[name] - 1).mean().item()
+    assert moved == pytest.approx(2**-0.75, rel=1e-4)
+
+
+def test_a_horizon_that_cannot_be_halved_is_refused() -> None:
+    with pytest.raises(ValueError, match="horizon=6"):
+        Planner(PlannerConfig(2, 6, 3, "noise", 100, 10, 1.0, "trailing", config().denoiser), SIZES)

@@ -1,0 +1,127 @@
+"""Experiments: the grids are sound, a small one runs, and what is finished is skipped."""
+
+import json
+import logging
+import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from configs.command import compose, compose_part, options
+from perception.errors import InputError
+from policy.pipeline import TrainConfig
+from policy.reports.grid import (
+    Experiment,
+    RunExperimentConfig,
+    Variant,
+    cell_jobs,
+    choose,
+    planner_jobs,
+    run_experiment,
+)
+from tests.helpers.commands import refuse, succeed
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+ALL = RunExperimentConfig(
+    experiment="adroit-images",
+    list=False,
+    cell=None,
+    only="all",
+    outputs=Path("outputs"),
+    results=Path("results"),
+)
+
+
+def grid(name: str) -> Experiment:
+    return compose_part(Experiment, "experiments", name)
+
+
+@pytest.mark.parametrize("name", options("experiments"))
+def test_every_command_of_every_experiment_is_a_valid_training(name: str) -> None:
+    jobs = choose(grid(name), ALL)
+    assert len({job.done for job in jobs}) == len(jobs)
+    assert len({a for j in jobs for a in j.arguments if a.startswith("out=")}) == len(jobs)
+    for job in jobs:
+        config = compose(TrainConfig, "train", list(job.arguments))
+        assert "{" not in job.command
+        if config.experiment is not None:
+            assert str(job.done) == (
+                f"results/{config.experiment}/{config.env.name}/{config.variant}"
+                f"/seed{config.seed}.json"
+            )
+
+
+def test_a_cell_is_run_with_the_planners_or_without() -> None:
+    every = choose(grid("regularisers"), ALL)
+    alone = choose(grid("regularisers"), replace(ALL, only="cells", cell=2))
+    assert [job.command for job in alone] == [every[3].command]
+    assert "regulariser=kl" in alone[0].command
+
+
+def test_a_cell_that_does_not_exist_is_refused_by_name() -> None:
+    said = refuse("policy/experiment.py", "experiment=regularisers", "cell=99", "list=true")
+    assert "cell=99" in said
+    assert "0 to 5" in said
+
+
+def test_a_variant_from_an_unknown_planner_is_refused() -> None:
+    made = Experiment("x", (), {"a": ()}, {"t": ()}, {"bc": Variant("b", ())}, (0,))
+    with pytest.raises(ValueError, match="starts from b; there are a"):
+        list(cell_jobs(made, ALL))
+    assert [job.command for job in planner_jobs(made, ALL)] == [
+        "python policy/train.py stage=pretrain out=outputs/planners/a"
+    ]
+
+
+def test_a_variant_may_go_on_from_one_above_it() -> None:
+    variants = {"one": Variant("a", ("x=1",)), "two": Variant("one", ("x=2",))}
+    made = Experiment("e", (), {"a": ()}, {"t": ()}, variants, (0, 1))
+    starts = [a for job in cell_jobs(made, ALL) for a in job.arguments if "checkpoint" in a]
+    assert starts == [
+        "checkpoint=outputs/planners/a/checkpoints/pretrain.safetensors",
+        "checkpoint=outputs/planners/a/checkpoints/pretrain.safetensors",
+        "checkpoint=outputs/e/t/one/seed0/checkpoints/finetune.safetensors",
+        "checkpoint=outputs/e/t/one/seed1/checkpoints/finetune.safetensors",
+    ]
+    below = replace(made, variants=dict(reversed(variants.items())))
+    with pytest.raises(InputError, match="two starts from one; there are a"):
+        list(cell_jobs(below, ALL))
+
+
+def test_commands_are_listed_and_nothing_is_run() -> None:
+    said = succeed("policy/experiment.py", "experiment=data-quality", "list=true")
+    lines = re.findall(r"^python policy/train\.py .*$", said, flags=re.MULTILINE)
+    assert len(lines) == 2 + 5
+    assert all(shlex.split(line)[-1].startswith("out=outputs/") for line in lines)
+
+
+def test_an_experiment_runs_and_then_skips_what_is_finished(
+    tiny_store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = "small"
+    small = (
+        "env.episode_steps=12", "env.view.points=64", "denoiser=unet-small", "pretrain.steps=2",
+        "pretrain.batch=8", "pretrain.log_every=1", "finetune.episodes=4",
+        "finetune.objective.batch=8", "finetune.initial_limit=2", "finetune.gradient_steps=1",
+        "finetune.evaluate_every=0", "episodes=2", "envs=2", "workers=0", "threads=1", "traces=1",
+    )  # fmt: skip
+    planners = {name: ("env=adroit-door", f"data={tiny_store}")}
+    kl = Variant(name, ("stage=finetune", "finetune.objective.regulariser=kl"))
+    start = Variant(name, ("stage=start",))
+    variants = {"pretrained": start, "kl": kl}
+    tasks = {"adroit-door": ("env=adroit-door",)}
+    made = Experiment(name, small, planners, tasks, variants, (0,))
+    config = replace(ALL, outputs=tmp_path / "outputs", results=tmp_path / "results")
+    run_experiment(made, config)
+    written = sorted((config.results / name).rglob("seed0.json"))
+    stages = {p.parent.name: json.loads(p.read_text())["stage"] for p in written}
+    assert stages == {"kl": "finetune", "pretrained": "pretrain"}
+    assert written[0].with_suffix(".npz").exists()
+    assert written[0].with_suffix(".jsonl").exists()
+    with caplog.at_level(logging.INFO):
+        run_experiment(made, config)
+    assert caplog.text.count("finished before") == 3

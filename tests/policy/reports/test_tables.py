@@ -1,0 +1,89 @@
+"""The README's tables come from files, and say what the files say."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from perception.errors import InputError
+from policy.reports.readme_tables import put, tabulate
+from policy.reports.result import Result, make_result
+from policy.rollouts.evaluation import Evaluation
+from studies.gallery_figure import gallery
+from tests.conftest import ROOT, task_config
+
+README = (
+    "Before.\n<!-- results -->\nold\n<!-- /results -->\n<!-- data -->\n<!-- /data -->\n"
+    "<!-- benchmarks -->\n<!-- /benchmarks -->\n"
+)
+
+
+def make_one(folder: Path) -> Result:
+    found = Evaluation((True, True, True, False), (True,) * 4, (1.0,) * 4, (1, 2, 3, 4))
+    about = {"task": "adroit-door", "seed": 3, "stage": "finetune", "seconds": 7200.0}
+    metrics = folder / "metrics.jsonl"
+    rates = [0.1, 0.5, 0.9, 0.8, 0.7, 0.6]
+    lines = [
+        {"step": 10 * i, "finetune/success": r, "evaluation/success": r}
+        for i, r in enumerate(rates)
+    ]
+    metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return make_result(
+        found, about, experiment="e", variant="bc", config_sha256="x", metrics=metrics
+    )
+
+
+def test_a_result_is_what_was_evaluated(tmp_path: Path) -> None:
+    result = make_one(tmp_path)
+    assert (result.successes, result.episodes, result.success_rate) == (3, 4, 0.75)
+    assert result.top5_mean == pytest.approx((0.5 + 0.9 + 0.8 + 0.7 + 0.6) / 5)
+    assert result.wilson_low < 0.75 < result.wilson_high
+
+
+def test_tables_are_made_from_files(tmp_path: Path) -> None:
+    results, readme = tmp_path / "results", tmp_path / "README.md"
+    make_one(tmp_path).write(results)
+    replace(make_one(tmp_path), seed=4, top5_mean=None).write(results)
+    (results / "benchmarks").mkdir()
+    entry = {
+        "name": "n",
+        "ours": 2.0,
+        "reference": 90.0,
+        "unit": "ms",
+        "ratio": 45.0,
+        "reference_is": "r",
+    }
+    (results / "benchmarks" / "collect.json").write_text(json.dumps([entry]))
+    readme.write_text(README)
+    card = results / "data/adroit-door/suboptimal.json"
+    card.parent.mkdir(parents=True)
+    tenths = [{"episodes": 4, "successes": 0}, {"episodes": 4, "successes": 3}]
+    said = {"task": "adroit-door", "episodes": 8, "steps": 800, "at_end": 3, "ever": 5}
+    more = {"success_at": "ever", "along_time": tenths, "stored_bytes": 2_000_000}
+    card.write_text(json.dumps({**said, **more}))
+    tabulate(results, readme)
+    text = readme.read_text()
+    assert text.startswith("Before.\n<!-- results -->\n| experiment |")
+    assert "| e | adroit-door | bc | 3 | **75%** | 30% to 95% | 70% | 4 |" in text
+    assert "old" not in text
+    assert "| adroit-door | suboptimal | 8 | 800 | 38% | **62%** | 0% to 75% | 2 | 225 |" in text
+    assert "| `collect` | n | 2 | 90 | ms | **45** | r |" in text
+
+
+def test_a_readme_without_marks_is_refused() -> None:
+    with pytest.raises(InputError, match="lacks <!-- results -->"):
+        put("nothing", "results", "table")
+
+
+def test_the_readme_holds_what_the_results_say(tmp_path: Path) -> None:
+    copy = tmp_path / "README.md"
+    copy.write_text((ROOT / "README.md").read_text())
+    tabulate(ROOT / "results", copy)
+    assert copy.read_text() == (ROOT / "README.md").read_text(), "run: python policy/report.py"
+
+
+def test_the_gallery_draws_every_simulator() -> None:
+    png = gallery([task_config("adroit-pen"), task_config("metaworld-reach")], steps=3, seed=0)
+    assert png[:4] == b"\x89PNG"
+    assert len(png) > 20_000

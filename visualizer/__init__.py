@@ -1,0 +1,1 @@
+"""Pages, plots, players and videos; knows neither simulator nor store."""
