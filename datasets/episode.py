@@ -92,7 +92,7 @@ class Episode:
 
     @property
     def observations(self) -> Observation[np.ndarray]:
-        """Clouds and readings, leading axis time."""
+        """Clouds and robot_state, leading axis time."""
         return Observation(self.points, self.recording.states)
 
 

@@ -39,7 +39,7 @@ def walk(
     """
     states, actions, rewards, successes, sim_states = [], [], [], [], []
     for _ in range(steps):
-        states.append(simulator.readings())
+        states.append(simulator.robot_state())
         sim_states.append(simulator.scene_state())
         actions.append(choose())
         outcome = simulator.step(actions[-1])

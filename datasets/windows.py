@@ -75,8 +75,8 @@ def _each(
 ) -> Observation[Tensor] | Encoded[Tensor]:
     """Do the same to every part of observations."""
     if isinstance(observations, Encoded):
-        return Encoded(change(observations.visual), change(observations.state))
-    return Observation(change(observations.points), change(observations.state))
+        return Encoded(change(observations.visual), change(observations.robot_state))
+    return Observation(change(observations.points), change(observations.robot_state))
 
 
 def window_rows(
@@ -119,7 +119,7 @@ def load_windows(
         memory_map: A folder for decoded clouds too large for memory; None keeps them in memory.
         features: Read what `policy/encode.py` made of the clouds instead of them.
         sees: With `state`, read the simulator's own features (`policy/encode.py what=state`) in
-            place of clouds and readings; the clouds of the observations are then empty.
+            place of clouds and robot states; the clouds of the observations are then empty.
 
     Raises:
         InputError: A store is missing, unfinished, or holds other shapes or not-a-number.

@@ -34,7 +34,7 @@ class ViewConfig:
         depth: Who draws: `zbuffer` (ours, no OpenGL) or `gl` (mujoco.Renderer).
         geometry: Who lifts depth to points: `open3d`, `numpy`, or `auto`.
         sampling: Who samples: a back-end of `perception.sampling`.
-        sees: What a planner is shown: `points` (the cloud and the robot's readings), or `state`
+        sees: What a planner is shown: `points` (the cloud and the robot's state), or `state`
             (the simulator's own features; nothing is drawn).
     """
 

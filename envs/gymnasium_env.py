@@ -34,12 +34,12 @@ class PointCloudEnv(gym.Env[dict[str, Any], np.ndarray]):
         self._config, self.render_mode = config, render_mode
         self.simulator = make_simulator(config)
         self.scene = make_scene(self.simulator, config)
-        readings = self.simulator.readings().shape
+        robot_state = self.simulator.robot_state().shape
         points = (config.view.points, 6 if config.view.colour else 3)
         self.observation_space = spaces.Dict(
             {
                 "point_cloud": spaces.Box(-np.inf, np.inf, points, np.float32),
-                "agent_pos": spaces.Box(-np.inf, np.inf, readings, np.float32),
+                "agent_pos": spaces.Box(-np.inf, np.inf, robot_state, np.float32),
             }
         )
         self.action_space = spaces.Box(-1, 1, (self.simulator.action_size,), np.float32)
@@ -72,5 +72,5 @@ class PointCloudEnv(gym.Env[dict[str, Any], np.ndarray]):
     def _observe(self) -> dict[str, Any]:
         return {
             "point_cloud": self.scene.points(self.simulator.scene_state()),
-            "agent_pos": self.simulator.readings(),
+            "agent_pos": self.simulator.robot_state(),
         }

@@ -41,7 +41,7 @@ class Simulator(Protocol):
     def step(self, action: Float[np.ndarray, " action"]) -> Outcome:
         """Act for one agent step with an action in [-1, 1]."""
 
-    def readings(self) -> Float[np.ndarray, " reading"]:
+    def robot_state(self) -> Float[np.ndarray, " reading"]:
         """The robot's own sensors, what a planner sees beside the cloud (float32)."""
 
     def hand(self) -> Float[np.ndarray, " 3"]:

@@ -16,18 +16,18 @@ ArrayT = TypeVar("ArrayT", np.ndarray, "torch.Tensor")
 
 @dataclass(frozen=True)
 class Observation(Generic[ArrayT]):
-    """The scene as points and the robot as its own readings, over any leading axes.
+    """The scene as points and the robot as its own state, over any leading axes.
 
     Attributes:
         points: World-frame positions in metres; with colour, red, green and blue in [0, 1] follow.
             No points of no numbers where the simulator's own features are the state.
-        state: The robot's own sensors (DP3 calls them `agent_pos`).
+        robot_state: The robot's own sensors (DP3 calls them `agent_pos`).
     """
 
     points: (
         Float[ArrayT, "*lead point 3"] | Float[ArrayT, "*lead point 6"] | Float[ArrayT, "*lead 0 0"]
     )
-    state: Float[ArrayT, "*lead reading"]
+    robot_state: Float[ArrayT, "*lead reading"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Encoded(Generic[ArrayT]):
 
     Attributes:
         visual: What an encoder has made of the points.
-        state: The robot's own sensors.
+        robot_state: The robot's own sensors.
     """
 
     visual: Float[ArrayT, "*lead feature"]
-    state: Float[ArrayT, "*lead reading"]
+    robot_state: Float[ArrayT, "*lead reading"]

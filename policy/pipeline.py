@@ -48,7 +48,7 @@ class TrainConfig:
     denoiser: DenoiserConfig
     data: tuple[Path, ...]
     out: Path
-    stage: Literal["pretrain", "start", "finetune", "all"]
+    stage: Literal["pretrain", "zero_shot", "finetune", "all"]
     checkpoint: Path | None
     seed: int
     device: DeviceName
@@ -88,7 +88,7 @@ def train(config: TrainConfig) -> None:
 def _judge_and_finetune(config: TrainConfig, run: Run, device: torch.device) -> None:
     if config.stage in ("pretrain", "all"):
         _evaluate(config, run, device, pretraining.STAGE, "pretrained")
-    if config.stage == "start":
+    if config.stage == "zero_shot":
         _start_from(config, run, device)
     if config.stage in ("finetune", "all"):
         _finetune(config, run, device)
@@ -146,16 +146,16 @@ def make_planner(config: TrainConfig, windows: Windows) -> Planner:
     Raises:
         InputError: The features were made by another planner than `checkpoint`.
     """
-    readings, actions = windows.observations.state.shape[-1], windows.actions.shape[-1]
+    robot_state, actions = windows.observations.robot_state.shape[-1], windows.actions.shape[-1]
     if isinstance(windows.observations, Observation):
         channels = windows.observations.points.shape[-1]
-        return Planner(config.planner, Sizes(channels, readings, actions))
+        return Planner(config.planner, Sizes(channels, robot_state, actions))
     if config.checkpoint is None:
         raise RuntimeError("A run without its eye was begun")
     for path in config.data:
         check_eye(EpisodeStore.open(path), config.checkpoint)
     seeing, _ = load_planner(config.checkpoint)
-    planner = Planner(config.planner, Sizes(seeing.sizes.channels, readings, actions))
+    planner = Planner(config.planner, Sizes(seeing.sizes.channels, robot_state, actions))
     planner.encoder.cloud.load_state_dict(seeing.encoder.cloud.state_dict())
     planner.normalizer.points.load_state_dict(seeing.normalizer.points.state_dict())
     planner.encoder.cloud.requires_grad_(requires_grad=False)
@@ -165,7 +165,7 @@ def make_planner(config: TrainConfig, windows: Windows) -> Planner:
 def _start_from(config: TrainConfig, run: Run, device: torch.device) -> None:
     """Take a planner that was pre-trained elsewhere and evaluate it on this task, as it is."""
     if config.checkpoint is None:
-        raise InputError("stage=start needs checkpoint=<a pre-trained planner>")
+        raise InputError("stage=zero_shot needs checkpoint=<a pre-trained planner>")
     planner, about = load_planner_of(config.checkpoint, config.env)
     told = {**about, "task": config.env.name, "seed": config.seed}
     save_planner(planner, run.checkpoint(pretraining.STAGE), told)

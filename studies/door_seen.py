@@ -52,7 +52,7 @@ def main() -> None:
         "frames": FRAMES,
         "median_error_mm": {
             "mean of all": errors(frames, torch.zeros(FRAMES, 1)),
-            "readings": errors(frames, frames.readings),
+            "robot_state": errors(frames, frames.robot_state),
             **{name: errors(frames, frames.features(eye)) for name, eye in planners.items()},
             "an eye taught to": errors(frames, clouds, PointNet(3)),
         },

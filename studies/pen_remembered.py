@@ -60,10 +60,10 @@ def look(run: str, config: TrainConfig) -> dict[str, object]:
 def successes(planner: Planner, config: TrainConfig) -> Iterator[Chunks]:
     """Play fresh episodes as when exploring; give those that succeed."""
     envs = make_envs(config.env, planner, envs=SIDE_BY_SIDE, workers=config.workers)
-    floor = config.finetune.objective.floor
+    min_std = config.finetune.objective.min_std
     for first in range(0, EPISODES, SIDE_BY_SIDE):
         seeds = [derive_seed("remembered", 0, first + env) for env in range(SIDE_BY_SIDE)]
-        rollout = roll_out(planner, envs, seeds, success_at=config.env.success_at, floor=floor)
+        rollout = roll_out(planner, envs, seeds, success_at=config.env.success_at, min_std=min_std)
         yield from (Chunks.of(rollout, int(env)) for env in rollout.successes.nonzero()[:, 0])
     envs.close()
 

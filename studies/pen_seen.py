@@ -31,7 +31,7 @@ EPISODES, SIDE_BY_SIDE, FRAMES = 50, 10, 24_000
 
 
 def main() -> None:
-    """Play with each least deviation, then guess directions from what the planner sees."""
+    """Play with each least std, then guess directions from what the planner sees."""
     torch.set_num_threads(1)
     config = compose(TrainConfig, "train", ["env=adroit-pen", "env.view.points=256"])
     planner, _ = load_planner(ROOT / CHECKPOINT)
@@ -51,10 +51,12 @@ def success_by_floor(planner: Planner, config: TrainConfig) -> dict[str, float]:
     """Evaluate with noise added as when exploring."""
     envs = make_envs(config.env, planner, envs=SIDE_BY_SIDE, workers=config.workers)
     seeds, found = evaluation_seeds(0, EPISODES), {}
-    for floor in FLOORS:
+    for min_std in FLOORS:
         parts = (seeds[i : i + SIDE_BY_SIDE] for i in range(0, EPISODES, SIDE_BY_SIDE))
-        won = [roll_out(planner, envs, p, success_at="end", floor=floor).successes for p in parts]
-        found[str(floor)] = round(torch.cat(won).float().mean().item(), 3)
+        won = [
+            roll_out(planner, envs, p, success_at="end", min_std=min_std).successes for p in parts
+        ]
+        found[str(min_std)] = round(torch.cat(won).float().mean().item(), 3)
     envs.close()
     return found
 
@@ -62,13 +64,13 @@ def success_by_floor(planner: Planner, config: TrainConfig) -> dict[str, float]:
 def angles(planner: Planner, simulator: AdroitSimulator) -> dict[str, dict[str, float]]:
     """Guess the wanted direction and the pen's on held-out episodes (every fifth).
 
-    From nothing (the mean), the robot's readings, and the planner's features of the cloud.
+    From nothing (the mean), the robot's state, and the planner's features of the cloud.
     """
     frames = Frames(ROOT / STORE, FRAMES, simulator, directions)
     features = frames.features(planner)
     sources = {
         "mean of all": torch.zeros(FRAMES, 1),
-        "readings": frames.readings,
+        "robot_state": frames.robot_state,
         "features": features,
     }
     return {name: median_angles(frames, source) for name, source in sources.items()}

@@ -67,7 +67,7 @@ class Frames:
         episodes = np.searchsorted(opened.episode_ends, rows, side="right")
         self.held_out = torch.from_numpy(episodes % 5 == 0)
         self.clouds = torch.from_numpy(opened.read("point_cloud")[rows])
-        self.readings = torch.from_numpy(opened.read("state")[rows])
+        self.robot_state = torch.from_numpy(opened.read("state")[rows])
         true = read_off(simulator, opened.read("sim_state")[rows], truth)
         self.truth = torch.tensor(true, dtype=torch.float32)
 

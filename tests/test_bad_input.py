@@ -107,7 +107,7 @@ def test_a_file_that_is_no_checkpoint(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["evaluate.py"], ["train.py", "stage=start"], ["train.py", "stage=finetune"]]
+    "command", [["evaluate.py"], ["train.py", "stage=zero_shot"], ["train.py", "stage=finetune"]]
 )
 def test_a_checkpoint_of_another_task(command: list[str], tmp_path: Path) -> None:
     path = tmp_path / "planner.safetensors"

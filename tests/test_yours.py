@@ -85,7 +85,7 @@ class Puck:
         reached = bool(self.data.qpos[0] > 0.5)
         return Outcome(float(reached), reached, terminated=False)
 
-    def readings(self) -> np.ndarray:
+    def robot_state(self) -> np.ndarray:
         return self.data.qpos.astype(np.float32)
 
     def features(self) -> np.ndarray:
@@ -149,17 +149,17 @@ def test_a_planner_can_play_it(puck: EnvConfig) -> None:
 
 
 class Means(nn.Module):
-    """The least encoder: the mean of the points, and the readings."""
+    """The least encoder: the mean of the points, and the robot_state."""
 
     features = 3 + 24
 
-    def __init__(self, channels: int, readings: int) -> None:
+    def __init__(self, channels: int, robot_state: int) -> None:
         super().__init__()
         self.visual_scale = nn.Parameter(torch.ones(channels))
-        assert channels + readings == self.features
+        assert channels + robot_state == self.features
 
     def forward(self, observations: Observation[Tensor]) -> Tensor:
-        return torch.cat([self.visual(observations.points), observations.state], dim=-1)
+        return torch.cat([self.visual(observations.points), observations.robot_state], dim=-1)
 
     def visual(self, points: Tensor) -> Tensor:
         return points.mean(dim=-2) * self.visual_scale

@@ -57,14 +57,14 @@ class Film:
         low, high = np.quantile(self.clouds[..., 2], [0.01, 0.99])
         return float(low), float(high)
 
-    def moment(self, frame: int) -> "Moment":
+    def moment(self, frame: int) -> "Frame":
         """Give one frame."""
         pictures = {name: pictures[frame] for name, pictures in self.pictures.items()}
-        return Moment(self.clouds[frame], pictures, self.paths[frame] if self.paths else None)
+        return Frame(self.clouds[frame], pictures, self.paths[frame] if self.paths else None)
 
 
 @dataclass(frozen=True)
-class Moment:
+class Frame:
     """One frame: a cloud, what cameras saw, and a polyline to draw, or none."""
 
     cloud: Float[np.ndarray, "point axis"]
@@ -127,7 +127,7 @@ def _look(server: viser.ViserServer, film: Film) -> None:
         server.scene.set_background_image(np.full((1, 1, 3), BEHIND_COLOUR, np.uint8))
 
 
-def set_up(server: viser.ViserServer, film: Film) -> Callable[[Moment], None]:
+def set_up(server: viser.ViserServer, film: Film) -> Callable[[Frame], None]:
     """Put cloud, cameras and path of a film on the stage; the result shows any moment on it."""
     _look(server, film)
     points = film.clouds[..., :3]
@@ -142,7 +142,7 @@ def set_up(server: viser.ViserServer, film: Film) -> Callable[[Moment], None]:
 
     heights_m = film.heights_m
 
-    def show(moment: Moment) -> None:
+    def show(moment: Frame) -> None:
         cloud.points, cloud.colors = moment.cloud[:, :3], _colours(moment.cloud, heights_m)
         for name, picture in moment.pictures.items():
             frusta[name].image = picture

@@ -15,7 +15,7 @@ from datasets.behaviours.behaviour import BehaviourConfig, ReplayConfig, make_de
 from datasets.behaviours.rl_agent import Learner
 from datasets.behaviours.training_state import load_state, save_state
 from datasets.episode import Recording
-from datasets.store.codecs import StoreFormat
+from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.provenance import as_json
 from datasets.store.store import EpisodeStore
 from datasets.worker_pool import parallel_map

@@ -135,7 +135,7 @@ class Learner:
             actions=action,
             rewards=outcome.reward,
             next_observations=after,
-            going_on=float(not outcome.terminated),
+            not_done=float(not outcome.terminated),
         )
         return after
 

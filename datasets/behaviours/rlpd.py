@@ -29,7 +29,7 @@ class Transitions:
     actions: Float[Tensor, "batch action"]
     rewards: Float[Tensor, " batch"]
     next_observations: Float[Tensor, "batch feature"]
-    going_on: Float[Tensor, " batch"]  # 0 where the task ended for good (not by its time limit).
+    not_done: Float[Tensor, " batch"]  # 0 where the task ended for good (not by its time limit).
 
     def beside(self, other: "Transitions") -> "Transitions":
         """Put two batches together."""
@@ -45,7 +45,7 @@ class Transitions:
             self.actions,
             self.rewards * reward,
             (self.next_observations - shift) / scale,
-            self.going_on,
+            self.not_done,
         )
 
 
@@ -64,7 +64,7 @@ class Memory:
             "actions": (actions,),
             "rewards": (),
             "next_observations": (features,),
-            "going_on": (),
+            "not_done": (),
         }
         self._table = {n: torch.zeros(capacity, *s) for n, s in shapes.items()}
         self.size = 0
@@ -196,7 +196,7 @@ class RLPD:
             actions, log_probs = self.actor(batch.next_observations, noise)
             value = self.targets(batch.next_observations, actions).amin(dim=0)
             value = value - temperature * log_probs
-            wanted = batch.rewards + self.config.discount * batch.going_on * value
+            wanted = batch.rewards + self.config.discount * batch.not_done * value
         error: Tensor = self.critics(batch.observations, batch.actions) - wanted
         return (error**2).mean(dim=1).sum()
 

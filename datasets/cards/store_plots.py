@@ -52,21 +52,21 @@ def profile_plot(known: Outcomes) -> bytes:
 def coverage_plot(store: EpisodeStore) -> bytes:
     """Draw the spread of every action and reading, and states along their two main directions."""
     figure = new_figure(11, 3.3)
-    actions, readings, plane = figure.subplots(1, 3)
+    actions, robot_state, plane = figure.subplots(1, 3)
     _draw_spread(actions, quantiles(store.read("action")), "action")
     states = store.read("state")
-    _draw_spread(readings, quantiles(states), "reading of the robot")
+    _draw_spread(robot_state, quantiles(states), "reading of the robot")
     stride = max(1, store.steps // COVERED_STEPS)
     x, y = principal_plane(states[::stride].astype(np.float64)).T
     plane.hexbin(x, y, gridsize=40, bins="log", cmap=DENSITY, mincnt=1, linewidths=0)
-    dress(plane, "first principal component of the readings", "second")
+    dress(plane, "first principal component of the robot states", "second")
     return to_png(figure)
 
 
 def principal_plane(
     states: Float[np.ndarray, "step reading"],
 ) -> Float[np.ndarray, "step 2"]:
-    """Project standardised readings on their two main directions."""
+    """Project standardised robot states on their two main directions."""
     scaled = (states - states.mean(axis=0)) / (states.std(axis=0) + 1e-9)
     _, directions = np.linalg.eigh(np.cov(scaled, rowvar=False))
     return np.asarray(scaled @ directions[:, :-3:-1])

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from datasets.behaviours.behaviour import BehaviourConfig, make_behaviour
 from datasets.episode import Episode, Recording
 from datasets.recorder import act, render
-from datasets.store.codecs import StoreFormat
+from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.provenance import as_json, source_commit, versions
 from datasets.store.store import EpisodeStore
 from datasets.worker_pool import parallel_map

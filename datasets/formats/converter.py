@@ -14,7 +14,7 @@ from datasets.formats.describe import describe_drawn, describe_seen
 from datasets.formats.detect import detect
 from datasets.formats.resimulate import make_work
 from datasets.formats.source import Converted, Source, fingerprint
-from datasets.store.codecs import StoreFormat
+from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
 from datasets.worker_pool import parallel_map
 from envs.config import EnvConfig, seen

@@ -3,7 +3,7 @@
 from typing import Any
 
 from datasets.collection.collector import Making, describe
-from datasets.store.codecs import StoreFormat
+from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.provenance import source_commit, versions
 from envs.config import EnvConfig
 from envs.make import make_simulator

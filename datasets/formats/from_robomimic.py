@@ -20,7 +20,7 @@ from datasets.formats.hdf5 import need, reading, rows
 from datasets.formats.source import Source
 from perception.errors import InputError
 
-# What tells a robot's own readings, the first set that is there.
+# What tells a robot's own state, the first set that is there.
 USUAL_STATES = (
     ("state",),
     ("agent_pos",),
@@ -41,7 +41,7 @@ def open_source(
     Args:
         path: The HDF5 file.
         point_key: Which observation is the cloud, (step, point, 3 or 6).
-        state_keys: Which observations are the robot's readings, in this order; None finds the
+        state_keys: Which observations are the robot's state, in this order; None finds the
             usual ones.
         points: Points per cloud; None keeps their number.
         colour: False drops colours; None keeps what there is.
@@ -105,7 +105,7 @@ def _usual(path: Path, obs: Any) -> tuple[str, ...]:  # noqa: ANN401 (h5py has n
     for keys in USUAL_STATES:
         if all(key in obs for key in keys):
             return keys
-    raise InputError(f"{path.name}: name the robot's readings by state_keys=; {', '.join(obs)}")
+    raise InputError(f"{path.name}: name the robot's state by state_keys=; {', '.join(obs)}")
 
 
 def _clouds(path: Path, demos: list[str], key: str) -> Iterator[Clouds]:

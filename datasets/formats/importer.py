@@ -13,7 +13,7 @@ from tqdm import tqdm
 from datasets.cards.card import outcomes
 from datasets.episode import Episode
 from datasets.formats.source import Converted, Drift
-from datasets.store.codecs import StoreFormat, codecs
+from datasets.store.chunk_codecs import StoreFormat, codecs
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 

@@ -49,7 +49,7 @@ class Acted:
         actions = np.clip(self.actions, -1, 1).astype(np.float32)
         states, scenes, outcomes = [], [], []
         for step, action in enumerate(actions):
-            states.append(simulator.readings())
+            states.append(simulator.robot_state())
             scenes.append(simulator.scene_state())
             outcomes.append(simulator.step(action))
             if step + 1 < len(self.observations):
@@ -106,7 +106,7 @@ class Placed:
         for moment, observation in zip(self.moments, self.observations, strict=True):
             place(simulator, moment)
             starts = starts or [simulator.save_state()]
-            states.append(simulator.readings())
+            states.append(simulator.robot_state())
             scenes.append(simulator.scene_state())
             reached.append(simulator.reached())
             drifts.append(apart(task, simulator.observation(), observation))

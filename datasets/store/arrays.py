@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import zarr
 
+from datasets.store.chunk_codecs import codecs
 from datasets.store.chunks import (
     CHECKSUMS,
     chunks_of,
@@ -16,7 +17,6 @@ from datasets.store.chunks import (
     read_rows,
     require_chunks,
 )
-from datasets.store.codecs import codecs
 from perception.errors import InputError
 
 # They turn numbers into numbers (zstd is Zarr's default); others may keep, and run, Python objects.

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 import zarr
 
-from datasets.store.codecs import StoreFormat
+from datasets.store.chunk_codecs import StoreFormat
 from perception.errors import InputError
 
 SCHEMA_VERSION = 3  # 3: chunks carry checksums and are all there. 2, without, is read too.

@@ -31,8 +31,8 @@ from jaxtyping import Int
 
 from datasets.episode import USUAL, Episode, Provenance, Recording, arrays_of, row_of
 from datasets.store.arrays import StoreArrays
+from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.chunks import DamageError, explain
-from datasets.store.codecs import StoreFormat
 from datasets.store.episode_ends import CHUNK_EPISODES, ENDS, read_ends
 from datasets.store.group import (
     SCHEMA_VERSION,

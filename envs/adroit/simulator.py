@@ -26,7 +26,7 @@ class AdroitTask:
     Attributes:
         make: The gymnasium-robotics class.
         edit: The model row that its reset draws: (field, body).
-        hand: Which joints are DP3's 24 readings (the arm's are left out).
+        hand: Which joints are DP3's 24 robot_state (the arm's are left out).
         reached: DP3's rule for a reached goal.
         misplaced: Distance from the palm to what it must hold, in metres, whose sign
             gymnasium-robotics 1.4.2 inverts in the reward.
@@ -133,7 +133,7 @@ class AdroitSimulator:
         failed = self._task.failed(self._env)
         return Outcome(reward * self._config.reward_scale, success, failed)
 
-    def readings(self) -> Float[np.ndarray, " reading"]:
+    def robot_state(self) -> Float[np.ndarray, " reading"]:
         """The hand's 24 joint angles in radians."""
         return np.asarray(self.data.qpos[self._task.hand], np.float32)
 

@@ -92,7 +92,7 @@ class MetaWorldSimulator:
             success = bool(info["success"])
         return Outcome(reward * self._config.reward_scale, success, terminated=False)
 
-    def readings(self) -> Float[np.ndarray, " reading"]:
+    def robot_state(self) -> Float[np.ndarray, " reading"]:
         """DP3's nine: positions of the hand and of both fingers' ends, in metres."""
         fingers = [self.data.site(f"{side}EndEffector").xpos for side in ("right", "left")]
         return np.concatenate([self._env.get_endeff_pos(), *fingers]).astype(np.float32)

@@ -57,8 +57,8 @@ class ChunkedTask:
         """Start the episode of a seed."""
         self.simulator.reset(seed)
         self._step = 0
-        state, readings = self._now()
-        self._frames = [(self._seen(state), readings)] * self._history
+        state, robot_state = self._now()
+        self._frames = [(self._seen(state), robot_state)] * self._history
         return self._observation()
 
     def step(self, chunk: Float[np.ndarray, "chunk action"]) -> ChunkOutcome:
@@ -91,9 +91,9 @@ class ChunkedTask:
 
     def _now(self) -> tuple[np.ndarray, np.ndarray]:
         simulator = self.simulator
-        sensed = simulator.readings() if self._sees_points else simulator.features()
+        sensed = simulator.robot_state() if self._sees_points else simulator.features()
         return simulator.scene_state(), sensed
 
     def _observation(self) -> Observation[np.ndarray]:
-        points, readings = zip(*self._frames, strict=True)
-        return Observation(np.stack(points), np.stack(readings))
+        points, robot_state = zip(*self._frames, strict=True)
+        return Observation(np.stack(points), np.stack(robot_state))

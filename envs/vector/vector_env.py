@@ -46,13 +46,13 @@ class VectorEnv:
         look = first.reset(0)
         self.sizes = {
             "channels": look.points.shape[-1],
-            "readings": look.state.shape[-1],
+            "robot_state": look.robot_state.shape[-1],
             "actions": first.simulator.action_size,
         }
         lead = (shapes.envs, shapes.history)
         self._buffers = {
             "points": shared_array((*lead, *look.points.shape[1:]), "f"),
-            "state": shared_array((*lead, self.sizes["readings"]), "f"),
+            "state": shared_array((*lead, self.sizes["robot_state"]), "f"),
             "chunks": shared_array((shapes.envs, shapes.chunk, self.sizes["actions"]), "f"),
             "rewards": shared_array((shapes.envs, shapes.chunk), "f"),
             "taken": shared_array((shapes.envs,), "b"),

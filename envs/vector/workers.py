@@ -93,7 +93,7 @@ class Local:
 
     def _show(self, env: int, observation: Observation[np.ndarray]) -> None:
         self._arrays["points"][env] = observation.points
-        self._arrays["state"][env] = observation.state
+        self._arrays["state"][env] = observation.robot_state
 
 
 class Process:

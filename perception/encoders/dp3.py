@@ -1,4 +1,4 @@
-"""The learned eye: a point cloud and the robot's readings become one feature vector.
+"""The learned eye: a point cloud and the robot's state become one feature vector.
 
 Networks of DP3 (Ze et al., RSS 2024): a PointNet without T-nets, LayerNorm instead of BatchNorm,
 a max over the points, and a small MLP for the robot's state.
@@ -154,17 +154,19 @@ class Encoder(nn.Module):
     Args:
         channels: Numbers per point, 3 or 6; with 0 there are no clouds, and all 128 features are
             of the state.
-        readings: Numbers in the robot's state. With 24 of them there are 64,832 parameters.
+        robot_state: Numbers in the robot's state. With 24 of them there are 64,832 parameters.
     """
 
     features = POINT_FEATURES + STATE_FEATURES
 
-    def __init__(self, channels: int, readings: int) -> None:
+    def __init__(self, channels: int, robot_state: int) -> None:
         super().__init__()
         self._sees = channels > 0
         self.cloud: nn.Module = PointNet(channels) if self._sees else nn.Identity()
         width = STATE_FEATURES if self._sees else self.features
-        self.state = nn.Sequential(nn.Linear(readings, width), nn.ReLU(), nn.Linear(width, width))
+        self.state = nn.Sequential(
+            nn.Linear(robot_state, width), nn.ReLU(), nn.Linear(width, width)
+        )
 
     def forward(
         self, observations: Observation[Tensor] | Encoded[Tensor]
@@ -174,7 +176,7 @@ class Encoder(nn.Module):
             visual = observations.visual
         else:
             visual = self.visual(observations.points)
-        return torch.cat([visual, self.state(observations.state)], dim=-1)
+        return torch.cat([visual, self.state(observations.robot_state)], dim=-1)
 
     def visual(
         self, points: Float[Tensor, "*lead point channel"]

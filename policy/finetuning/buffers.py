@@ -157,7 +157,7 @@ def read_experience(path: Path, *, by_start: bool) -> tuple[dict[str, Any], list
     if replay is None or replay.keys() != {field.name for field in fields(Rollout)}:
         raise InputError(f"{path} is another version's: its episodes are to be played anew")
     if by_start and len(replay["starts"].unique()) == len(replay["starts"]):
-        raise InputError(f"In {path} no two episodes began alike: finetune.from_each_start=1")
+        raise InputError(f"In {path} no two episodes began alike: finetune.group_size=1")
     return replay, state["target"]
 
 

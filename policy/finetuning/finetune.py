@@ -8,7 +8,7 @@ from tqdm import tqdm
 from datasets.behaviours.training_state import load_state
 from envs.vector.vector_env import VectorEnv
 from perception.errors import InputError
-from policy.finetuning.trainer import STAGE, DivergedError, FinetuneConfig, Tuner
+from policy.finetuning.trainer import STAGE, DivergedError, FinetuneConfig, Trainer
 from policy.planner.checkpoint import save_planner
 from policy.planner.planner import Planner
 from policy.runs.run import Clock, Run
@@ -39,40 +39,40 @@ def finetune(
         The fine-tuned planner, also saved as the stage's checkpoint.
     """
     progress = tqdm(total=config.episodes, desc="fine-tune", unit="episode")
-    tuner = Tuner(
+    trainer = Trainer(
         planner, envs, config, seed=seed, success_at=success_at, on_episodes=progress.update
     )
-    tuner.load(run.resume(STAGE))
-    progress.initial = progress.n = tuner.episodes
+    trainer.load(run.resume(STAGE))
+    progress.initial = progress.n = trainer.episodes
     progress.refresh()
-    metrics = run.metrics(STAGE, tuner.episodes)
-    clock = Clock(tuner.seconds)
-    while tuner.episodes < config.episodes:
-        before = tuner.episodes
+    metrics = run.metrics(STAGE, trainer.episodes)
+    clock = Clock(trainer.seconds)
+    while trainer.episodes < config.episodes:
+        before = trainer.episodes
         try:
-            values = tuner.iterate()
+            values = trainer.iterate()
         except DivergedError as error:
             metrics.close()
             raise InputError(
-                f"Fine-tuning diverged after episode {before}: {error}. {_last_good(tuner, run)};"
+                f"Fine-tuning diverged after episode {before}: {error}. {_last_good(trainer, run)};"
                 " try a smaller finetune.learning_rate in another out="
             ) from error
-        metrics.write(tuner.episodes, values)
+        metrics.write(trainer.episodes, values)
         if "finetune/success" in values:  # Offline nothing is played.
             progress.set_postfix(success=f"{values['finetune/success']:.0%}")
-        tuner.seconds = clock.seconds
-        run.save(STAGE, tuner.state())
+        trainer.seconds = clock.seconds
+        run.save(STAGE, trainer.state())
     metrics.close()
-    save_planner(tuner.planner.eval(), run.checkpoint(STAGE), tuner.about(run))
-    return tuner.planner
+    save_planner(trainer.planner.eval(), run.checkpoint(STAGE), trainer.about(run))
+    return trainer.planner
 
 
-def _last_good(tuner: Tuner, run: Run) -> str:
+def _last_good(trainer: Trainer, run: Run) -> str:
     """Keep the planner of the last training state, and say where."""
     state = load_state(run.state_path(STAGE))
     if state is None:
         return "No planner was kept before"
-    tuner.load(state)
+    trainer.load(state)
     path = run.checkpoint(LAST)
-    save_planner(tuner.planner.eval(), path, tuner.about(run))
+    save_planner(trainer.planner.eval(), path, trainer.about(run))
     return f"The last good planner is {path}"

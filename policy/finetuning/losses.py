@@ -51,12 +51,12 @@ def chunk_weights(
         rewards: Return of each chunk alone.
         played: Whether it was played at all.
         kind: `chunk_return`: the paper's r(a), raw. `whitened`: the same, minus its mean, divided
-            by its deviation. `return_to_go`: all that followed, minus the mean over episodes at
-            that time, divided by the deviation over everything; measured to learn better, and a
+            by its std. `return_to_go`: all that followed, minus the mean over episodes at
+            that time, divided by the std over everything; measured to learn better, and a
             baseline that depends on no action changes no expectation.
         starts: With `return_to_go`, episodes of equal numbers began alike, and the mean is over
             those alone (as GRPO compares answers to one question, Shao et al. 2024): what the start
-            decides is no merit of the chunk's. The deviation is then of what is left.
+            decides is no merit of the chunk's. The std is then of what is left.
     """
     if kind == "chunk_return":
         return rewards

@@ -32,7 +32,7 @@ class ObjectiveConfig:
         improvement: Weight of Eq. 12; 0 leaves the regulariser alone.
         regulariser: See the module.
         regularisation: Its weight (lambda).
-        floor: Least deviation of a step, in sampling and in log-probabilities.
+        min_std: Least std of a step, in sampling and in log-probabilities.
         ratio: Log-probability of a step as `mean` or `sum` over the executed numbers.
         encoder: `frozen` as pre-trained, every observation encoded once; or `trained` along.
     """
@@ -42,7 +42,7 @@ class ObjectiveConfig:
     improvement: float
     regulariser: Regulariser
     regularisation: float
-    floor: float
+    min_std: float
     ratio: Literal["mean", "sum"]
     encoder: Literal["frozen", "trained"]
 
@@ -108,13 +108,13 @@ class Objective:
         device = self.planner.device
         contexts = self._contexts(experience.chunks, chunk)
         noisy = experience.samples[chunk, step].to(device)
-        now = self.planner.step(noisy, step.to(device), contexts, floor=self.config.floor)
+        now = self.planner.step(noisy, step.to(device), contexts, min_std=self.config.min_std)
         return Pairs(chunk, step, contexts, noisy, now)
 
     def _log_probs(self, experience: Experience, pairs: Pairs) -> tuple[Tensor, Tensor]:
         device, chunk, step = self.planner.device, pairs.chunk, pairs.step
         taken = experience.samples[chunk, step + 1].to(device)
-        then = Step(experience.means[chunk, step].to(device), pairs.now.deviation)
+        then = Step(experience.means[chunk, step].to(device), pairs.now.std)
         return (
             self._reduce(log_probability(taken, pairs.now)),
             self._reduce(log_probability(taken, then)),
@@ -135,8 +135,8 @@ class Objective:
         if self._prior is not None:  # kl. mu: the planner as pre-trained.
             with torch.no_grad():
                 seen = self._contexts(experience.chunks, pairs.chunk, self._prior)
-                index, floor = pairs.step.to(device), self.config.floor
-                before = self._prior.step(pairs.noisy, index, seen, floor=floor)
+                index, min_std = pairs.step.to(device), self.config.min_std
+                before = self._prior.step(pairs.noisy, index, seen, min_std=min_std)
             return self._reduce(divergence(pairs.now, before)).mean()
         return torch.zeros((), device=device)
 

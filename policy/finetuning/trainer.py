@@ -46,7 +46,7 @@ class FinetuneConfig:
         learning_rate: Of Adam at the beginning.
         last_learning_rate: At the end; it decays exponentially in between.
         weight: How good a chunk was; see `chunk_weights`.
-        from_each_start: Episodes that begin alike. Where several do, `return_to_go` compares them
+        group_size: Episodes that begin alike. Where several do, `return_to_go` compares them
             with each other alone.
         replay_capacity: Newest episodes that the improvement loss draws from (B).
         target_capacity: Episodes in the target buffer.
@@ -67,7 +67,7 @@ class FinetuneConfig:
     learning_rate: float
     last_learning_rate: float
     weight: Literal["return_to_go", "whitened", "chunk_return"]
-    from_each_start: int
+    group_size: int
     replay_capacity: int
     target_capacity: int
     target_top: int
@@ -81,7 +81,7 @@ class DivergedError(Exception):
     """A loss, ratio or gradient that no further step can mend."""
 
 
-class Tuner:
+class Trainer:
     """The state of a fine-tuning: planner, optimiser, target buffer, and how far it is."""
 
     def __init__(
@@ -94,9 +94,9 @@ class Tuner:
         success_at: str,
         on_episodes: Callable[[int], object] = lambda _: None,  # Told how many are over, each time.
     ) -> None:
-        self._by_start = config.from_each_start > 1
+        self._by_start = config.group_size > 1
         if self._by_start and config.weight != "return_to_go":
-            raise InputError("finetune.from_each_start > 1 goes with finetune.weight=return_to_go")
+            raise InputError("finetune.group_size > 1 goes with finetune.weight=return_to_go")
         self.planner, self.config = planner, config
         self._on_episodes = on_episodes
         self.episodes = self.env_steps = self.gradient_steps = 0
@@ -150,7 +150,7 @@ class Tuner:
     def _play(self) -> Rollout:
         numbers = range(self.episodes, self.episodes + self._envs.shapes.envs)
         self.episodes += len(numbers)
-        seeds, alike = [self._seed_of(number) for number in numbers], self.config.from_each_start
+        seeds, alike = [self._seed_of(number) for number in numbers], self.config.group_size
         objective = self.config.objective
         rollout = roll_out(
             self.planner,
@@ -158,7 +158,7 @@ class Tuner:
             seeds,
             starts=[self._seed_of(number - number % alike) for number in numbers],
             success_at=self._success_at,
-            floor=objective.floor,
+            min_std=objective.min_std,
             keep_observations=objective.encoder == "trained",
         )
         self.env_steps += rollout.steps

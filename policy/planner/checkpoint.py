@@ -46,7 +46,9 @@ def load_planner(path: Path) -> tuple[Planner, dict[str, Any]]:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             config = build(PlannerConfig, _as_written_now(json.loads(metadata["planner"])))
-            planner = Planner(config, build(Sizes, json.loads(metadata["sizes"])))
+            sizes = json.loads(metadata["sizes"])
+            sizes = {"robot_state" if k == "readings" else k: n for k, n in sizes.items()}
+            planner = Planner(config, build(Sizes, sizes))
             planner.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} is not a planner of this program: {error}") from error

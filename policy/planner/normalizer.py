@@ -40,9 +40,9 @@ class Range(nn.Module):
 class Normalizer(nn.Module):
     """The ranges of points, state and actions; saved with the planner."""
 
-    def __init__(self, channels: int, readings: int, action_size: int) -> None:
+    def __init__(self, channels: int, robot_state: int, action_size: int) -> None:
         super().__init__()
-        self.points, self.state = Range(channels), Range(readings)
+        self.points, self.state = Range(channels), Range(robot_state)
         self.actions = Range(action_size)
 
     def fit(
@@ -53,7 +53,7 @@ class Normalizer(nn.Module):
         """Learn the ranges of a dataset; of clouds only where there are any."""
         if isinstance(observations, Observation) and observations.points.numel():
             self.points.fit(observations.points)
-        self.state.fit(observations.state)
+        self.state.fit(observations.robot_state)
         self.actions.fit(actions)
 
     def forward(
@@ -61,5 +61,5 @@ class Normalizer(nn.Module):
     ) -> Observation[Tensor] | Encoded[Tensor]:
         """Normalise observations; features of clouds are left as they are."""
         if isinstance(observations, Encoded):
-            return Encoded(observations.visual, self.state(observations.state))
-        return Observation(self.points(observations.points), self.state(observations.state))
+            return Encoded(observations.visual, self.state(observations.robot_state))
+        return Observation(self.points(observations.points), self.state(observations.robot_state))

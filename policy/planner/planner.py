@@ -53,7 +53,7 @@ class Sizes:
     """The dimensions of a task's data."""
 
     channels: int
-    readings: int
+    robot_state: int
     actions: int
 
 
@@ -79,27 +79,27 @@ class Noising:
 
 
 class Planner(nn.Module):
-    """Plans the next actions from recent clouds and readings.
+    """Plans the next actions from recent clouds and robot states.
 
     Args:
         config: See `PlannerConfig`.
         sizes: The data's dimensions.
     """
 
-    kept: Tensor
+    alpha_bar: Tensor
     grid: Tensor
     reverse: Tensor
 
     def __init__(self, config: PlannerConfig, sizes: Sizes) -> None:
         super().__init__()
         self.config, self.sizes = config, sizes
-        self.normalizer = Normalizer(sizes.channels, sizes.readings, sizes.actions)
-        self.encoder = Encoder(sizes.channels, sizes.readings)
+        self.normalizer = Normalizer(sizes.channels, sizes.robot_state, sizes.actions)
+        self.encoder = Encoder(sizes.channels, sizes.robot_state)
         self.denoiser = self._fresh_denoiser()
         schedule = Schedule.cosine(
             config.denoising_steps, config.sampling_steps, config.eta, config.spacing
         )
-        self.register_buffer("kept", schedule.kept, persistent=False)
+        self.register_buffer("alpha_bar", schedule.alpha_bar, persistent=False)
         self.register_buffer("grid", schedule.grid, persistent=False)
         self.register_buffer("reverse", schedule.reverse, persistent=False)
 
@@ -115,7 +115,7 @@ class Planner(nn.Module):
     @property
     def schedule(self) -> Schedule:
         """The noise schedule, on the planner's device."""
-        return Schedule(self.kept, self.grid, self.reverse)
+        return Schedule(self.alpha_bar, self.grid, self.reverse)
 
     @property
     def device(self) -> torch.device:
@@ -136,7 +136,7 @@ class Planner(nn.Module):
         """Draw what makes so many chunks noisy."""
         shape = (count, self.config.horizon, self.sizes.actions)
         noise = torch.randn(shape, generator=generator)
-        return Noising(noise, torch.randint(len(self.kept), (count,), generator=generator))
+        return Noising(noise, torch.randint(len(self.alpha_bar), (count,), generator=generator))
 
     def loss(self, batch: Batch, noising: Noising) -> Float[Tensor, ""]:
         """Pre-training loss, Eq. 7: what was added to a chunk, predicted from it."""
@@ -158,11 +158,11 @@ class Planner(nn.Module):
         index: Int[Tensor, " batch"],
         context: Float[Tensor, "batch context"],
         *,
-        floor: float,
+        min_std: float,
     ) -> Step:
         """Give the reverse step from noisy chunks at positions of the sampling grid."""
         films = self.denoiser.films(self.schedule.grid[index], context)
-        return self._step(noisy, index, films, floor)
+        return self._step(noisy, index, films, min_std)
 
     @torch.no_grad()
     def sample(
@@ -170,14 +170,14 @@ class Planner(nn.Module):
         context: Float[Tensor, "batch context"],
         noises: Float[Tensor, "batch links horizon action"],
         *,
-        floor: float = 0.0,
+        min_std: float = 0.0,
     ) -> Chain:
         """Denoise from given noise.
 
         Args:
             context: Encoded histories.
             noises: The start, then the noise of each step, all standard normal.
-            floor: Least deviation of a step, for exploration (DPPO); 0 leaves DDIM's own.
+            min_std: Least std of a step, for exploration (DPPO); 0 leaves DDIM's own.
         """
         samples, means = [noises[:, 0]], []
         steps = len(self.schedule.grid)
@@ -187,8 +187,8 @@ class Planner(nn.Module):
             f.unflatten(0, (steps, -1)) for f in self.denoiser.films(k, context.repeat(steps, 1))
         ]
         for position in range(steps):
-            step = self._step(samples[-1], position, [f[position] for f in films], floor)
-            samples.append(step.mean + step.deviation * noises[:, position + 1])
+            step = self._step(samples[-1], position, [f[position] for f in films], min_std)
+            samples.append(step.mean + step.std * noises[:, position + 1])
             means.append(step.mean)
         return Chain(torch.stack(means, dim=1), torch.stack(samples, dim=1))
 
@@ -236,9 +236,9 @@ class Planner(nn.Module):
         noisy: Float[Tensor, "batch horizon action"],
         index: Int[Tensor, " batch"] | int,
         films: Films,
-        floor: float,
+        min_std: float,
     ) -> Step:
         predicted = self.denoiser.denoise(noisy, films)
         return self.schedule.step(
-            predicted, noisy, index, prediction=self.config.prediction, floor=floor
+            predicted, noisy, index, prediction=self.config.prediction, min_std=min_std
         )

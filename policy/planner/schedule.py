@@ -1,4 +1,4 @@
-"""The noise schedule and the denoising step: mean, deviation and log-probability.
+"""The noise schedule and the denoising step: mean, std and log-probability.
 
 Dimension legend of this room: B batch, S denoising steps taken, H horizon, A action.
 
@@ -21,10 +21,10 @@ Prediction = Literal["noise", "start"]
 
 @dataclass(frozen=True)
 class Step:
-    """One reverse step a^k -> a^j: a Gaussian of this mean and deviation."""
+    """One reverse step a^k -> a^j: a Gaussian of this mean and std."""
 
     mean: Float[Tensor, "batch horizon action"]
-    deviation: Float[Tensor, "#batch 1 1"]  # One, or one for each chunk.
+    std: Float[Tensor, "#batch 1 1"]  # One, or one for each chunk.
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class Schedule:
     """How much of an action chunk is left at each denoising step.
 
     Attributes:
-        kept: abar_k for k = 0 ... K - 1.
+        alpha_bar: abar_k for k = 0 ... K - 1.
         grid: The steps that sampling visits, from noisy to clean.
         reverse: For each sampling step its sqrt(abar) and sqrt(1 - abar), then the factors of the
-            clean chunk and of the noise in its mean, then its deviation.
+            clean chunk and of the noise in its mean, then its std.
     """
 
-    kept: Float[Tensor, " K"]
+    alpha_bar: Float[Tensor, " K"]
     grid: Int[Tensor, " S"]
     reverse: Float[Tensor, "S 5"]
 
@@ -61,11 +61,11 @@ class Schedule:
         time = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
         alpha_bar = torch.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
         beta = (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=0.999)
-        kept = torch.cumprod(1 - beta, dim=0).float()
+        alpha_bar = torch.cumprod(1 - beta, dim=0).float()
         stride = steps // taken
         first = stride - 1 if spacing == "trailing" else 0
         grid = torch.arange(first, steps, stride).flip(0)
-        return cls(kept, grid, _reverse(kept[grid], eta))
+        return cls(alpha_bar, grid, _reverse(alpha_bar[grid], eta))
 
     def add_noise(
         self,
@@ -74,12 +74,12 @@ class Schedule:
         k: Int[Tensor, " batch"],
     ) -> Float[Tensor, "batch horizon action"]:
         """Take clean chunks to step k of the forward process."""
-        kept = self.kept[k].view(-1, 1, 1)
-        return kept.sqrt() * clean + (1 - kept).sqrt() * noise
+        alpha_bar = self.alpha_bar[k].view(-1, 1, 1)
+        return alpha_bar.sqrt() * clean + (1 - alpha_bar).sqrt() * noise
 
-    def deviations(self, floor: float = 0.0) -> Float[Tensor, " S"]:
-        """Deviation of each sampling step, at least `floor` (DDIM, Eq. 16)."""
-        return self.reverse[:, -1].clamp(min=floor)
+    def stds(self, min_std: float = 0.0) -> Float[Tensor, " S"]:
+        """Deviation of each sampling step, at least `min_std` (DDIM, Eq. 16)."""
+        return self.reverse[:, -1].clamp(min=min_std)
 
     def step(
         self,
@@ -88,18 +88,18 @@ class Schedule:
         index: Int[Tensor, " batch"] | int,
         *,
         prediction: Prediction,
-        floor: float,
+        min_std: float,
     ) -> Step:
         """Take one sampling step; `index` counts along the grid: for each chunk, or for all.
 
         The predicted clean chunk is clipped to [-1, 1] and the noise made consistent with it. A
-        deviation raised to `floor` does not shift the mean (DPPO does the same).
+        std raised to `min_std` does not shift the mean (DPPO does the same).
         """
         share, rest, of_clean, of_noise, own = self.reverse[index].view(-1, 5, 1, 1).unbind(1)
         clean = (noisy - rest * predicted) / share if prediction == "noise" else predicted
         clean = clean.clamp(-1, 1)
         noise = (noisy - share * clean) / rest
-        return Step(of_clean * clean + of_noise * noise, own.clamp(min=floor))
+        return Step(of_clean * clean + of_noise * noise, own.clamp(min=min_std))
 
 
 def _reverse(here: Float[Tensor, " S"], eta: float) -> Float[Tensor, "S 5"]:
@@ -115,10 +115,10 @@ def log_probability(
     sample: Float[Tensor, "batch horizon action"], step: Step
 ) -> Float[Tensor, "batch horizon action"]:
     """Log-density of every number of a sample under a reverse step."""
-    scaled = (sample - step.mean) / step.deviation
-    return -0.5 * scaled**2 - step.deviation.log() - 0.5 * math.log(2 * math.pi)
+    scaled = (sample - step.mean) / step.std
+    return -0.5 * scaled**2 - step.std.log() - 0.5 * math.log(2 * math.pi)
 
 
 def divergence(one: Step, other: Step) -> Float[Tensor, "batch horizon action"]:
-    """KL(one || other) of every number of two reverse steps of equal deviation (for Eq. 23)."""
-    return 0.5 * ((one.mean - other.mean) / one.deviation) ** 2
+    """KL(one || other) of every number of two reverse steps of equal std (for Eq. 23)."""
+    return 0.5 * ((one.mean - other.mean) / one.std) ** 2

@@ -34,7 +34,7 @@ class Played:
 
     Attributes:
         points: World-frame clouds.
-        states: The robot's readings, or the simulator's features where the planner sees those.
+        states: The robot's state, or the simulator's features where the planner sees those.
         scene_states: What a picture of each frame depends on.
         hands: Where the hand is, world frame, metres.
         rewards: Of each action.
@@ -181,7 +181,9 @@ def _plan(
     planner: Planner, observation: Observation[np.ndarray], generator: torch.Generator
 ) -> Float[np.ndarray, "planned action"]:
     """Plan from the current step to the horizon, in actions of the task."""
-    points, state = (torch.from_numpy(a)[None] for a in (observation.points, observation.state))
+    points, state = (
+        torch.from_numpy(a)[None] for a in (observation.points, observation.robot_state)
+    )
     batch = Observation(points.to(planner.device), state.to(planner.device))
     plan = planner.sample(planner.encode(batch), planner.noises([generator])).plan
     ahead: Tensor = plan[0, planner.config.history - 1 :].clamp(-1, 1)
@@ -195,4 +197,4 @@ def _frame(
     scene_state, points = simulator.scene_state(), observation.points[-1]
     if not points.size:  # The planner is shown no cloud; whoever looks at the episode is.
         points = task.cloud(scene_state)
-    return points, observation.state[-1], scene_state, simulator.hand()
+    return points, observation.robot_state[-1], scene_state, simulator.hand()

@@ -45,7 +45,7 @@ class Acting:
 
     def act(self) -> Float[np.ndarray, " action"]:
         """Give the next action; plan, where none is waiting."""
-        self._moments.append((self._simulator.scene_state(), self._simulator.readings()))
+        self._moments.append((self._simulator.scene_state(), self._simulator.robot_state()))
         chain = None
         if not self._waiting:
             chain = self._plan()
@@ -64,8 +64,8 @@ class Acting:
         missing = max(history - len(self._moments), 0)
         moments = [self._moments[0]] * missing + self._moments[-history:]
         points = np.stack([self._scene.points(state) for state, _ in moments])
-        readings = np.stack([readings for _, readings in moments])
-        return Observation(torch.from_numpy(points)[None], torch.from_numpy(readings)[None])
+        robot_state = np.stack([robot_state for _, robot_state in moments])
+        return Observation(torch.from_numpy(points)[None], torch.from_numpy(robot_state)[None])
 
 
 def make_planner_work(config: CollectConfig) -> Callable[[int], Episode]:

@@ -26,7 +26,7 @@ class Rollout:
     Attributes:
         contexts: What the encoder made of each history.
         points: The clouds of each history; of no history where they are not kept.
-        state: The robot's readings beside them.
+        state: The robot's state beside them.
         means: The mean of each denoising step.
         samples: The chains, from noise to plan.
         rewards: Sum of the rewards of each executed chunk (Section 3.2: gamma = 1).
@@ -95,7 +95,7 @@ def roll_out(
     *,
     success_at: str,
     starts: Sequence[int] | None = None,
-    floor: float = 0.0,
+    min_std: float = 0.0,
     whole: bool = False,
     keep_observations: bool = False,
 ) -> Rollout:
@@ -111,7 +111,7 @@ def roll_out(
         seeds: One for each episode.
         success_at: Whether an episode succeeds by its last step (`end`) or by any (`ever`).
         starts: The seed that each episode begins from, where that is not its own.
-        floor: See `Planner.sample`.
+        min_std: See `Planner.sample`.
         whole: Play all again until none is lost: the numbers are those of an undisturbed rollout.
         keep_observations: Keep what was seen too, for an encoder that learns from it.
 
@@ -121,7 +121,7 @@ def roll_out(
     with torch.no_grad(), planner.denoiser.fixed_weights():
         for _ in range(ATTEMPTS):
             rollout = _roll_out(
-                planner, envs, seeds, starts or seeds, success_at, floor, keep_observations
+                planner, envs, seeds, starts or seeds, success_at, min_std, keep_observations
             )
             if len(rollout.successes) >= (len(seeds) if whole else 1):
                 return rollout
@@ -134,7 +134,7 @@ def _roll_out(
     seeds: Sequence[int],
     starts: Sequence[int],
     success_at: str,
-    floor: float,
+    min_std: float,
     keep: bool,
 ) -> Rollout:
     count = len(seeds)
@@ -149,11 +149,11 @@ def _roll_out(
         seen = _on(planner.device, observations, count)
         context = planner.encode(seen)
         kept_frames = slice(None if keep else 0)  # Of the history: all, or none.
-        chain = planner.sample(context, planner.noises(generators), floor=floor)
+        chain = planner.sample(context, planner.noises(generators), min_std=min_std)
         chunks[:count] = planner.to_actions(chain.plan).cpu().numpy()
         outcome = envs.step(chunks)
         rewards = torch.from_numpy(outcome.rewards[:count].sum(axis=1))
-        saw = (part[:, kept_frames].cpu() for part in (seen.points, seen.state))
+        saw = (part[:, kept_frames].cpu() for part in (seen.points, seen.robot_state))
         made = (chain.means.cpu(), chain.samples.cpu())
         moments.append((context.cpu(), *saw, *made, rewards, going))
         lengths += torch.from_numpy(outcome.taken[:count])
@@ -174,5 +174,7 @@ def _on(
     device: torch.device, observations: Observation[np.ndarray], count: int
 ) -> Observation[Tensor]:
     """Move the observations of the first environments to a device."""
-    points, state = (torch.from_numpy(a[:count]) for a in (observations.points, observations.state))
+    points, state = (
+        torch.from_numpy(a[:count]) for a in (observations.points, observations.robot_state)
+    )
     return Observation(points.to(device), state.to(device))

@@ -12,7 +12,7 @@ from policy.rollouts.evaluation import evaluation_seeds
 from policy.rollouts.loading import load_planner_of
 from policy.viewing.live_episode import LiveEpisode, LiveFrame
 from policy.viewing.viewer import ViewRolloutConfig
-from visualizer.player import Film, Moment, serving, set_up
+from visualizer.player import Film, Frame, serving, set_up
 
 logger = logging.getLogger(__name__)
 
@@ -102,5 +102,5 @@ class LiveView:
                     return "step"
 
     def _show(self, frame: LiveFrame) -> None:
-        self._stage(Moment(frame.cloud, {}, frame.path))
+        self._stage(Frame(frame.cloud, {}, frame.path))
         self.told.content = frame.told

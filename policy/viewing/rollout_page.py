@@ -77,7 +77,7 @@ def provenance_part(planner: Planner, about: dict[str, Any], env: EnvConfig) -> 
     plan = planner.config
     seen = f"{plan.history} frames of {env.view.points} points from {', '.join(env.view.cameras)}"
     if env.view.sees == "state":
-        seen = f"{plan.history} frames of the simulator's {planner.sizes.readings} features"
+        seen = f"{plan.history} frames of the simulator's {planner.sizes.robot_state} features"
     told = {
         **{name.replace("_", " "): value for name, value in about.items()},
         "sees": seen,

@@ -108,7 +108,7 @@ def open_task(planner: Planner, env: EnvConfig) -> ChunkedTask:
     """
     task = ChunkedTask(env, planner.config.history)
     look = task.reset(0)
-    sizes = Sizes(look.points.shape[-1], look.state.shape[-1], task.simulator.action_size)
+    sizes = Sizes(look.points.shape[-1], look.robot_state.shape[-1], task.simulator.action_size)
     if sizes != planner.sizes:
         raise InputError(f"The planner was made for {planner.sizes}; {env.name} has {sizes}")
     return task

@@ -21,7 +21,7 @@ import zarr
 from datasets.behaviours.behaviour import BehaviourConfig, make_demonstrator
 from datasets.episode import Episode
 from datasets.recorder import act, render
-from datasets.store.codecs import StoreFormat
+from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator

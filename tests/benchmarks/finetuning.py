@@ -17,7 +17,7 @@ from torch import Tensor
 from configs.command import compose_part
 from envs.vector.vector_env import Shapes, VectorEnv
 from perception.observation import Observation
-from policy.finetuning.finetune import FinetuneConfig, Tuner
+from policy.finetuning.finetune import FinetuneConfig, Trainer
 from policy.finetuning.losses import chunk_weights, improvement_loss
 from policy.planner.planner import Planner
 from policy.planner.schedule import Step, log_probability
@@ -78,12 +78,12 @@ def _envs(*, chunk: int) -> VectorEnv:
     return VectorEnv(task, Shapes(envs=ENVS, history=2, chunk=chunk), workers=0)
 
 
-def _tuner(encoder: Literal["frozen", "trained"]) -> Tuner:
+def _tuner(encoder: Literal["frozen", "trained"]) -> Trainer:
     """Make our own, past the rollouts at the beginning, which also warm it up."""
     planner, envs = make_planner().eval(), _envs(chunk=3)
-    tuner = Tuner(planner, envs, _config(encoder), seed=0, success_at="end")
-    tuner.iterate()
-    return tuner
+    trainer = Trainer(planner, envs, _config(encoder), seed=0, success_at="end")
+    trainer.iterate()
+    return trainer
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class PlainTuner:
                 outcome = self.envs.step(action[:, None].numpy())
                 observations, done = outcome.observations, bool(outcome.done.all())
                 rewards += torch.from_numpy(outcome.rewards[:, 0])
-            moments.append((seen.points, seen.state, samples, rewards))
+            moments.append((seen.points, seen.robot_state, samples, rewards))
         points, state, chains, earned = (torch.stack(part) for part in zip(*moments, strict=True))
         played = torch.ones_like(earned, dtype=torch.bool)  # No episode ends before the others.
         weights = chunk_weights(earned, played, self.config.weight)
@@ -138,11 +138,11 @@ class PlainTuner:
         return Chains(seen, chains.flatten(0, 1), weights.flatten())
 
     def _plan(self, seen: Observation[Tensor]) -> Float[Tensor, "env S+1 horizon action"]:
-        noises = self.planner.noises([self._generator] * len(seen.state))
+        noises = self.planner.noises([self._generator] * len(seen.robot_state))
         samples = [noises[:, 0]]
         for position in range(noises.shape[1] - 1):
             step = self._step(seen, samples[-1], torch.full((len(noises),), position))
-            samples.append(step.mean + step.deviation * noises[:, position + 1])
+            samples.append(step.mean + step.std * noises[:, position + 1])
         return torch.stack(samples, dim=1)
 
     @torch.no_grad()
@@ -172,12 +172,12 @@ class PlainTuner:
 
     def _step(self, seen: Observation[Tensor], noisy: Tensor, index: Tensor) -> Step:
         """Encode and take one reverse step."""
-        floor = self.config.objective.floor
-        return self.planner.step(noisy, index, self.planner.encode(seen), floor=floor)
+        min_std = self.config.objective.min_std
+        return self.planner.step(noisy, index, self.planner.encode(seen), min_std=min_std)
 
     def _log_prob(self, taken: Tensor, step: Step) -> Float[Tensor, " chunk"]:
         return self.planner.executed(log_probability(taken, step)).mean(dim=(1, 2))
 
 
 def _take(seen: Observation[Tensor], index: Tensor) -> Observation[Tensor]:
-    return Observation(seen.points[index], seen.state[index])
+    return Observation(seen.points[index], seen.robot_state[index])

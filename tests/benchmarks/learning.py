@@ -62,7 +62,7 @@ def make_batch(size: int, points: int, data: Path) -> Batch:
     batch = windows[
         torch.randint(len(windows), (size,), generator=torch.Generator().manual_seed(0))
     ]
-    seen = Observation(batch.observations.points[:, :, :points], batch.observations.state)
+    seen = Observation(batch.observations.points[:, :, :points], batch.observations.robot_state)
     return Batch(seen, batch.actions)
 
 
@@ -193,8 +193,8 @@ def _inference(data: Path) -> list[Entry]:
             context, noisy = plain.encode(batch.observations), noises[:, 0]
             for position in range(10):
                 index = torch.full((len(noisy),), position)
-                step = plain.step(noisy, index, context, floor=0.0)
-                noisy = step.mean + step.deviation * noises[:, position + 1]
+                step = plain.step(noisy, index, context, min_std=0.0)
+                noisy = step.mean + step.std * noises[:, position + 1]
             return noisy
 
         with planner.denoiser.fixed_weights():
@@ -250,7 +250,7 @@ def _rollouts() -> list[Entry]:
 
     times = seconds(
         {
-            "ours": lambda: roll_out(planner, ours, list(range(10)), success_at="end", floor=0.1),
+            "ours": lambda: roll_out(planner, ours, list(range(10)), success_at="end", min_std=0.1),
             "plain": one_by_one,
         },
         rounds=3,

@@ -13,7 +13,7 @@ import numpy as np
 import zarr
 
 from datasets.collection.collector import collect
-from datasets.store.codecs import StoreFormat
+from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
 from datasets.windows import load_windows
 from envs.make import make_simulator

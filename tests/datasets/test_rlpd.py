@@ -71,7 +71,7 @@ def test_it_learns_which_action_pays() -> None:
     """One step, then the end; the best action is (0.5, -0.5) wherever one is."""
     agent = RLPD(3, 2, CONFIG, seed=0)
     best = torch.tensor([0.5, -0.5])
-    seen = replace(some(2000), going_on=torch.zeros(2000))
+    seen = replace(some(2000), not_done=torch.zeros(2000))
     seen = replace(seen, rewards=-5 * ((seen.actions - best) ** 2).sum(-1))
     draw = torch.Generator().manual_seed(0)
     for _ in range(600):
@@ -83,7 +83,7 @@ def test_it_learns_which_action_pays() -> None:
 
 def test_values_of_the_last_step_do_not_look_beyond_it() -> None:
     agent = RLPD(3, 2, replace(CONFIG, discount=0.99), seed=0)
-    batch = replace(some(64), rewards=torch.ones(64), going_on=torch.zeros(64))
+    batch = replace(some(64), rewards=torch.ones(64), not_done=torch.zeros(64))
     for _ in range(400):
         agent.update(batch)
     values = agent.critics(batch.observations, batch.actions)

@@ -14,7 +14,7 @@ import zarr
 
 from datasets.episode import Episode
 from datasets.store.arrays import StoreArrays
-from datasets.store.codecs import StoreFormat
+from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 from tests.helpers.made_up import PLAIN, attributes, episode, write

@@ -75,7 +75,7 @@ def whole(shared: Murdered, planner: Planner) -> Rollout:
 
 
 def rolled(planner: Planner, envs: VectorEnv) -> Rollout:
-    return roll_out(planner, envs, SEEDS, success_at="end", floor=0.1)
+    return roll_out(planner, envs, SEEDS, success_at="end", min_std=0.1)
 
 
 def test_what_others_play_is_as_if_no_worker_had_died(

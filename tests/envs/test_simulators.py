@@ -104,7 +104,7 @@ def test_seeds_give_different_episodes_and_only_seeds_do(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "actions", "readings", "steps"),
+    ("name", "actions", "robot_state", "steps"),
     [
         ("adroit-door", 28, 24, 100),
         ("adroit-hammer", 26, 24, 100),
@@ -112,12 +112,12 @@ def test_seeds_give_different_episodes_and_only_seeds_do(name: str) -> None:
         ("metaworld-reach", 4, 9, 200),
     ],
 )
-def test_sizes_are_those_of_dp3(name: str, actions: int, readings: int, steps: int) -> None:
+def test_sizes_are_those_of_dp3(name: str, actions: int, robot_state: int, steps: int) -> None:
     config = task_config(name)
     simulator = make_simulator(config)
     simulator.reset(0)
     assert simulator.action_size == actions
-    assert simulator.readings().shape == (readings,)
+    assert simulator.robot_state().shape == (robot_state,)
     assert config.episode_steps == steps
     cloud = make_scene(simulator, config).points(simulator.scene_state())
     assert cloud.shape == (512, 3)

@@ -241,7 +241,7 @@ def spoil_robomimic(path: Path, key: str, values: np.ndarray | None) -> None:
     [
         ("data/demo_2/actions", None, "lacks actions; it has dones"),
         ("data/demo_2/rewards", np.zeros(3), "5 actions, but 3 of rewards"),
-        ("data/demo_2/obs/robot0_eef_pos", None, "name the robot's readings by state_keys="),
+        ("data/demo_2/obs/robot0_eef_pos", None, "name the robot's state by state_keys="),
     ],
 )
 def test_spoilt_robomimic_files_are_refused(

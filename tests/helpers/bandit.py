@@ -27,7 +27,7 @@ BC = ObjectiveConfig(
     improvement=1.0,
     regulariser="bc",
     regularisation=10.0,
-    floor=0.1,
+    min_std=0.1,
     ratio="mean",
     encoder="frozen",
 )
@@ -54,7 +54,7 @@ def pretrained(steps: int = 300) -> Planner:
         step_features=16,
     )
     config = PlannerConfig(1, 2, 2, "start", 100, 10, 1.0, "trailing", net)
-    planner = Planner(config, Sizes(channels=3, readings=1, actions=1))
+    planner = Planner(config, Sizes(channels=3, robot_state=1, actions=1))
     optimizer = torch.optim.Adam(planner.denoiser.parameters(), 2e-3)
     for _ in range(steps):
         plans = draw_data(128, generator)
@@ -72,7 +72,7 @@ def finetuned(before: Planner, config: ObjectiveConfig, rounds: int = 15) -> Pla
     generator = torch.Generator().manual_seed(1)
     optimizer = torch.optim.Adam(planner.denoiser.parameters(), 1e-3)
     for _ in range(rounds):
-        rollout = play(planner, EPISODES, generator, config.floor)
+        rollout = play(planner, EPISODES, generator, config.min_std)
         replay.add(rollout)
         target.add(rollout)
         experience, best = replay.experience("whitened"), target.chunks()
@@ -84,10 +84,10 @@ def finetuned(before: Planner, config: ObjectiveConfig, rounds: int = 15) -> Pla
     return planner
 
 
-def play(planner: Planner, count: int, generator: torch.Generator, floor: float = 0.0) -> Rollout:
+def play(planner: Planner, count: int, generator: torch.Generator, min_std: float = 0.0) -> Rollout:
     """Play episodes of one chunk; a plan of the upper kind is a success."""
     contexts = same_contexts(count)
-    chain = planner.sample(contexts, planner.noises([generator] * count), floor=floor)
+    chain = planner.sample(contexts, planner.noises([generator] * count), min_std=min_std)
     good = chain.plan.mean(dim=(1, 2)) > 0
     return Rollout(
         contexts[None],

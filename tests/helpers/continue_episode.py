@@ -21,7 +21,7 @@ def follow(simulator: Simulator, config: EnvConfig, actions: np.ndarray) -> dict
     seen = []
     for action in actions:
         outcome = simulator.step(action)
-        numbers = [outcome.reward, outcome.success, *simulator.features(), *simulator.readings()]
+        numbers = [outcome.reward, outcome.success, *simulator.features(), *simulator.robot_state()]
         seen.append(np.concatenate([numbers, simulator.scene_state()]))
     last = scene.points(simulator.scene_state())
     return {"first": first, "steps": np.array(seen), "last": last}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from datasets.episode import Episode, Provenance, Recording
-from datasets.store.codecs import StoreFormat
+from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
 
 PLAIN = StoreFormat(zarr_format=2, error_mm=0.0)

@@ -8,8 +8,8 @@ from perception.observation import Observation
 
 
 def test_parameters_are_those_of_dp3() -> None:
-    def size(channels: int, readings: int) -> int:
-        return sum(p.numel() for p in Encoder(channels, readings).parameters())
+    def size(channels: int, robot_state: int) -> int:
+        return sum(p.numel() for p in Encoder(channels, robot_state).parameters())
 
     assert size(3, 24) == 64_832
     assert size(3, 9) == 63_872

@@ -76,7 +76,7 @@ def test_features_had_again_are_those_that_were_live(name: str) -> None:
     chunked = ChunkedTask(task_config(name, "env.view.sees=state"), history=2)
     seen = chunked.reset(3)
     assert seen.points.shape == (2, 0, 0)
-    np.testing.assert_array_equal(seen.state, np.stack([live[0], live[0]]))
+    np.testing.assert_array_equal(seen.robot_state, np.stack([live[0], live[0]]))
 
 
 def test_an_episode_that_comes_out_otherwise_is_refused() -> None:
@@ -104,7 +104,7 @@ def test_a_whole_run_on_states(name: str, tmp_path: Path, monkeypatch: pytest.Mo
         encode(EncodeConfig(data, "state", None, "cpu", 1))
         train(compose(TrainConfig, "train", command))
     planner, _ = load_planner(out / "checkpoints" / "finetune.safetensors")
-    assert (planner.sizes.channels, planner.sizes.readings) == (0, FEATURES[name])
+    assert (planner.sizes.channels, planner.sizes.robot_state) == (0, FEATURES[name])
     assert not list(planner.encoder.cloud.parameters())
     assert planner.encoder.state[0].weight.shape == (128, FEATURES[name])
     judged = json.loads((out / "evaluation.json").read_text())
@@ -147,7 +147,7 @@ def test_features_beside_clouds_do_not_change_them(tiny_store: Path) -> None:
     assert torch.equal(before.observations.points, after.observations.points)
     batch = states[torch.arange(5)]
     assert batch.observations.points.shape == (5, 2, 0, 0)
-    assert batch.observations.state.shape == (5, 2, 39)
+    assert batch.observations.robot_state.shape == (5, 2, 39)
     assert torch.equal(states.actions, after.actions)
 
 

@@ -57,7 +57,7 @@ def make_planner(actions: int = 28) -> Planner:
         spacing="trailing",
         denoiser=unet,
     )
-    return Planner(config, Sizes(channels=3, readings=24, actions=actions)).eval()
+    return Planner(config, Sizes(channels=3, robot_state=24, actions=actions)).eval()
 
 
 @pytest.fixture(scope="module")
@@ -275,12 +275,12 @@ def test_a_planned_path_by_hand() -> None:
 def test_meta_world_moves_its_hand_where_the_path_says() -> None:
     task = ChunkedTask(task_config("metaworld-reach"), 2)
     task.reset(0)
-    hand = task.simulator.readings()[:3]
+    hand = task.simulator.robot_state()[:3]
     actions = np.tile(np.array([[1, -0.5, 0, 0]], np.float32), (10, 1))
     path = planned_path(hand, actions, 1)
     for action in (*actions, *np.zeros((10, 4), np.float32)):
         task.simulator.step(action)
-    np.testing.assert_allclose(task.simulator.readings()[:3], path[-1], atol=0.01)
+    np.testing.assert_allclose(task.simulator.robot_state()[:3], path[-1], atol=0.01)
 
 
 def test_each_frame_shows_the_plan_that_holds() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from datasets.store.codecs import StoreFormat
+from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
 from tests.helpers.made_up import episode
 

@@ -57,7 +57,7 @@ def frames_per_second(store: EpisodeStore) -> int:
 def columns_of(store: EpisodeStore) -> dict[str, Column]:
     """Name what a store holds by LeRobot's keys; the robot's state comes first."""
     names = set(store.names)
-    columns = {"observation.state": _array(store, "state")}
+    columns = {"observation.robot_state": _array(store, "state")}
     if "point_cloud" in names:
         columns["observation.point_cloud"] = _cloud(store)
     for camera, name in views(store, "depth").items():

@@ -13,7 +13,7 @@ from policy.finetuning.buffers import Experience, ReplayBuffer, TargetBuffer
 from policy.finetuning.finetune import finetune
 from policy.finetuning.losses import chunk_weights
 from policy.finetuning.objective import ObjectiveConfig
-from policy.finetuning.trainer import FinetuneConfig, Tuner
+from policy.finetuning.trainer import FinetuneConfig, Trainer
 from policy.planner.checkpoint import load_planner
 from policy.planner.denoisers.unet import UnetConfig
 from policy.planner.planner import Planner, PlannerConfig, Sizes
@@ -27,7 +27,7 @@ SMALL_OBJECTIVE = ObjectiveConfig(
     improvement=1.0,
     regulariser="bc",
     regularisation=1.0,
-    floor=0.1,
+    min_std=0.1,
     ratio="mean",
     encoder="frozen",
 )
@@ -42,7 +42,7 @@ SMALL = FinetuneConfig(
     learning_rate=1e-3,
     last_learning_rate=1e-4,
     weight="return_to_go",
-    from_each_start=1,
+    group_size=1,
     replay_capacity=4,
     target_capacity=10,
     target_top=2,
@@ -65,16 +65,16 @@ def envs() -> VectorEnv:
     return VectorEnv(config, Shapes(envs=2, history=2, chunk=3), workers=0)
 
 
-def rolled(planner: Planner, envs: VectorEnv, floor: float = 0.1) -> Rollout:
-    return roll_out(planner, envs, [11, 12], success_at="end", floor=floor)
+def rolled(planner: Planner, envs: VectorEnv, min_std: float = 0.1) -> Rollout:
+    return roll_out(planner, envs, [11, 12], success_at="end", min_std=min_std)
 
 
-def make_tuner(planner: Planner, envs: VectorEnv, **changes: object) -> Tuner:
-    """Make a tuner; changes are of the fine-tuning or of its objective."""
+def make_tuner(planner: Planner, envs: VectorEnv, **changes: object) -> Trainer:
+    """Make a trainer; changes are of the fine-tuning or of its objective."""
     of_objective = {f.name for f in dataclasses.fields(ObjectiveConfig)} & changes.keys()
     objective = dataclasses.replace(SMALL_OBJECTIVE, **{n: changes.pop(n) for n in of_objective})
     config = dataclasses.replace(SMALL, objective=objective, **changes)
-    return Tuner(planner, envs, config, seed=0, success_at="end")
+    return Trainer(planner, envs, config, seed=0, success_at="end")
 
 
 def test_a_rollout_holds_every_chunk(envs: VectorEnv) -> None:
@@ -100,16 +100,16 @@ def test_episodes_may_begin_alike_and_go_apart(envs: VectorEnv) -> None:
 
 
 def test_so_many_episodes_begin_alike(envs: VectorEnv) -> None:
-    tuner = make_tuner(small_planner(), envs, from_each_start=2, initial_limit=2)
+    trainer = make_tuner(small_planner(), envs, group_size=2, initial_limit=2)
     starts = []
     for _ in range(2):
-        tuner.iterate()
-        assert tuner.replay.rollout is not None
-        starts.append(tuner.replay.rollout.starts[-2:].tolist())
+        trainer.iterate()
+        assert trainer.replay.rollout is not None
+        starts.append(trainer.replay.rollout.starts[-2:].tolist())
     assert [len(set(pair)) for pair in starts] == [1, 1]
     assert starts[0] != starts[1]
     with pytest.raises(InputError, match=r"goes with finetune\.weight=return_to_go"):
-        make_tuner(small_planner(), envs, from_each_start=2, weight="whitened")
+        make_tuner(small_planner(), envs, group_size=2, weight="whitened")
 
 
 def test_workers_do_not_change_a_rollout(envs: VectorEnv) -> None:
@@ -137,20 +137,20 @@ def test_the_ratio_is_one_before_the_first_update(envs: VectorEnv, ratio: str) -
 
 def test_only_executed_actions_count(envs: VectorEnv) -> None:
     planner = small_planner()
-    tuner = make_tuner(planner, envs)
+    trainer = make_tuner(planner, envs)
     densities = torch.zeros(1, 4, 28)
     densities[:, 0] = 100.0  # The action of the step before: planned, never executed.
-    assert tuner.objective._reduce(densities).item() == 0.0
+    assert trainer.objective._reduce(densities).item() == 0.0
     densities[:, 1] = 3.0
-    assert tuner.objective._reduce(densities).item() == pytest.approx(1.0)
+    assert trainer.objective._reduce(densities).item() == pytest.approx(1.0)
 
 
 def test_an_update_leaves_the_encoder_and_the_normaliser_alone(envs: VectorEnv) -> None:
     planner = small_planner()
     before = copy.deepcopy(planner.state_dict())
-    tuner = make_tuner(planner, envs)
-    tuner.iterate()
-    tuner.iterate()
+    trainer = make_tuner(planner, envs)
+    trainer.iterate()
+    trainer.iterate()
     changed = {n for n, v in planner.state_dict().items() if not torch.equal(v, before[n])}
     assert changed
     assert all(name.startswith("denoiser.") for name in changed)
@@ -158,25 +158,25 @@ def test_an_update_leaves_the_encoder_and_the_normaliser_alone(envs: VectorEnv) 
 
 def test_improvement_makes_good_chunks_likelier(envs: VectorEnv) -> None:
     planner = small_planner()
-    tuner = make_tuner(
+    trainer = make_tuner(
         planner, envs, regularisation=0.0, learning_rate=1e-4, last_learning_rate=1e-4, clip=0.2
     )
     rollout = rolled(planner, envs)
     weights = torch.zeros_like(rollout.rewards)
     weights[:, 0], weights[:, 1] = 1.0, -1.0
     experience = Experience.of(rollout, weights)
-    tuner.target.add(rollout)
+    trainer.target.add(rollout)
 
     def advantage() -> float:
         chunk = torch.arange(len(experience)).repeat_interleave(10)
         step = torch.arange(10).repeat(len(experience))
         with torch.no_grad():
-            new, old = tuner.objective.log_probs(experience, chunk, step)
+            new, old = trainer.objective.log_probs(experience, chunk, step)
         return ((new - old) * experience.weights[chunk]).mean().item()
 
     assert advantage() == pytest.approx(0, abs=1e-3)
     for _ in range(20):
-        tuner._gradient_step(experience, tuner.target.chunks())
+        trainer._gradient_step(experience, trainer.target.chunks())
     assert advantage() > 0.01
 
 
@@ -239,19 +239,19 @@ def test_a_stopped_fine_tuning_goes_on_to_the_same_weights(envs: VectorEnv, tmp_
     class StopError(Exception):
         pass
 
-    def stop(self: Tuner) -> dict[str, float]:
+    def stop(self: Trainer) -> dict[str, float]:
         if self.episodes >= 4:
             raise StopError
         return iterate(self)
 
     whole = tune(tmp_path / "whole", 6)
-    iterate = Tuner.iterate
-    Tuner.iterate = stop  # type: ignore[method-assign]
+    iterate = Trainer.iterate
+    Trainer.iterate = stop  # type: ignore[method-assign]
     try:
         with pytest.raises(StopError):
             tune(tmp_path / "stopped", 6)
     finally:
-        Tuner.iterate = iterate  # type: ignore[method-assign]
+        Trainer.iterate = iterate  # type: ignore[method-assign]
     resumed = tune(tmp_path / "stopped", 6)
     for name, weights in whole.state_dict().items():
         assert torch.equal(weights, resumed.state_dict()[name]), name
@@ -317,15 +317,15 @@ def test_what_is_no_experience_is_refused(envs: VectorEnv, tmp_path: Path) -> No
     torch.save({"step": 3}, path)
     with pytest.raises(InputError, match="is not the state of a fine-tuning"):
         learn()
-    tuner = make_tuner(small_planner(), envs)
-    tuner.iterate()
-    played = tuner.state()
+    trainer = make_tuner(small_planner(), envs)
+    trainer.iterate()
+    played = trainer.state()
     torch.save({**played, "replay": {"rewards": played["replay"]["rewards"]}}, path)
     with pytest.raises(InputError, match="is another version's"):
         learn()
     torch.save(played, path)
     with pytest.raises(InputError, match="no two episodes began alike"):
-        make_tuner(small_planner(), envs, experience=path, from_each_start=2).iterate()
+        make_tuner(small_planner(), envs, experience=path, group_size=2).iterate()
 
 
 def test_a_diverging_run_names_its_last_good_planner(envs: VectorEnv, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ CONFIG = ObjectiveConfig(
     improvement=1.0,
     regulariser="none",
     regularisation=1.0,
-    floor=0.1,
+    min_std=0.1,
     ratio="sum",
     encoder="frozen",
 )
@@ -45,7 +45,7 @@ def sampled(planner: Planner, seed: int = 0) -> Experience:
     state = torch.randn(CHUNKS, 2, 24, generator=generator)
     with torch.no_grad():
         contexts = planner.encode(Observation(points, state))
-    chain = planner.sample(contexts, planner.noises([generator] * CHUNKS), floor=CONFIG.floor)
+    chain = planner.sample(contexts, planner.noises([generator] * CHUNKS), min_std=CONFIG.min_std)
     plans = chain.plan.clamp(-1, 1)
     weights = torch.randn(CHUNKS, generator=generator)
     return Experience(Chunks(contexts, points, state, plans), chain.means, chain.samples, weights)
@@ -75,9 +75,9 @@ def gaussians(planner: Planner, experience: Experience, step: int) -> Normal:
     index = torch.full((CHUNKS,), step)
     with torch.no_grad():
         found = planner.step(
-            experience.samples[:, step], index, experience.chunks.contexts, floor=CONFIG.floor
+            experience.samples[:, step], index, experience.chunks.contexts, min_std=CONFIG.min_std
         )
-    return Normal(found.mean[:, 1:4], found.deviation)  # Two observations, three actions executed.
+    return Normal(found.mean[:, 1:4], found.std)  # Two observations, three actions executed.
 
 
 def test_the_log_probability_of_a_chain_is_that_of_its_gaussians() -> None:

@@ -79,7 +79,7 @@ def test_fixed_chunks_are_learned_by_heart_and_found_again_in_two_steps(horizon:
     seen = Encoded(torch.randn(size, 2, 64), torch.randn(size, 2, 24))
     actions = torch.rand(size, horizon, 6) * 2 - 1
     net.normalizer.actions.fit(actions.flatten(0, 1))
-    net.normalizer.state.fit(seen.state)
+    net.normalizer.state.fit(seen.robot_state)
     clean = net.normalizer.actions(actions)
     optimizer = torch.optim.Adam(net.parameters(), 3e-3)
     for _ in range(400):
@@ -95,12 +95,12 @@ def test_fixed_chunks_are_learned_by_heart_and_found_again_in_two_steps(horizon:
 
 
 def test_a_chain_of_two_steps_has_finite_densities_that_learning_scores() -> None:
-    net, context, floor = planner().eval(), torch.randn(5, CONTEXT), 0.1
+    net, context, min_std = planner().eval(), torch.randn(5, CONTEXT), 0.1
     lively(net.denoiser)
-    chain = net.sample(context, net.noises([torch.Generator().manual_seed(1)] * 5), floor=floor)
+    chain = net.sample(context, net.noises([torch.Generator().manual_seed(1)] * 5), min_std=min_std)
     for position in range(2):
         index = torch.full((5,), position)
-        step = net.step(chain.samples[:, position], index, context, floor=floor)
+        step = net.step(chain.samples[:, position], index, context, min_std=min_std)
         torch.testing.assert_close(step.mean, chain.means[:, position], rtol=1e-4, atol=1e-5)
         density = log_probability(chain.samples[:, position + 1], step)
         assert density.isfinite().all()

@@ -13,7 +13,7 @@ from policy.planner.planner import Planner, PlannerConfig, Sizes
 from policy.planner.schedule import log_probability
 from policy.pretraining.ema import MovingAverage
 
-SIZES = Sizes(channels=3, readings=24, actions=6)
+SIZES = Sizes(channels=3, robot_state=24, actions=6)
 
 
 def config(prediction: str = "noise", eta: float = 1.0) -> PlannerConfig:
@@ -58,38 +58,38 @@ def test_a_chain_follows_its_means_and_noises() -> None:
     net = planner().eval()
     context = torch.randn(3, 256)
     noises = net.noises([torch.Generator().manual_seed(i) for i in range(3)])
-    for floor in (0.0, 0.1):
-        chain = net.sample(context, noises, floor=floor)
-        deviation = net.schedule.deviations(floor).view(1, -1, 1, 1)
+    for min_std in (0.0, 0.1):
+        chain = net.sample(context, noises, min_std=min_std)
+        std = net.schedule.stds(min_std).view(1, -1, 1, 1)
         torch.testing.assert_close(chain.samples[:, 0], noises[:, 0])
-        torch.testing.assert_close(chain.samples[:, 1:], chain.means + deviation * noises[:, 1:])
+        torch.testing.assert_close(chain.samples[:, 1:], chain.means + std * noises[:, 1:])
 
 
 def test_sampling_takes_the_steps_that_learning_scores() -> None:
     net = planner().eval()
-    context, floor = torch.randn(3, 256), 0.1
-    chain = net.sample(context, net.noises([torch.Generator().manual_seed(7)] * 3), floor=floor)
+    context, min_std = torch.randn(3, 256), 0.1
+    chain = net.sample(context, net.noises([torch.Generator().manual_seed(7)] * 3), min_std=min_std)
     for position in range(10):
         index = torch.full((3,), position)
         with torch.no_grad():
-            step = net.step(chain.samples[:, position], index, context, floor=floor)
+            step = net.step(chain.samples[:, position], index, context, min_std=min_std)
         torch.testing.assert_close(step.mean, chain.means[:, position], rtol=1e-4, atol=1e-5)
 
 
 def test_the_probability_of_a_chain_is_the_product_of_its_steps() -> None:
     net = planner().eval()
-    context, floor = torch.randn(1, 256), 0.1
-    chain = net.sample(context, net.noises([torch.Generator().manual_seed(3)]), floor=floor)
+    context, min_std = torch.randn(1, 256), 0.1
+    chain = net.sample(context, net.noises([torch.Generator().manual_seed(3)]), min_std=min_std)
     by_hand, ours = 0.0, 0.0
     for position in range(10):
         with torch.no_grad():
             step = net.step(
-                chain.samples[:, position], torch.tensor([position]), context, floor=floor
+                chain.samples[:, position], torch.tensor([position]), context, min_std=min_std
             )
         taken = chain.samples[:, position + 1]
         ours += log_probability(taken, step).sum().item()
-        deviation = max(net.schedule.deviations()[position].item(), floor)
-        normal = torch.distributions.Normal(chain.means[0, position].double(), deviation)
+        std = max(net.schedule.stds()[position].item(), min_std)
+        normal = torch.distributions.Normal(chain.means[0, position].double(), std)
         by_hand += normal.log_prob(taken[0].double()).sum().item()
     assert ours == pytest.approx(by_hand, rel=1e-4)
 
@@ -108,12 +108,12 @@ def test_only_the_current_action_and_those_after_it_are_executed() -> None:
     assert net.to_actions(plan * 9).abs().max() <= 1
 
 
-@pytest.mark.parametrize(("prediction", "floor"), [("noise", 0.45), ("start", 1e-3)])
-def test_one_batch_can_be_learnt_by_heart(prediction: str, floor: float) -> None:
+@pytest.mark.parametrize(("prediction", "min_std"), [("noise", 0.45), ("start", 1e-3)])
+def test_one_batch_can_be_learnt_by_heart(prediction: str, min_std: float) -> None:
     # The clean chunk can be known exactly; the noise of a barely noisy chunk only to its digits.
     net, one = planner(prediction), batch(2)
     seen = Observation(
-        one.observations.points.repeat(16, 1, 1, 1), one.observations.state.repeat(16, 1, 1)
+        one.observations.points.repeat(16, 1, 1, 1), one.observations.robot_state.repeat(16, 1, 1)
     )
     repeated = Batch(seen, one.actions.repeat(16, 1, 1))
     optimizer = torch.optim.Adam(net.parameters(), 3e-3)
@@ -125,20 +125,20 @@ def test_one_batch_can_be_learnt_by_heart(prediction: str, floor: float) -> None
         optimizer.step()
         losses.append(loss.item())
     assert losses[0] > 0.5
-    assert sum(losses[-20:]) / 20 < floor
+    assert sum(losses[-20:]) / 20 < min_std
 
 
 @pytest.mark.parametrize("prediction", ["noise", "start"])
 def test_one_gradient_step_makes_a_good_chunk_likelier(prediction: str) -> None:
     net = planner(prediction)
-    context, floor = torch.randn(1, 256), 0.1
-    chain = net.sample(context, net.noises([torch.Generator().manual_seed(2)]), floor=floor)
+    context, min_std = torch.randn(1, 256), 0.1
+    chain = net.sample(context, net.noises([torch.Generator().manual_seed(2)]), min_std=min_std)
 
     def likelihood() -> torch.Tensor:
         total = torch.zeros(())
         for position in range(3, 10):
             step = net.step(
-                chain.samples[:, position], torch.tensor([position]), context, floor=floor
+                chain.samples[:, position], torch.tensor([position]), context, min_std=min_std
             )
             total = total + log_probability(chain.samples[:, position + 1], step).mean()
         return total

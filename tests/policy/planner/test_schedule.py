@@ -25,7 +25,7 @@ def diffusers_ddim(spacing: Spacing, prediction: Prediction) -> DDIMScheduler:
 def test_the_cosine_schedule_is_diffusers() -> None:
     theirs = diffusers_ddim("leading", "noise").alphas_cumprod
     torch.testing.assert_close(
-        Schedule.cosine(K, 10, 1.0, "leading").kept, theirs, rtol=1e-4, atol=1e-7
+        Schedule.cosine(K, 10, 1.0, "leading").alpha_bar, theirs, rtol=1e-4, atol=1e-7
     )
 
 
@@ -42,13 +42,11 @@ def test_every_ddim_step_is_diffusers(spacing: Spacing, prediction: Prediction, 
         noisy, noise = torch.randn(3, 4, 5), torch.randn(3, 4, 5)
         predicted = torch.randn(3, 4, 5)
         index = torch.full((3,), position)
-        step = ours.step(predicted, noisy, index, prediction=prediction, floor=0.0)
+        step = ours.step(predicted, noisy, index, prediction=prediction, min_std=0.0)
         expected = theirs.step(
             predicted, int(k), noisy, eta=eta, use_clipped_model_output=True, variance_noise=noise
         ).prev_sample
-        torch.testing.assert_close(
-            step.mean + step.deviation * noise, expected, rtol=1e-3, atol=1e-4
-        )
+        torch.testing.assert_close(step.mean + step.std * noise, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_ddpm_is_ddim_with_every_step_and_all_its_noise() -> None:
@@ -60,30 +58,30 @@ def test_ddpm_is_ddim_with_every_step_and_all_its_noise() -> None:
     for k in (99, 60, 20, 1):
         noisy, predicted = torch.randn(2, 4, 3), torch.randn(2, 4, 3)
         index = torch.full((2,), K - 1 - k)
-        step = ours.step(predicted, noisy, index, prediction="noise", floor=0.0)
+        step = ours.step(predicted, noisy, index, prediction="noise", min_std=0.0)
         variance = theirs._get_variance(k)
-        assert step.deviation.flatten()[0] ** 2 == pytest.approx(float(variance), rel=2e-3)
+        assert step.std.flatten()[0] ** 2 == pytest.approx(float(variance), rel=2e-3)
         theirs.set_timesteps(K)
         generator = torch.Generator().manual_seed(k)
         sample = theirs.step(predicted, k, noisy, generator=generator).prev_sample
         generator.manual_seed(k)
         noise = torch.randn(noisy.shape, generator=generator)
-        torch.testing.assert_close(sample - step.deviation * noise, step.mean, rtol=5e-3, atol=2e-3)
+        torch.testing.assert_close(sample - step.std * noise, step.mean, rtol=5e-3, atol=2e-3)
 
 
 def test_deviations_are_those_computed_for_ddim_10() -> None:
     expected = [0.988, 0.831, 0.687, 0.578, 0.488, 0.407, 0.327, 0.243, 0.144, 0.0]
-    deviations = Schedule.cosine(K, 10, 1.0, "trailing").deviations()
-    assert deviations.tolist() == pytest.approx(expected, abs=1e-3)
-    floored = Schedule.cosine(K, 10, 1.0, "trailing").deviations(0.1)
+    stds = Schedule.cosine(K, 10, 1.0, "trailing").stds()
+    assert stds.tolist() == pytest.approx(expected, abs=1e-3)
+    floored = Schedule.cosine(K, 10, 1.0, "trailing").stds(0.1)
     assert floored.tolist() == pytest.approx([*expected[:-1], 0.1], abs=1e-3)
 
 
 def test_noise_is_added_by_the_forward_process() -> None:
     schedule = Schedule.cosine(K, 10, 1.0, "trailing")
     clean, noise = torch.ones(1, 1, 1), torch.full((1, 1, 1), 2.0)
-    kept = schedule.kept[30].item()
-    expected = math.sqrt(kept) + 2 * math.sqrt(1 - kept)
+    alpha_bar = schedule.alpha_bar[30].item()
+    expected = math.sqrt(alpha_bar) + 2 * math.sqrt(1 - alpha_bar)
     assert schedule.add_noise(clean, noise, torch.tensor([30])).item() == pytest.approx(expected)
 
 
@@ -93,17 +91,21 @@ def test_a_perfect_prediction_leads_back_to_the_clean_chunk() -> None:
     clean, noisy = torch.rand(2, 4, 3) * 2 - 1, torch.randn(2, 4, 3)
     for position in range(10):
         index = torch.full((2,), position)
-        noisy = schedule.step(clean, noisy, index, prediction="start", floor=0.0).mean
+        noisy = schedule.step(clean, noisy, index, prediction="start", min_std=0.0).mean
     torch.testing.assert_close(noisy, clean)
 
 
 def test_the_log_probability_is_the_normal_density() -> None:
     schedule = Schedule.cosine(K, 10, 1.0, "trailing")
     step = schedule.step(
-        torch.zeros(1, 2, 1), torch.randn(1, 2, 1), torch.tensor([3]), prediction="start", floor=0.0
+        torch.zeros(1, 2, 1),
+        torch.randn(1, 2, 1),
+        torch.tensor([3]),
+        prediction="start",
+        min_std=0.0,
     )
     sample = torch.randn(1, 2, 1)
-    expected = torch.distributions.Normal(step.mean, step.deviation).log_prob(sample)
+    expected = torch.distributions.Normal(step.mean, step.std).log_prob(sample)
     torch.testing.assert_close(log_probability(sample, step), expected)
 
 

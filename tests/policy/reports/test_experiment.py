@@ -111,7 +111,7 @@ def test_an_experiment_runs_and_then_skips_what_is_finished(
     )  # fmt: skip
     planners = {name: ("env=adroit-door", f"data={tiny_store}")}
     kl = Variant(name, ("stage=finetune", "finetune.objective.regulariser=kl"))
-    start = Variant(name, ("stage=start",))
+    start = Variant(name, ("stage=zero_shot",))
     variants = {"pretrained": start, "kl": kl}
     tasks = {"adroit-door": ("env=adroit-door",)}
     made = Experiment(name, small, planners, tasks, variants, (0,))
