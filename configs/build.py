@@ -1,14 +1,30 @@
 """From plain values to frozen, checked dataclasses."""
 
-from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
+from configs.kinds import OneOf, find_kind, kinds
 from perception.errors import InputError
 
 ConfigT = TypeVar("ConfigT")
+
+
+@dataclass(frozen=True)
+class Inline:
+    """Says in a field's annotation that a dataclass takes its keys from those around it."""
 
 
 def build(schema: type[ConfigT], values: Mapping[str, Any], where: str = "") -> ConfigT:
@@ -17,51 +33,85 @@ def build(schema: type[ConfigT], values: Mapping[str, Any], where: str = "") -> 
     Only a field with a default may be missing: its key is younger than some written files.
     A key that Python reserves has a field with an underscore behind it: `from` fills `from_`.
     """
-    hints = get_type_hints(schema)
-    members = fields(cast(Any, schema))
-    names = {field.name.removesuffix("_"): field.name for field in members}
+    known = keys(schema)
     for key in values:
-        if key not in names:
-            raise InputError(f"Unknown key {where}{key}; there are {', '.join(names)}")
-    needed = {m.name for m in members if m.default is MISSING and m.default_factory is MISSING}
-    missing = [name for name, field in names.items() if name not in values and field in needed]
-    if missing:
-        raise InputError(f"Missing key {where}{missing[0]}")
-    given = {name: field for name, field in names.items() if name in values}
-    return schema(**{f: _fit(hints[f], values[n], f"{where}{n}") for n, f in given.items()})
+        if key not in known:
+            raise InputError(f"Unknown key {where}{key}; there are {', '.join(known)}")
+    hints = get_type_hints(schema, include_extras=True)
+    filled = {}
+    for field in fields(cast(Any, schema)):
+        name, hint = field.name.removesuffix("_"), hints[field.name]
+        if _is_inline(hint):
+            inner = get_args(hint)[0]
+            its_own = {key: value for key, value in values.items() if key in keys(inner)}
+            filled[field.name] = build(inner, its_own, where)
+        elif name in values:
+            filled[field.name] = _fit(hint, values[name], f"{where}{name}")
+        elif _is_needed(field):
+            raise InputError(f"Missing key {where}{name}")
+    return schema(**filled)
+
+
+def keys(schema: type[Any]) -> list[str]:
+    """Name the keys that fill a dataclass, those of inlined ones among them."""
+    hints = get_type_hints(schema, include_extras=True)
+    names: list[str] = []
+    for field in fields(schema):
+        hint = hints[field.name]
+        own = [field.name.removesuffix("_")]
+        names += keys(get_args(hint)[0]) if _is_inline(hint) else own
+    return names
+
+
+def _is_inline(hint: Any) -> bool:  # noqa: ANN401
+    return get_origin(hint) is Annotated and any(isinstance(a, Inline) for a in get_args(hint))
+
+
+def _is_needed(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
 
 
 def _fit(kind: Any, value: Any, key: str) -> Any:  # noqa: ANN401
     """Convert one value to the type its field declares."""
     if is_dataclass(kind):
-        return build(cast(type, kind), _mapping(value, key), f"{key}.")
-    origin, options = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        if value not in options:
-            raise InputError(
-                f"{key}={value} is unknown; choose one of {', '.join(map(str, options))}"
-            )
-        return value
-    if origin in (Union, UnionType):
-        return _fit_union(options, value, key)
-    if origin is tuple:
-        return _fit_tuple(options, value, key)
-    if origin is dict:
-        return {str(k): _fit(options[1], v, f"{key}.{k}") for k, v in _mapping(value, key).items()}
-    return _fit_scalar(kind, value, key)
+        return build(cast(type, kind), mapping(value, key), f"{key}.")
+    fit = FITS.get(get_origin(kind))
+    return _fit_scalar(kind, value, key) if fit is None else fit(get_args(kind), value, key)
+
+
+def _fit_annotated(options: tuple[Any, ...], value: Any, key: str) -> Any:  # noqa: ANN401
+    packages = [note.package for note in options[1:] if isinstance(note, OneOf)]
+    return _fit_kind(packages[0], value, key) if packages else _fit(options[0], value, key)
+
+
+def _fit_kind(package: str, value: Any, key: str) -> Any:  # noqa: ANN401
+    """Fill the configuration of the module that `kind` names; a group's own name serves too."""
+    values = {**mapping(value, key)}
+    if "kind" not in values:
+        name = key.rpartition(".")[2]
+        if name not in kinds(package):
+            raise InputError(f"Missing key {key}.kind; choose one of {', '.join(kinds(package))}")
+        values["kind"] = name
+    return build(find_kind(package, str(values["kind"]), f"{key}.kind").config, values, f"{key}.")
+
+
+def _fit_literal(options: tuple[Any, ...], value: Any, key: str) -> Any:  # noqa: ANN401
+    if value not in options:
+        raise InputError(f"{key}={value} is unknown; choose one of {', '.join(map(str, options))}")
+    return value
 
 
 def _fit_union(options: tuple[Any, ...], value: Any, key: str) -> Any:  # noqa: ANN401
     if value is None and NoneType in options:
         return None
-    kinds = [option for option in options if option is not NoneType]
-    return _fit(kinds[0] if len(kinds) == 1 else _chosen(kinds, value, key), value, key)
+    kinds_ = [option for option in options if option is not NoneType]
+    return _fit(kinds_[0] if len(kinds_) == 1 else _chosen(kinds_, value, key), value, key)
 
 
 def _chosen(schemas: list[Any], value: Any, key: str) -> Any:  # noqa: ANN401
     """Choose among dataclasses by their field `kind`, a literal of the names each goes by."""
     by_kind = {name: s for s in schemas for name in get_args(get_type_hints(s)["kind"])}
-    values = _mapping(value, key)
+    values = mapping(value, key)
     if "kind" not in values:
         raise InputError(f"Missing key {key}.kind; choose one of {', '.join(by_kind)}")
     if values["kind"] not in by_kind:
@@ -92,7 +142,23 @@ def _fit_scalar(kind: type, value: Any, key: str) -> Any:  # noqa: ANN401
     return value
 
 
-def _mapping(value: Any, key: str) -> Mapping[str, Any]:  # noqa: ANN401
+def _fit_dict(options: tuple[Any, ...], value: Any, key: str) -> Any:  # noqa: ANN401
+    pairs = mapping(value, key).items()
+    return {str(name): _fit(options[1], item, f"{key}.{name}") for name, item in pairs}
+
+
+def mapping(value: Any, key: str) -> Mapping[str, Any]:  # noqa: ANN401
+    """Take a group of keys as it is, and refuse anything else by its key's name."""
     if not isinstance(value, Mapping):
         raise InputError(f"{key} must be a group of keys, not {value!r}")
     return value
+
+
+FITS: dict[Any, Callable[[tuple[Any, ...], Any, str], Any]] = {
+    Annotated: _fit_annotated,
+    Literal: _fit_literal,
+    Union: _fit_union,
+    UnionType: _fit_union,
+    tuple: _fit_tuple,
+    dict: _fit_dict,
+}
