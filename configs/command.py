@@ -12,11 +12,13 @@ from typing import Any, cast
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from configs.build import ConfigT, build
+from configs.build import ConfigT, build, keys
+from configs.renamed import as_named_now
 from perception.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parent
@@ -29,7 +31,8 @@ MACHINE_ERRORS = (  # What a user can mend: space, permission, something in the 
 
 def compose(schema: type[ConfigT], config_name: str, overrides: list[str]) -> ConfigT:
     """Compose a script's configuration from Python, as its command line would."""
-    return build(schema, _plain(_compose(f"{SCRIPTS}/{config_name}", overrides)))
+    overrides = as_named_now(config_name, overrides)
+    return _filled(schema, _compose(f"{SCRIPTS}/{config_name}", overrides), overrides)
 
 
 def _compose(config_name: str | None, overrides: list[str]) -> DictConfig:
@@ -65,6 +68,8 @@ def script(
             if {"--help", "-h"} & set(sys.argv[1:]):
                 sys.stdout.write(_help(path, inspect.getmodule(main)))
                 return
+            logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
+            sys.argv[1:] = as_named_now(config_name, sys.argv[1:])
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Raise, so that the line below is ours.
             command = hydra.main(version_base=None, config_path=str(CONFIGS), config_name=path)
             try:
@@ -83,10 +88,10 @@ def _run(
     main: Callable[[ConfigT], None], schema: type[ConfigT], config_name: str, cfg: DictConfig
 ) -> None:
     """Run a script's main for one configuration, or for each member of its suite."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)  # After Hydra's own.
     try:
-        for member in _members(cfg, config_name):
-            main(build(schema, _plain(member)))
+        for member, overrides in _members(cfg, config_name):
+            main(_filled(schema, member, overrides))
     except InputError as error:
         _stop(str(error))
     except OSError as error:
@@ -125,13 +130,22 @@ def _plain(cfg: DictConfig) -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
 
 
-def _members(cfg: DictConfig, config_name: str) -> list[DictConfig]:
-    """Give the configuration itself, or one per member of the suite that it names."""
+def _filled(schema: type[ConfigT], cfg: DictConfig, overrides: list[str]) -> ConfigT:
+    """Build a script's configuration; where it asks for them, with the overrides themselves."""
+    values = _plain(cfg)
+    if "overrides" in keys(schema):
+        values["overrides"] = overrides
+    return build(schema, values)
+
+
+def _members(cfg: DictConfig, config_name: str) -> list[tuple[DictConfig, list[str]]]:
+    """Give the configuration and its overrides, or those of each member of its suite."""
+    overrides = list(HydraConfig.get().overrides.task)
     suite = cfg.get("env", {}).get("suite") if "env" in cfg else None
     if suite is None:
-        return [cfg]
-    others = [a for a in sys.argv[1:] if not a.startswith(("env=", "-"))]
-    return [_compose(config_name, [*member, *others]) for member in suite]
+        return [(cfg, overrides)]
+    others = [text for text in overrides if not text.startswith("env=")]
+    return [(_compose(config_name, [*member, *others]), [*member, *others]) for member in suite]
 
 
 def options(group: str) -> list[str]:

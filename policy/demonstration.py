@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from datasets.cards.card import outcomes
 from datasets.store.store import EpisodeStore
-from policy.pipeline import TrainConfig
+from policy.pipeline.config import TrainConfig
 from policy.rollouts.evaluation import read_evaluation
 
 logger = logging.getLogger(__name__)

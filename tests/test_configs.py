@@ -15,7 +15,7 @@ from configs.command import compose, options
 from datasets.collection.collector import CollectConfig
 from envs.config import EnvConfig
 from perception.errors import InputError
-from policy.pipeline import TrainConfig
+from policy.pipeline.config import TrainConfig
 from policy.rollouts.loading import EvaluateConfig
 from tests.conftest import ROOT, task_config
 

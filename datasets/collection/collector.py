@@ -16,7 +16,7 @@ from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.provenance import as_json, source_commit, versions
 from datasets.store.store import EpisodeStore
 from datasets.worker_pool import parallel_map
-from envs.config import EnvConfig, seen, written
+from envs.config import EnvConfig, with_view
 from envs.make import make_scene, make_simulator, settled
 from envs.seeding import derive_seed
 from envs.simulator import Simulator
@@ -119,7 +119,8 @@ def collect(config: CollectConfig, planner_work: MakeWork | None = None) -> None
     """
     if config.episodes is not None and config.episodes < 1:
         raise InputError(f"episodes must be at least 1, not {config.episodes}")
-    config = replace(config, env=seen(config.env, config.points, config.cameras, config.colour))
+    env = with_view(config.env, config.points, config.cameras, config.colour)
+    config = replace(config, env=env)
     making = Making(
         config.env,
         as_json(asdict(config.behaviour)),
@@ -194,10 +195,10 @@ def make_finish(
     env: EnvConfig, images: tuple[str, ...], simulator: Simulator | None = None
 ) -> Callable[[Recording], Episode | Recording]:
     """Prepare a process to draw what was recorded, or to leave it where nobody is to see clouds."""
-    if env.view.sees == "points":
+    if env.view.points > 0:
         return make_drawing(env, images, simulator)
     if images:
-        raise InputError("With env.view.sees=state nothing is drawn: choose images=[]")
+        raise InputError("With points=0 nothing is drawn: choose images=[]")
     return lambda recording: recording
 
 
@@ -227,7 +228,7 @@ def describe(making: Making, simulator: Simulator) -> dict[str, Any]:
         for name in making.env.view.cameras
     }
     return {
-        "identity": as_json({**asdict(making), "env": written(making.env)}),
+        "identity": as_json(asdict(making)),
         "task": making.env.name,
         "frame": "world",
         "units": "metres, radians",

@@ -99,7 +99,7 @@ def as_collected(source: EpisodeStore, config: RenderConfig) -> Making:
     names = ("points", "cameras", "colour", "image_size", "crop_low", "crop_high")
     other = {n: getattr(config, n) for n in names if getattr(config, n) is not None}
     return Making(
-        env=replace(env, view=replace(env.view, sees="points", **other)),
+        env=replace(env, view=replace(env.view, **other)),
         behaviour=made["behaviour"],
         seed=made["seed"],
         images=tuple(made["images"]) if config.images is None else config.images,

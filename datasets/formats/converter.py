@@ -17,7 +17,7 @@ from datasets.formats.source import Converted, Source, fingerprint
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
 from datasets.worker_pool import parallel_map
-from envs.config import EnvConfig, seen
+from envs.config import EnvConfig, with_view
 from envs.make import make_simulator, settled
 from perception.errors import InputError
 
@@ -104,7 +104,7 @@ def bring_in(config: ConvertConfig, path: Path, format_: str) -> None:
     source = open_source(config, path, format_)
     # One recorded action is one simulator step, and an episode is as long as it was.
     env = replace(config.env, action_repeat=1, episode_steps=max(source.lengths))
-    env = seen(env, config.points, config.cameras, config.colour)
+    env = with_view(env, config.points, config.cameras, config.colour)
     stored = StoreFormat(config.zarr_format, config.error_mm)
     if source.simulated:
         attributes = describe_drawn(env, config.images, stored)

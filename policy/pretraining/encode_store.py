@@ -85,7 +85,7 @@ def eye_sha256(planner: Planner) -> str:
     return found.hexdigest()
 
 
-def check_eye(store: EpisodeStore, checkpoint: Path) -> None:
+def check_encoder(store: EpisodeStore, checkpoint: Path) -> None:
     """Refuse features that another planner has made.
 
     Raises:

@@ -22,8 +22,8 @@ from envs.seeding import derive_seed
 from envs.simulator import Simulator
 from perception.errors import InputError
 from perception.observation import Observation
+from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner
-from policy.rollouts.loading import load_planner_of
 
 
 class Acting:
@@ -76,10 +76,8 @@ def make_planner_work(config: CollectConfig) -> Callable[[int], Episode]:
     """
     if config.behaviour.checkpoint is None:
         raise InputError("behaviour=planner needs behaviour.checkpoint=<a planner's file>")
-    if config.env.view.sees == "state":
-        raise InputError("behaviour=planner records one that sees clouds: env.view.sees=points")
     torch.set_num_threads(1)
-    planner, _ = load_planner_of(config.behaviour.checkpoint, config.env)
+    planner, _ = load_planner(config.behaviour.checkpoint)
     simulator = make_simulator(config.env)
     scene = make_scene(simulator, config.env)
 

@@ -20,7 +20,8 @@ from envs.rendering.scene import Scene
 from envs.simulator import Outcome
 from envs.vector.chunked_env import ChunkedTask
 from perception.errors import InputError
-from policy.pipeline import TrainConfig, train
+from policy.pipeline.config import TrainConfig
+from policy.pipeline.stages import train
 from policy.planner.checkpoint import load_planner
 from policy.pretraining.encode_store import EncodeConfig, encode
 from tests.conftest import task_config

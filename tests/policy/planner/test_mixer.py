@@ -5,7 +5,7 @@ import torch
 
 from configs.command import compose
 from perception.observation import Encoded
-from policy.pipeline import TrainConfig
+from policy.pipeline.config import TrainConfig
 from policy.planner.denoisers.make import make_denoiser
 from policy.planner.denoisers.mixer import Mixer, MixerConfig
 from policy.planner.planner import Planner, PlannerConfig, Sizes
