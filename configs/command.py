@@ -4,6 +4,7 @@ import errno
 import inspect
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +18,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from configs.build import ConfigT, build, keys
+from configs.build import ConfigT, build, choosable, keys
+from configs.kinds import kinds
 from configs.renamed import as_named_now
 from perception.errors import InputError
 
@@ -66,7 +68,7 @@ def script(
     def decorate(main: Callable[[ConfigT], None]) -> Callable[[], None]:
         def entry() -> None:
             if {"--help", "-h"} & set(sys.argv[1:]):
-                sys.stdout.write(_help(path, inspect.getmodule(main)))
+                sys.stdout.write(_help(path, schema, inspect.getmodule(main)))
                 return
             logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
             sys.argv[1:] = as_named_now(config_name, sys.argv[1:])
@@ -153,11 +155,17 @@ def options(group: str) -> list[str]:
     return sorted(p.stem for p in (CONFIGS / group).glob("*.yaml") if not p.stem.startswith("_"))
 
 
-def _help(config_name: str, module: Any) -> str:  # noqa: ANN401
+def _help(config_name: str, schema: type[Any], module: Any) -> str:  # noqa: ANN401
     """Say what a script does and list every key with its comment, from the files that rule it."""
-    others = {SCRIPTS, "experiments"}
-    groups = [p.name for p in sorted(CONFIGS.iterdir()) if options(p.name) and p.name not in others]
-    choices = "\n".join(f"  {g}= {', '.join(options(g))}" for g in groups)
-    values = (CONFIGS / f"{config_name}.yaml").read_text().removeprefix("# @package _global_\n")
-    keys = f"Keys (key=value on the command line):\n\n{values}"
-    return f"{inspect.getdoc(module)}\n\n{keys}\nGroups:\n{choices}\n"
+    text = (CONFIGS / f"{config_name}.yaml").read_text(encoding="utf-8")
+    values = text.removeprefix("# @package _global_\n")
+    groups = re.findall(r"/(\w+): ", values.split("\n", 1)[0])
+    choices = [f"  {group}= {', '.join(options(group))}" for group in groups]
+    choices += [
+        f"  {key}.kind= {', '.join(kinds(package))}, or module:Class"
+        for key, package in choosable(schema)
+    ]
+    parts = [inspect.getdoc(module), "Keys (key=value on the command line):", values]
+    if choices:
+        parts.append("\n".join(["Groups and kinds:", *choices]))
+    return "\n\n".join(map(str, parts)) + "\n"
