@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from configs.build import build
+from envs.success import SuccessAt
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class EnvConfig:
     action_repeat: int
     reward_scale: float
     success: Literal["dp3", "farama"]
-    success_at: Literal["end", "ever"]
+    success_at: SuccessAt
     cameras: dict[str, CameraConfig]
     view: ViewConfig
 

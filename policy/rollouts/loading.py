@@ -126,8 +126,19 @@ def make_envs(env: EnvConfig, planner: Planner, *, envs: int, workers: int) -> V
     """
     shapes = Shapes(envs, planner.config.history, planner.config.chunk)
     made = VectorEnv(env, shapes, workers=workers)
-    sizes = Sizes(**made.sizes)
-    if sizes != planner.sizes:
+    try:
+        check_sizes(planner, Sizes(**made.sizes), env)
+    except InputError:
         made.close()
-        raise InputError(f"The planner was made for {planner.sizes}; {env.name} has {sizes}")
+        raise
     return made
+
+
+def check_sizes(planner: Planner, sizes: Sizes, env: EnvConfig) -> None:
+    """Refuse a planner that was made for data of other sizes.
+
+    Raises:
+        InputError: Clouds, robot states or actions of the task are of other sizes.
+    """
+    if sizes != planner.sizes:
+        raise InputError(f"The planner was made for {planner.sizes}; {env.name} has {sizes}")

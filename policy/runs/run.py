@@ -11,6 +11,7 @@ import yaml
 from torch.utils.tensorboard import SummaryWriter
 
 from configs.differences import differences
+from configs.files import write_text_whole
 from datasets.behaviours.training_state import load_state, save_state
 from perception.errors import InputError
 
@@ -41,7 +42,7 @@ class Run:
                 " choose another out="
             )
         if not written.exists():
-            written.write_text(text)
+            write_text_whole(written, text)
         self.config_sha256 = hashlib.sha256(text.encode()).hexdigest()
 
     def checkpoint(self, stage: str) -> Path:
@@ -85,7 +86,7 @@ class Metrics:
 
     def __init__(self, path: Path, board: Path, step: int) -> None:
         kept = [line for line in read_metrics(path) if line["step"] <= step]
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        write_text_whole(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._path = path
         self._board = SummaryWriter(str(board), purge_step=step + 1)
 
