@@ -5,10 +5,11 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 
+from configs.kinds import Kind, OneOf
 from datasets.store.store import EpisodeStore
 from datasets.windows import Windows, load_windows
 from envs.config import EnvConfig, written
@@ -18,8 +19,7 @@ from policy.finetuning import trainer as finetuning
 from policy.finetuning.finetune import finetune
 from policy.finetuning.trainer import FinetuneConfig
 from policy.planner.checkpoint import load_planner, save_planner
-from policy.planner.denoisers.make import DenoiserConfig
-from policy.planner.planner import Planner, PlannerConfig, Sizes
+from policy.planner.planner import DENOISERS, Planner, PlannerConfig, Sizes
 from policy.pretraining import pretrain as pretraining
 from policy.pretraining.encode_store import check_eye
 from policy.pretraining.pretrain import PretrainConfig, pretrain
@@ -45,7 +45,7 @@ class TrainConfig:
     """A training run; every key is explained in configs/scripts/train.yaml."""
 
     env: EnvConfig
-    denoiser: DenoiserConfig
+    denoiser: Annotated[Kind, OneOf(DENOISERS)]
     data: tuple[Path, ...]
     out: Path
     stage: Literal["pretrain", "zero_shot", "finetune", "all"]
