@@ -5,20 +5,22 @@ Dimension legend: B batch, H horizon, A action, S sampling steps; a chain has S 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from configs.kinds import Kind, OneOf, make_kind
 from datasets.windows import Batch
 from perception.encoders.dp3 import Encoder
 from perception.observation import Encoded, Observation
-from policy.planner.denoisers.make import DenoiserConfig, make_denoiser
-from policy.planner.denoisers.unet import Denoiser, Films
+from policy.planner.denoisers.denoiser import Denoiser
 from policy.planner.normalizer import Normalizer
 from policy.planner.schedule import Schedule, Step
+
+DENOISERS = "policy.planner.denoisers"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class PlannerConfig:
     sampling_steps: int
     eta: float
     spacing: Literal["trailing", "leading"]
-    denoiser: DenoiserConfig
+    denoiser: Annotated[Kind, OneOf(DENOISERS)]
 
 
 @dataclass(frozen=True)
@@ -161,8 +163,8 @@ class Planner(nn.Module):
         min_std: float,
     ) -> Step:
         """Give the reverse step from noisy chunks at positions of the sampling grid."""
-        films = self.denoiser.films(self.schedule.grid[index], context)
-        return self._step(noisy, index, films, min_std)
+        conditions = self.denoiser.conditions(self.schedule.grid[index], context)
+        return self._step(noisy, index, conditions, min_std)
 
     @torch.no_grad()
     def sample(
@@ -180,14 +182,10 @@ class Planner(nn.Module):
             min_std: Least std of a step, for exploration (DPPO); 0 leaves DDIM's own.
         """
         samples, means = [noises[:, 0]], []
-        steps = len(self.schedule.grid)
-        # The films of all steps at once: they depend on the step and the context, not the chunk.
-        k = self.schedule.grid.repeat_interleave(len(context))
-        films = [
-            f.unflatten(0, (steps, -1)) for f in self.denoiser.films(k, context.repeat(steps, 1))
-        ]
-        for position in range(steps):
-            step = self._step(samples[-1], position, [f[position] for f in films], min_std)
+        # All at once: they depend on the step and the context, not on the chunk.
+        conditions = self.denoiser.conditions_of_steps(self.schedule.grid, context)
+        for position, of_step in enumerate(conditions):
+            step = self._step(samples[-1], position, of_step, min_std)
             samples.append(step.mean + step.std * noises[:, position + 1])
             means.append(step.mean)
         return Chain(torch.stack(means, dim=1), torch.stack(samples, dim=1))
@@ -223,22 +221,18 @@ class Planner(nn.Module):
         predicted = self.denoiser(self.schedule.add_noise(actions, noise, k), k, context)
         return F.mse_loss(predicted, noise if self.config.prediction == "noise" else actions)
 
-    def _fresh_denoiser(self) -> Denoiser:
-        return make_denoiser(
-            self.config.denoiser,
-            horizon=self.config.horizon,
-            action_size=self.sizes.actions,
-            context_size=self.config.history * Encoder.features,
-        )
+    def _fresh_denoiser(self) -> Denoiser[Any]:
+        sizes = (self.config.horizon, self.sizes.actions, self.config.history * Encoder.features)
+        return cast(Denoiser[Any], make_kind(DENOISERS, self.config.denoiser, *sizes))
 
     def _step(
         self,
         noisy: Float[Tensor, "batch horizon action"],
         index: Int[Tensor, " batch"] | int,
-        films: Films,
+        conditions: Any,  # noqa: ANN401 (only the denoiser knows its type)
         min_std: float,
     ) -> Step:
-        predicted = self.denoiser.denoise(noisy, films)
+        predicted = self.denoiser.denoise(noisy, conditions)
         return self.schedule.step(
             predicted, noisy, index, prediction=self.config.prediction, min_std=min_std
         )

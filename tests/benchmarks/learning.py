@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from configs.command import compose_part
+from configs.kinds import Kind
 from datasets.windows import Batch, load_windows
 from envs.vector.vector_env import Shapes, VectorEnv
 from perception.encoders.dp3 import PointNet
 from perception.observation import Observation
-from policy.planner.denoisers.make import DenoiserConfig
-from policy.planner.denoisers.mixer import MixerConfig
-from policy.planner.denoisers.unet import ShortConv1d, ShortConvTranspose1d, UnetConfig
+from policy.planner.denoisers.mixer import Config as MixerConfig
+from policy.planner.denoisers.short_conv import ShortConv1d, ShortConvTranspose1d
+from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner, PlannerConfig, Sizes
 from policy.pretraining.pretrain import Learner, PretrainConfig
 from policy.rollouts.rollout import roll_out
@@ -33,7 +34,7 @@ SIMPLE_DP3 = UnetConfig("unet", (128, 256, 384), 1, 5, 8, 128, None)
 PLAIN = "eager float32, dense PointNet backward, nn.Conv1d, one thread"
 
 
-def make_planner(denoiser: DenoiserConfig = SIMPLE_DP3, sampling_steps: int = 10) -> Planner:
+def make_planner(denoiser: Kind = SIMPLE_DP3, sampling_steps: int = 10) -> Planner:
     """Make a planner for Adroit's door, if nothing else is said of Simple DP3's size."""
     torch.manual_seed(0)
     config = PlannerConfig(2, 4, 3, "noise", 100, sampling_steps, 1.0, "trailing", denoiser)

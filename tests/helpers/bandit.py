@@ -15,7 +15,7 @@ from torch import Tensor
 from perception.encoders.dp3 import Encoder
 from policy.finetuning.buffers import ReplayBuffer, TargetBuffer
 from policy.finetuning.objective import Objective, ObjectiveConfig
-from policy.planner.denoisers.unet import UnetConfig
+from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner, PlannerConfig, Sizes
 from policy.rollouts.rollout import Rollout
 

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from policy.planner.denoisers.unet import ShortConv1d, ShortConvTranspose1d, Unet, UnetConfig
+from policy.planner.denoisers.short_conv import ShortConv1d, ShortConvTranspose1d
+from policy.planner.denoisers.unet import Config as UnetConfig
+from policy.planner.denoisers.unet import Unet
 
 SIMPLE = UnetConfig("unet", (128, 256, 384), 1, 5, 8, 128, None)
 SMALL = UnetConfig("unet", (16, 32, 48), 1, 5, 8, 16, None)
@@ -75,13 +77,13 @@ def test_products_are_kept_only_while_weights_are_promised_not_to_change() -> No
 
 
 @pytest.mark.parametrize("horizon", [4, 12, 16])
-def test_films_made_ahead_change_nothing(horizon: int) -> None:
+def test_any_horizon_that_can_be_halved_is_denoised(horizon: int) -> None:
     torch.manual_seed(0)
     net = Unet(6, 10, SMALL).eval()
     noisy, k, context = torch.randn(3, horizon, 6), torch.tensor([5, 50, 99]), torch.randn(3, 10)
     with torch.no_grad():
         together = net(noisy, k, context)
-        apart = net.denoise(noisy, net.films(k, context))
+        apart = net.denoise(noisy, net.conditions(k, context))
     torch.testing.assert_close(apart, together)
     assert together.shape == (3, horizon, 6)
 
