@@ -25,6 +25,7 @@ from perception.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parent
 SCRIPTS = "scripts"  # The folder of each script's own values; the others are groups.
+MOVED = {"behaviour=planner": "policy/record.py records a planner"}
 MACHINE_ERRORS = (  # What a user can mend: space, permission, something in the way, a disk.
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST,
     errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO,
@@ -39,6 +40,7 @@ def compose(schema: type[ConfigT], config_name: str, overrides: list[str]) -> Co
 
 def _compose(config_name: str | None, overrides: list[str]) -> DictConfig:
     """Compose, also within a script that Hydra runs (it allows one initialisation at a time)."""
+    overrides = with_foreign_kinds(overrides)
     if GlobalHydra.instance().is_initialized():
         return hydra.compose(config_name, overrides)
     with hydra.initialize_config_dir(str(CONFIGS), version_base=None):
@@ -73,6 +75,7 @@ def script(
             logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
             sys.argv[1:] = as_named_now(config_name, sys.argv[1:])
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Raise, so that the line below is ours.
+            sys.argv[1:] = with_foreign_kinds(sys.argv[1:])
             command = hydra.main(version_base=None, config_path=str(CONFIGS), config_name=path)
             try:
                 command(partial(_run, main, schema, path))()
@@ -103,13 +106,27 @@ def _run(
         _stop(f"{error.strerror}: {where}; nothing that was finished is lost")
 
 
+def with_foreign_kinds(overrides: list[str]) -> list[str]:
+    """Leave out the file of a group whose kind is a foreign class: its keys are another kind's.
+
+    `behaviour.kind=module:Class behaviour.gain=2` then gives that class those two keys alone.
+    """
+    pairs = [override.partition("=") for override in overrides]
+    foreign = {key for key, _, kind in pairs if key.endswith(".kind") and ":" in kind}
+    groups = {key.removesuffix(".kind") for key in foreign} - {key for key, _, _ in pairs}
+    groups = {group for group in groups if (CONFIGS / group).is_dir()}
+    mine = [f"+{part}" if part.partition(".")[0] in groups else part for part in overrides]
+    return [*(f"~{group}" for group in sorted(groups)), *mine]
+
+
 def _explain(config_name: str, arguments: list[str]) -> str:
     """Say which option Hydra stumbled over, and what there is instead; empty if it is none."""
     pairs = [argument.lstrip("+~").partition("=") for argument in arguments if "=" in argument]
     choices = {key: value for key, _, value in pairs if (CONFIGS / key).is_dir()}
     for group, choice in choices.items():
         if choice not in options(group):
-            return f"{group}={choice} is unknown; choose one of {', '.join(options(group))}"
+            there = MOVED.get(f"{group}={choice}", f"choose one of {', '.join(options(group))}")
+            return f"{group}={choice} is unknown; {there}"
     node: Any = _compose(config_name, [f"{g}={c}" for g, c in choices.items()])
     for key, _, _ in pairs:
         here = node

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from configs.command import script
-from datasets.behaviours.behaviour import BehaviourConfig, make_behaviour
+from datasets.behaviours import state_agent
+from datasets.behaviours.behaviour import act
 from datasets.behaviours.dagger import TeachingConfig, teach
 from datasets.behaviours.state_agent import StateAgent
-from datasets.recorder import act
 from envs.config import EnvConfig
 from envs.make import make_simulator
 
@@ -49,10 +49,10 @@ def main(config: TeachConfig) -> None:
     teacher = StateAgent.load(config.teacher)
     teach(simulator, teacher, config.teaching, steps=steps, seed=config.seed).save(config.out)
     for path in (config.teacher, config.out):
-        clean = BehaviourConfig("agent", path, noise=(0.0, 0.0), random_share=(0.0, 0.0))
-        source = make_behaviour(clean, config.env, simulator)
+        clean = state_agent.Config("state_agent", path, noise=(0.0, 0.0), random_share=(0.0, 0.0))
+        agent = state_agent.make(clean, config.env, simulator)
         runs = [
-            act(simulator, source, steps=steps, seed=10**6 + i)
+            act(simulator, agent, steps=steps, seed=10**6 + i)
             for i in range(config.judged_episodes)
         ]
         ends, ever = (np.mean([f(r.successes) for r in runs]) for f in (lambda s: s[-1], np.any))

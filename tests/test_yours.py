@@ -12,8 +12,9 @@ from torch import Tensor, nn
 import envs.make
 import policy.planner.planner
 from configs.build import build
-from datasets.behaviours.behaviour import BehaviourConfig, make_behaviour
-from datasets.recorder import act, render
+from datasets.behaviours import uniform
+from datasets.behaviours.behaviour import act
+from datasets.recorder import render
 from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
 from envs.simulator import Outcome, Simulator
@@ -131,8 +132,7 @@ def test_a_task_of_ones_own_needs_a_simulator_and_a_file(puck: EnvConfig) -> Non
     simulator = make_simulator(puck)
     assert isinstance(simulator, Puck)
     assert isinstance(simulator, Simulator)
-    behaviour = BehaviourConfig("random", None, noise=(1.0, 1.0), random_share=(0.5, 0.5))
-    source = make_behaviour(behaviour, puck, simulator)
+    source = uniform.make(uniform.Config("uniform"), puck, simulator)
     recording = act(simulator, source, steps=puck.episode_steps, seed=0)
     episode = render(recording, make_scene(simulator, puck))
     assert episode.points.shape == (30, 128, 3)

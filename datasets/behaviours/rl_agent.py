@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from datasets.behaviours.behaviour import BehaviourSource, LearningConfig
-from datasets.behaviours.rlpd import RLPD, Memory, Transitions
+from datasets.behaviours.behaviour import SeededBehaviour
+from datasets.behaviours.rlpd import RLPD, Memory, RLPDConfig, Transitions
 from datasets.episode import Provenance, Recording
 from datasets.recorder import walk
 from envs.seeding import derive_seed
@@ -22,6 +22,26 @@ from perception.errors import InputError
 
 DEMONSTRATION_TRIES = 20  # For each one that is wanted.
 SMOOTHNESS = 0.8  # Of the warm-up's random actions: how much of the last one is kept.
+
+
+@dataclass(frozen=True)
+class LearningConfig:
+    """The life of an agent that learns.
+
+    Attributes:
+        steps: How many steps it takes.
+        demonstrations: How many successful episodes it is shown; 0 is plain soft actor-critic.
+        seeding: Steps at the beginning in which the demonstrator acts in its place, failures
+            included: they are part of its life, and data.
+        save_every: Steps between checkpoints.
+        rlpd: How it learns.
+    """
+
+    steps: int
+    demonstrations: int
+    seeding: int
+    save_every: int
+    rlpd: RLPDConfig
 
 
 @dataclass(frozen=True)
@@ -62,7 +82,7 @@ class Learner:
     def __init__(
         self,
         simulator: Simulator,
-        demonstrator: BehaviourSource,
+        demonstrator: SeededBehaviour,
         config: LearningConfig,
         *,
         episode_steps: int,

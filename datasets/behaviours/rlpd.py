@@ -15,10 +15,33 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from datasets.behaviours.behaviour import RLPDConfig
-
 CRITICS = 2
 LOG_DEVIATION = (-8.0, 1.0)  # Of the actor, least and greatest.
+
+
+@dataclass(frozen=True)
+class RLPDConfig:
+    """How an agent learns.
+
+    Attributes:
+        hidden: Width of both hidden layers of all networks.
+        batch: Transitions per update; half of them demonstrations.
+        updates_per_step: Gradient updates per agent step.
+        learning_rate: Of Adam, for all networks.
+        discount: Of future rewards.
+        tau: Step of the target critics towards the critics, after each update.
+        temperature: Weight of the entropy at the beginning; it is learned.
+        warm_up: Agent steps of smooth random actions before the first update.
+    """
+
+    hidden: int
+    batch: int
+    updates_per_step: float
+    learning_rate: float
+    discount: float
+    tau: float
+    temperature: float
+    warm_up: int
 
 
 @dataclass(frozen=True)
@@ -188,7 +211,7 @@ class RLPD:
         with torch.no_grad():
             targets: list[Tensor] = list(self.targets.parameters())
             weights: list[Tensor] = list(self.critics.parameters())
-            torch._foreach_lerp_(targets, weights, self.config.smoothing)
+            torch._foreach_lerp_(targets, weights, self.config.tau)
 
     def _critic_loss(self, batch: Transitions, temperature: Tensor) -> Tensor:
         with torch.no_grad():

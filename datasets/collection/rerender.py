@@ -10,8 +10,10 @@ from typing import Any, Literal
 import numpy as np
 
 from configs.build import build
-from datasets.collection.collector import Making, Source, describe, fill, make_drawing
+from datasets.behaviours.behaviour import EpisodeSource
+from datasets.collection.collector import Making, describe, fill
 from datasets.episode import Episode, Recording
+from datasets.recorder import make_drawing
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from envs.make import make_simulator, settled
@@ -56,7 +58,7 @@ def render_again(config: RenderConfig) -> None:
     attributes = describe(wanted, make_simulator(wanted.env))
     keep_origin(source, attributes)
     with EpisodeStore.writing(config.out, wanted.format, attributes) as store:
-        drawn = Source(
+        drawn = EpisodeSource(
             jobs=lambda first: (recorded(source, i) for i in range(first, source.episodes)),
             total=source.episodes,
             make=partial(make_drawing_again, settled(wanted.env), wanted.images),

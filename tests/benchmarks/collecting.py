@@ -18,9 +18,10 @@ import numpy as np
 import open3d
 import zarr
 
-from datasets.behaviours.behaviour import BehaviourConfig, make_demonstrator
+from datasets.behaviours.behaviour import act
+from datasets.behaviours.demonstrator import DemonstratorConfig, make_demonstrator
 from datasets.episode import Episode
-from datasets.recorder import act, render
+from datasets.recorder import render
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
@@ -163,7 +164,7 @@ def store_seconds(episode: Episode, folder: Path) -> tuple[float, float]:
 
 def record_some(config: EnvConfig, simulator: Simulator) -> Episode:
     """Record and render an episode of whoever can do the task, with some noise."""
-    noisy = BehaviourConfig("agent", None, (0.5, 0.5), (0.0, 0.0))
+    noisy = DemonstratorConfig(None, (0.5, 0.5), (0.0, 0.0))
     behaviour = make_demonstrator(noisy, config, simulator)
     recording = act(simulator, behaviour, steps=config.episode_steps, seed=0)
     return render(recording, make_scene(simulator, config))

@@ -17,7 +17,7 @@ CONFIG = RLPDConfig(
     updates_per_step=0.5,
     learning_rate=3e-3,
     discount=0.9,
-    smoothing=0.01,
+    tau=0.01,
     temperature=0.1,
     warm_up=10,
 )

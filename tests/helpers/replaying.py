@@ -7,7 +7,7 @@ from jaxtyping import Bool
 
 from configs.build import build
 from configs.command import compose
-from datasets.behaviours.behaviour import make_demonstrator
+from datasets.behaviours.demonstrator import make_demonstrator
 from datasets.behaviours.rl_agent import Learner
 from datasets.collection.collector import CollectConfig
 from datasets.store.store import EpisodeStore
@@ -42,7 +42,7 @@ def small_learner(demonstrations: int = 1, seeding: int = 0) -> Learner:
     learning = replace(
         learning, steps=400, demonstrations=demonstrations, seeding=seeding, rlpd=rlpd
     )
-    demonstrator = make_demonstrator(config.behaviour, config.env, simulator)
+    demonstrator = make_demonstrator(config.behaviour.demonstrator, config.env, simulator)
     return Learner(
         simulator, demonstrator, learning, episode_steps=40, success_at="end", agent=0, seed=0
     )

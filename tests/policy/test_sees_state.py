@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from configs.command import compose
-from datasets.behaviours.behaviour import make_behaviour
+from configs.kinds import make_kind
+from datasets.behaviours.behaviour import BEHAVIOURS, act
 from datasets.collection.collector import CollectConfig, collect
 from datasets.collection.state_features import features_again
-from datasets.recorder import act
 from datasets.store.store import EpisodeStore
 from datasets.windows import load_windows
 from envs.config import written
@@ -59,7 +59,7 @@ def test_features_had_again_are_those_that_were_live(name: str) -> None:
     behaviour = "agent" if name.startswith("adroit") else "scripted"
     group = [f"env={name}"] if behaviour == "agent" else ["env=metaworld", "env.task=reach"]
     config = compose(CollectConfig, "collect", [*group, f"behaviour={behaviour}"])
-    source = make_behaviour(config.behaviour, env, simulator)
+    source = make_kind(BEHAVIOURS, config.behaviour, env, simulator)
     live: list[np.ndarray] = []
     step = simulator.step
 
@@ -84,7 +84,9 @@ def test_an_episode_that_comes_out_otherwise_is_refused() -> None:
     env = task_config("adroit-door")
     simulator = make_simulator(env)
     config = compose(CollectConfig, "collect", [])
-    recording = act(simulator, make_behaviour(config.behaviour, env, simulator), steps=5, seed=0)
+    recording = act(
+        simulator, make_kind(BEHAVIOURS, config.behaviour, env, simulator), steps=5, seed=0
+    )
     recording.actions[2] += 0.01
     with pytest.raises(InputError, match="at step 3"):
         features_again(simulator, recording)

@@ -1,20 +1,23 @@
-"""Data as SODP has it: the early (or late) part of the replay buffers of agents that learn."""
+"""The early (or late) part of the replay buffers of agents that learn, as SODP's data is."""
 
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from datasets.behaviours.behaviour import BehaviourConfig, ReplayConfig, make_demonstrator
-from datasets.behaviours.rl_agent import Learner
+from configs.build import Inline
+from datasets.behaviours.behaviour import Collection, EpisodeSource
+from datasets.behaviours.demonstrator import DemonstratorConfig, make_demonstrator
+from datasets.behaviours.rl_agent import Learner, LearningConfig
 from datasets.behaviours.training_state import load_state, save_state
 from datasets.episode import Recording
+from datasets.recorder import make_finish
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.provenance import as_json
 from datasets.store.store import EpisodeStore
@@ -22,11 +25,74 @@ from datasets.worker_pool import parallel_map
 from envs.config import EnvConfig
 from envs.make import make_simulator
 from envs.seeding import derive_seed
+from envs.simulator import Simulator
 from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 RECENT_EPISODES = 100
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """Which part of which lives is data.
+
+    Attributes:
+        logs: Folder that keeps every step of every agent, and its checkpoint.
+        agents: How many agents, each with a life of its own.
+        fraction: Share of each life that is kept.
+        quality: The first part of it (`suboptimal`) or the last (`near_optimal`).
+        learning: How they live.
+    """
+
+    logs: Path
+    agents: int
+    fraction: float
+    quality: Literal["suboptimal", "near_optimal"]
+    learning: LearningConfig
+
+
+@dataclass(frozen=True)
+class Config:
+    """Who learns, from whom, and what is kept of it.
+
+    Attributes:
+        kind: `rl_replay`.
+        demonstrator: Who shows the agents success.
+        replay: How they live, and which part is data.
+    """
+
+    kind: str
+    demonstrator: Annotated[DemonstratorConfig, Inline()]
+    replay: ReplayConfig
+
+
+def make(config: Config, env: EnvConfig, simulator: Simulator) -> "RLReplay":
+    """Make the behaviour; who shows success must exist for the task.
+
+    Raises:
+        InputError: Nobody can show success in this task, or a value makes no sense.
+    """
+    _check(config.replay)
+    make_demonstrator(config.demonstrator, env, simulator)
+    return RLReplay(config)
+
+
+@dataclass(frozen=True)
+class RLReplay:
+    """Agents that learn, and the part of their lives that is wanted; see `Behaviour`."""
+
+    config: Config
+
+    def episodes(self, collection: Collection) -> EpisodeSource:
+        """Let the agents learn, then draw what is wanted of their lives."""
+        lives = Lives(
+            collection.env, self.config, seed=collection.seed, zarr_format=collection.zarr_format
+        )
+        lives.live(workers=collection.workers, launcher=collection.launcher)
+        places = lives.places()[: collection.episodes]
+        make_work = partial(make_finish, collection.env, collection.images)
+        return EpisodeSource(lambda first: lives.recordings(places[first:]), len(places), make_work)
 
 
 @dataclass(frozen=True)
@@ -43,25 +109,21 @@ class Lives:
 
     Args:
         env: The task.
-        behaviour: With `replay`.
+        config: How they live.
         seed: Agent number i has its randomness from (seed, i).
         zarr_format: Of the logs.
     """
 
-    def __init__(
-        self, env: EnvConfig, behaviour: BehaviourConfig, *, seed: int, zarr_format: int
-    ) -> None:
-        if behaviour.replay is None:
-            raise InputError("behaviour=replay needs the keys of configs/behaviour/replay.yaml")
-        self.env, self.behaviour, self.replay = env, behaviour, behaviour.replay
+    def __init__(self, env: EnvConfig, config: Config, *, seed: int, zarr_format: int) -> None:
+        self.env, self.demonstrator, self.replay = env, config.demonstrator, config.replay
         self.seed, self.zarr_format = seed, zarr_format
-        _check(self.replay)
 
     def live(self, *, workers: int, launcher: str) -> None:
         """Let each agent live what it has not lived yet; they live side by side."""
         agents = range(self.replay.agents)
-        make = partial(_make_life, self)
-        for log in parallel_map(make, agents, workers=min(workers, len(agents)), launcher=launcher):
+        make_life = partial(_make_life, self)
+        workers = min(workers, len(agents))
+        for log in parallel_map(make_life, agents, workers=workers, launcher=launcher):
             logger.info("%s is whole", log)
 
     def log(self, agent: int) -> Path:
@@ -90,13 +152,16 @@ class Lives:
 
     def attributes(self, agent: int) -> dict[str, Any]:
         """Say what a log is; "identity" is what must agree to go on with it."""
-        env, behaviour = asdict(self.env), asdict(self.behaviour)
+        env, learning = asdict(self.env), asdict(self.replay.learning)
         del env["view"]  # It is not looked at.
-        learning = behaviour["replay"]["learning"]
         for passing in ("steps", "save_every"):  # A life can be made longer.
             del learning[passing]
-        shown = {name: behaviour[name] for name in ("path", "noise", "random_share")}
-        identity = {"env": env, "demonstrator": shown, "learning": learning, "seed": self.seed}
+        identity = {
+            "env": env,
+            "demonstrator": asdict(self.demonstrator),
+            "learning": learning,
+            "seed": self.seed,
+        }
         return {"identity": as_json(identity), "task": self.env.name, "agent": agent}
 
 
@@ -150,7 +215,7 @@ def _make_learner(lives: Lives, agent: int) -> Learner:
     simulator = make_simulator(lives.env)
     return Learner(
         simulator,
-        make_demonstrator(lives.behaviour, lives.env, simulator),
+        make_demonstrator(lives.demonstrator, lives.env, simulator),
         lives.replay.learning,
         episode_steps=lives.env.episode_steps,
         success_at=lives.env.success_at,
