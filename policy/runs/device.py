@@ -44,7 +44,8 @@ def prepare(name: DeviceName, threads: int) -> torch.device:
     if threads:
         torch.set_num_threads(threads)
     keep_memory()
-    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    # As `use_deterministic_algorithms` does, without importing Torch's compiler for three seconds.
+    torch.set_deterministic_debug_mode("warn")
     # Every new tensor would be filled first: a fifth of a training step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     on_gpu = name == "cuda" or (name == "auto" and torch.cuda.is_available())

@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import weakref
@@ -14,9 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 
-from tests.helpers.warm_server import NUMBER
-
 SERVER = Path(__file__).with_name("warm_server.py")
+NUMBER = struct.Struct("i")  # How the server sends process ids and exit codes.
 
 
 class WarmProcess:

@@ -10,6 +10,12 @@ and takes two numbers back: the process's id, and later its exit code. The serve
 control socket is closed.
 """
 
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
 import atexit
 import gc
 import importlib
@@ -20,20 +26,24 @@ import pkgutil
 import random
 import signal
 import socket
-import struct
-import sys
 import threading
-from pathlib import Path
+from contextlib import suppress
 from types import ModuleType
 from typing import NoReturn
 
-ROOT = Path(__file__).resolve().parents[2]
+import numpy as np
+from PIL import Image
+
+from configs.command import compose_part
+from envs.config import EnvConfig
+from envs.vector.chunked_env import ChunkedTask
+from tests.helpers.warm import NUMBER
+
 ROOMS = ("perception", "visualizer", "envs", "datasets", "policy")
-NUMBER = struct.Struct("i")
 
 
 def warm_up() -> None:
-    """Import every module of the rooms.
+    """Import every module of the rooms, and do what libraries put off until it is needed first.
 
     Raises:
         RuntimeError: A thread was started, which a fork would not have.
@@ -41,9 +51,15 @@ def warm_up() -> None:
     for room in ROOMS:
         package = importlib.import_module(room)
         for module in pkgutil.walk_packages(package.__path__, f"{room}."):
-            importlib.import_module(module.name)
+            with suppress(ImportError):  # Whoever needs the module will say so.
+                importlib.import_module(module.name)
+    importlib.import_module("torch._dynamo")  # By the first optimiser.
+    Image.init()  # By the first picture.
+    # A drawn frame makes Numba load what it has compiled.
+    env = compose_part(EnvConfig, "env", "adroit-door", ["env.view.geometry=numpy"])
+    ChunkedTask(env, history=1).reset(0)
     if threading.active_count() > 1:
-        raise RuntimeError(f"Importing the rooms started threads: {threading.enumerate()}")
+        raise RuntimeError(f"Warming up started threads: {threading.enumerate()}")
     gc.collect()
     gc.freeze()  # No collection writes to the memory that forks share.
 
@@ -89,7 +105,7 @@ def become(argv: list[str]) -> ModuleType:
     sys.path[0] = str(Path(argv[0]).parent)
     multiprocessing.process.ORIGINAL_DIR = str(Path.cwd())
     random.seed()
-    sys.modules["numpy"].random.seed()
+    np.random.get_bit_generator().state = np.random.MT19937().state  # Libraries draw from it.
     main = ModuleType("__main__")
     main.__file__ = argv[0]
     sys.modules["__main__"] = main  # Where processes that the script spawns look for its file.
@@ -130,7 +146,6 @@ def finish(code: object) -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.path[0] = str(ROOT)
     warm_up()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends pytest, and with it the control.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel removes children that have ended.
