@@ -14,7 +14,7 @@ from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.provenance import as_json, source_commit, versions
 from datasets.store.store import EpisodeStore
 from datasets.worker_pool import parallel_map
-from envs.config import EnvConfig, seen, written
+from envs.config import EnvConfig, seen
 from envs.make import make_scene, make_simulator, settled
 from envs.simulator import Simulator
 from perception.errors import InputError
@@ -156,7 +156,7 @@ def describe(making: Making, simulator: Simulator) -> dict[str, Any]:
         for name in making.env.view.cameras
     }
     return {
-        "identity": as_json({**asdict(making), "env": written(making.env)}),
+        "identity": as_json(asdict(making)),
         "task": making.env.name,
         "frame": "world",
         "units": "metres, radians",

@@ -111,7 +111,7 @@ def make_planner_work(checkpoint: Path, config: CollectConfig) -> Callable[[int]
         steps = config.env.episode_steps
         recording = walk(simulator, acting.act, steps=steps, provenance=provenance)
         episode = render(recording, scene, config.images)
-        return replace(episode, images={**episode.images, **_chains(acting.chains)})
+        return replace(episode, further={**episode.further, **_chains(acting.chains)})
 
     return work
 
