@@ -20,6 +20,7 @@ from datasets.collection.collector import CollectConfig, Making, describe, fill
 from datasets.episode import Episode, Provenance
 from datasets.recorder import render, walk
 from datasets.store.store import EpisodeStore
+from envs.config import with_view
 from envs.make import make_scene, make_simulator, settled
 from envs.rendering.scene import Scene
 from envs.seeding import derive_seed
