@@ -19,9 +19,9 @@ from policy.finetuning import trainer as finetuning
 from policy.finetuning.finetune import finetune
 from policy.finetuning.trainer import FinetuneConfig
 from policy.planner.checkpoint import load_planner, save_planner
-from policy.planner.planner import DENOISERS, Planner, PlannerConfig, Sizes
+from policy.planner.planner import DENOISERS, ENCODERS, Planner, PlannerConfig, Sizes
 from policy.pretraining import pretrain as pretraining
-from policy.pretraining.encode_store import check_eye
+from policy.pretraining.encode_store import check_encoder, copy_visual_part
 from policy.pretraining.pretrain import PretrainConfig, pretrain
 from policy.reports.result import make_result
 from policy.rollouts.evaluation import (
@@ -45,6 +45,7 @@ class TrainConfig:
     """A training run; every key is explained in configs/scripts/train.yaml."""
 
     env: EnvConfig
+    encoder: Annotated[Kind, OneOf(ENCODERS)]
     denoiser: Annotated[Kind, OneOf(DENOISERS)]
     data: tuple[Path, ...]
     out: Path
@@ -141,7 +142,7 @@ def _pretrain(config: TrainConfig, run: Run, device: torch.device, team: Team) -
 
 
 def make_planner(config: TrainConfig, windows: Windows) -> Planner:
-    """Make a fresh planner for some data; for features of clouds, with the eye that made them.
+    """Make a fresh planner for some data; for features of clouds, with the encoder that made them.
 
     Raises:
         InputError: The features were made by another planner than `checkpoint`.
@@ -151,14 +152,12 @@ def make_planner(config: TrainConfig, windows: Windows) -> Planner:
         channels = windows.observations.points.shape[-1]
         return Planner(config.planner, Sizes(channels, robot_state, actions))
     if config.checkpoint is None:
-        raise RuntimeError("A run without its eye was begun")
+        raise RuntimeError("A run on features was begun without their encoder")
     for path in config.data:
-        check_eye(EpisodeStore.open(path), config.checkpoint)
+        check_encoder(EpisodeStore.open(path), config.checkpoint)
     seeing, _ = load_planner(config.checkpoint)
     planner = Planner(config.planner, Sizes(seeing.sizes.channels, robot_state, actions))
-    planner.encoder.cloud.load_state_dict(seeing.encoder.cloud.state_dict())
-    planner.normalizer.points.load_state_dict(seeing.normalizer.points.state_dict())
-    planner.encoder.cloud.requires_grad_(requires_grad=False)
+    copy_visual_part(seeing, planner)
     return planner
 
 
@@ -175,7 +174,9 @@ def _start_from(config: TrainConfig, run: Run, device: torch.device) -> None:
 def _finetune(config: TrainConfig, run: Run, device: torch.device) -> None:
     path = run.checkpoint(finetuning.STAGE)
     if not path.exists():
-        given = None if config.pretrain.features else config.checkpoint  # Else it is but an eye.
+        given = (
+            None if config.pretrain.features else config.checkpoint
+        )  # Else only its encoder is used.
         planner, _ = load_planner_of(given or run.checkpoint(pretraining.STAGE), config.env)
         envs = make_envs(config.env, planner, envs=config.envs, workers=config.workers)
         finetune(
