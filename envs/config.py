@@ -7,6 +7,8 @@ from typing import Any, Literal
 from configs.build import build
 from envs.success import SuccessAt
 
+PLANNER_KEYS = ("history", "horizon", "chunk")  # Older files have them here.
+
 
 @dataclass(frozen=True)
 class CameraConfig:
@@ -91,12 +93,12 @@ def upgrade_env(values: Mapping[str, Any]) -> dict[str, Any]:
     History, horizon and chunk are the planner's now; a view that showed the simulator's state
     (`sees: state`) is one of no points.
     """
-    planners = ("history", "horizon", "chunk")
-    env = {key: value for key, value in values.items() if key not in planners}
-    view = {key: value for key, value in env["view"].items() if key != "sees"}
-    if env["view"].get("sees") == "state":
-        view["points"] = 0
-    return {**env, "view": view}
+    today = {key: value for key, value in values.items() if key not in PLANNER_KEYS}
+    view = values.get("view", {})
+    if "sees" in view:
+        kept = {key: value for key, value in view.items() if key != "sees"}
+        today["view"] = {**kept, "points": 0} if view["sees"] == "state" else kept
+    return today
 
 
 def with_view(

@@ -136,7 +136,7 @@ def outcomes(store: EpisodeStore) -> Outcomes:
     )
     successes = successes.astype(bool)
     known = {n: store.read(f"meta/{n}") for n in ("noise", "agent_step") if store.has(f"meta/{n}")}
-    env: dict[str, Any] = store.attributes["identity"].get("env", {})
+    env: dict[str, Any] = store.identity.get("env", {})
     return Outcomes(
         lengths=ends - starts,
         returns=np.add.reduceat(rewards.astype(np.float64), starts),

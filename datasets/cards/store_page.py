@@ -80,9 +80,8 @@ def overview(store: EpisodeStore, known: Outcomes, drawn: Sequence[bytes]) -> Ht
 
 def _maker(store: EpisodeStore) -> str:
     """Name who acted."""
-    identity = store.attributes["identity"]
-    behaviour = identity.get("behaviour", identity.get("demonstrator"))
-    return "unknown" if behaviour is None else _listed({"behaviour": behaviour.get("name", "")})
+    behaviour = store.identity.get("behaviour")
+    return "unknown" if behaviour is None else _listed({"behaviour": behaviour["kind"]})
 
 
 def _episode_part(title: str, episode: Episode, film: Film) -> Html:
@@ -123,7 +122,7 @@ def _about(recording: Recording) -> dict[str, str | float]:
 def provenance_part(store: EpisodeStore) -> Html:
     """Say everything that made the data."""
     attributes = store.attributes
-    identity, said = attributes["identity"], attributes.get
+    identity, said = store.identity, attributes.get
     about = {
         "store": str(store.path),
         "task": attributes["task"],

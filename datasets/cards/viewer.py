@@ -77,6 +77,6 @@ def make_film(episode: Episode, store: EpisodeStore, frames_per_second: float) -
         episode.points,
         cameras,
         frames_per_second,
-        pictures={c: episode.images[n] for c, n in names.items() if n in episode.images},
+        pictures={c: episode.further[n] for c, n in names.items() if n in episode.further},
         numbers={n: a.astype(np.float32) for n, a in numbers.items() if a is not None},
     )

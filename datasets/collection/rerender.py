@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from configs.build import build
 from datasets.behaviours.behaviour import EpisodeSource
 from datasets.collection.collector import Making, describe, fill
 from datasets.episode import Episode, Recording
@@ -81,27 +80,33 @@ def make_drawing_again(env: EnvConfig, images: tuple[str, ...]) -> Callable[[Rec
     def draw_again(job: Recorded) -> Episode:
         recording, kept = job
         episode = draw(recording)
-        return replace(episode, images={**episode.images, **kept})
+        return replace(episode, further={**episode.further, **kept})
 
     return draw_again
 
 
 def keep_origin(source: EpisodeStore, attributes: dict[str, Any]) -> None:
     """Keep what a converted store says of where it comes from, which drawing does not change."""
-    said = source.attributes
-    if "source" in said["identity"]:
-        attributes["identity"]["source"] = said["identity"]["source"]
-        attributes["conversion"] = said["conversion"]
+    identity = source.identity
+    if "source" in identity:
+        attributes["identity"]["source"] = identity["source"]
+        attributes["conversion"] = source.attributes["conversion"]
 
 
 def as_collected(source: EpisodeStore, config: RenderConfig) -> Making:
-    """Say what would have made the wanted store in the first place."""
-    made: dict[str, Any] = source.attributes["identity"]
-    env = build(EnvConfig, made["env"])
+    """Say what would have made the wanted store in the first place.
+
+    Raises:
+        InputError: The store was made without clouds, and no number of points is asked for.
+    """
+    made, env = source.identity, source.env
     names = ("points", "cameras", "colour", "image_size", "crop_low", "crop_high")
     other = {n: getattr(config, n) for n in names if getattr(config, n) is not None}
+    view = replace(env.view, **other)
+    if view.points == 0:
+        raise InputError(f"{config.data} was made without clouds: say how many points= to draw")
     return Making(
-        env=replace(env, view=replace(env.view, **other)),
+        env=replace(env, view=view),
         behaviour=made["behaviour"],
         seed=made["seed"],
         images=tuple(made["images"]) if config.images is None else config.images,

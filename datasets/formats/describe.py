@@ -11,7 +11,7 @@ from envs.make import make_simulator
 
 def describe_drawn(env: EnvConfig, images: tuple[Any, ...], stored: StoreFormat) -> dict[str, Any]:
     """Describe clouds drawn from states as collecting would, so that they can be drawn again."""
-    recorded = {"name": "recorded"}
+    recorded = {"kind": "recorded"}
     making = Making(env, recorded, -1, images, stored.zarr_format, stored.error_mm)
     return describe(making, make_simulator(env))
 
@@ -21,7 +21,7 @@ def describe_seen(task: str, images: tuple[str, ...], stored: StoreFormat) -> di
     return {
         "identity": {
             "task": task,
-            "behaviour": {"name": "recorded"},
+            "behaviour": {"kind": "recorded"},
             "seed": -1,
             "images": list(images),
             "zarr_format": stored.zarr_format,

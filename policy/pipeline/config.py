@@ -8,7 +8,7 @@ from configs.build import Inline
 from configs.kinds import Kind, OneOf
 from envs.request import EnvRequest
 from policy.finetuning.trainer import FinetuneConfig
-from policy.planner.planner import PlannerConfig
+from policy.planner.planner import DENOISERS, ENCODERS, PlannerConfig
 from policy.pretraining.pretrain import PretrainConfig
 from policy.runs.device import Machine
 
@@ -76,8 +76,8 @@ class TrainConfig:
     task: Annotated[EnvRequest, Inline()]
     data: tuple[Path, ...]
     machine: Annotated[Machine, Inline()]
-    denoiser: Annotated[Kind, OneOf("policy.planner.denoisers")]
-    encoder: Annotated[Kind, OneOf("perception.encoders")]
+    denoiser: Annotated[Kind, OneOf(DENOISERS)]
+    encoder: Annotated[Kind, OneOf(ENCODERS)]
     plans: dict[str, Plan]
     out: Path
     stage: Stage

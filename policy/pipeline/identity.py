@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from datasets.store.store import EpisodeStore
-from envs.config import EnvConfig, read_env
+from envs.config import EnvConfig
 from envs.request import EnvRequest
 from perception.errors import InputError
 from policy.pipeline.config import Recipe, TrainConfig
@@ -47,7 +47,7 @@ def env_of_stores(paths: Sequence[Path], request: EnvRequest) -> EnvConfig:
     """
     stores = [EpisodeStore.open(path) for path in paths]
     tasks = {str(store.attributes["task"]) for store in stores}
-    envs = [made for store in stores if (made := env_of_store(store)) is not None]
+    envs = [store.env for store in stores if "env" in store.identity]
     repeats = {env.action_repeat for env in envs}
     if len(repeats) > 1:
         raise InputError(f"The stores differ in action_repeat ({sorted(repeats)}): train on some")
@@ -57,12 +57,6 @@ def env_of_stores(paths: Sequence[Path], request: EnvRequest) -> EnvConfig:
             " give other data="
         )
     return request.as_made(envs[0] if envs else None, str(paths[0]))
-
-
-def env_of_store(store: EpisodeStore) -> EnvConfig | None:
-    """Give the task that a store was made with; None where it was recorded elsewhere."""
-    identity = store.attributes["identity"]
-    return read_env(identity["env"]) if "env" in identity else None
 
 
 def settled_recipe(config: TrainConfig, env: EnvConfig) -> Recipe:
@@ -91,12 +85,6 @@ def fingerprints(paths: Sequence[Path], out: Path) -> dict[str, Any]:
         before = (yaml.safe_load(written.read_text(encoding="utf-8")) or {}).get("stores", {})
     found = {}
     for path in map(Path.resolve, paths):
-        found[str(path)] = fingerprint(path) if path.exists() else before.get(str(path))
+        there = path.exists()
+        found[str(path)] = EpisodeStore.open(path).fingerprint if there else before.get(str(path))
     return found
-
-
-def fingerprint(path: Path) -> dict[str, Any]:
-    """Tell a store from one that has grown, or was made anew with another seed."""
-    store = EpisodeStore.open(path)
-    seed = store.attributes["identity"].get("seed")
-    return {"episodes": store.episodes, "steps": store.steps, "seed": seed}

@@ -16,9 +16,9 @@ from policy.finetuning.finetune import finetune
 from policy.pipeline.config import Recipe, TrainConfig
 from policy.pipeline.identity import PRETRAINING, env_of_run, identity, settled_recipe
 from policy.planner.checkpoint import load_planner, save_planner
-from policy.planner.planner import Planner, Sizes
+from policy.planner.planner import Planner, Sizes, observed_by
 from policy.pretraining import pretrain as pretraining
-from policy.pretraining.encode_store import check_encoder
+from policy.pretraining.encode_store import check_encoder, copy_visual_part
 from policy.pretraining.pretrain import pretrain
 from policy.reports.result import make_result
 from policy.rollouts.evaluation import (
@@ -108,7 +108,7 @@ class Stages:
             horizon=plan.horizon,
             chunk=plan.chunk,
             features=recipe.pretrain.features,
-            observes="features" if plan.encoder.kind == "state_only" else "points",
+            observes=observed_by(plan.encoder),
         ).to(self.device)
         torch.manual_seed(recipe.seed)
         planner = make_planner(recipe, self.config.data, windows).to(self.device)
@@ -207,7 +207,5 @@ def make_planner(recipe: Recipe, data: tuple[Path, ...], windows: Windows) -> Pl
         check_encoder(EpisodeStore.open(store), path)
     seeing, _ = load_planner(path)
     planner = Planner(recipe.planner, Sizes(seeing.sizes.channels, robot_state, actions))
-    planner.encoder.cloud.load_state_dict(seeing.encoder.cloud.state_dict())
-    planner.normalizer.points.load_state_dict(seeing.normalizer.points.state_dict())
-    planner.encoder.cloud.requires_grad_(requires_grad=False)
+    copy_visual_part(seeing, planner)
     return planner

@@ -12,15 +12,17 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from configs.kinds import Kind, OneOf, make_kind
+from configs.kinds import Kind, OneOf, find_kind, make_kind
 from datasets.windows import Batch
-from perception.encoders.dp3 import Encoder
+from perception.encoders import dp3
+from perception.encoders.encoder import Encoder
 from perception.observation import Encoded, Observation
 from policy.planner.denoisers.denoiser import Denoiser
 from policy.planner.normalizer import Normalizer
 from policy.planner.schedule import Schedule, Step
 
-DENOISERS = "policy.planner.denoisers"
+ENCODERS, DENOISERS = "perception.encoders", "policy.planner.denoisers"
+DP3 = dp3.Config("dp3")  # The encoder of every file that is older than the choice.
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class PlannerConfig:
         sampling_steps: DDIM steps taken when acting.
         eta: Share of DDPM's noise in them.
         spacing: Where they lie; see `Schedule.cosine`.
-        denoiser: Which network, and its sizes.
+        denoiser: Which network denoises, and its sizes.
+        encoder: Which network encodes observations, and its sizes.
     """
 
     history: int
@@ -48,6 +51,7 @@ class PlannerConfig:
     eta: float
     spacing: Literal["trailing", "leading"]
     denoiser: Annotated[Kind, OneOf(DENOISERS)]
+    encoder: Annotated[Kind, OneOf(ENCODERS)] = DP3
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,13 @@ class Sizes:
     channels: int
     robot_state: int
     actions: int
+
+
+def observed_by(encoder: Kind) -> Literal["points", "features"]:
+    """Tell what an encoder will observe, before there is one; see `Encoder.observes`."""
+    choice = find_kind(ENCODERS, encoder.kind)
+    own = getattr(choice.make, "observes", "points")
+    return cast(Literal["points", "features"], getattr(choice.config, "observes", own))
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,7 @@ class Noising:
 
 
 class Planner(nn.Module):
-    """Plans the next actions from recent clouds and robot states.
+    """Plans the next actions from recent observations.
 
     Args:
         config: See `PlannerConfig`.
@@ -96,7 +107,8 @@ class Planner(nn.Module):
         super().__init__()
         self.config, self.sizes = config, sizes
         self.normalizer = Normalizer(sizes.channels, sizes.robot_state, sizes.actions)
-        self.encoder = Encoder(sizes.channels, sizes.robot_state)
+        seen = (sizes.channels, sizes.robot_state)
+        self.encoder: Encoder = make_kind(ENCODERS, config.encoder, *seen)
         self.denoiser = self._fresh_denoiser()
         schedule = Schedule.cosine(
             config.denoising_steps, config.sampling_steps, config.eta, config.spacing
@@ -120,6 +132,11 @@ class Planner(nn.Module):
         return Schedule(self.alpha_bar, self.grid, self.reverse)
 
     @property
+    def observes(self) -> Literal["points", "features"]:
+        """What the encoder takes: clouds and the robot's state, or the simulator's features."""
+        return self.encoder.observes
+
+    @property
     def device(self) -> torch.device:
         """Where the planner lives."""
         return self.normalizer.actions.shift.device
@@ -130,7 +147,9 @@ class Planner(nn.Module):
         """Encode histories; leading axes batch, history."""
         return cast(Tensor, self.encoder(self.normalizer(observations)).flatten(1))
 
-    def visual(self, points: Float[Tensor, "*lead point channel"]) -> Float[Tensor, "*lead 64"]:
+    def visual(
+        self, points: Float[Tensor, "*lead point channel"]
+    ) -> Float[Tensor, "*lead feature"]:
         """Encode clouds alone: what `policy/encode.py` keeps beside them."""
         return self.encoder.visual(self.normalizer.points(points))
 
@@ -222,7 +241,11 @@ class Planner(nn.Module):
         return F.mse_loss(predicted, noise if self.config.prediction == "noise" else actions)
 
     def _fresh_denoiser(self) -> Denoiser[Any]:
-        sizes = (self.config.horizon, self.sizes.actions, self.config.history * Encoder.features)
+        sizes = (
+            self.config.horizon,
+            self.sizes.actions,
+            self.config.history * self.encoder.features,
+        )
         return cast(Denoiser[Any], make_kind(DENOISERS, self.config.denoiser, *sizes))
 
     def _step(

@@ -124,7 +124,8 @@ def make_envs(env: EnvConfig, planner: Planner, *, envs: int, workers: int) -> V
     Raises:
         InputError: The planner was made for data of other sizes.
     """
-    shapes = Shapes(envs, planner.config.history, planner.config.chunk)
+    plan = planner.config
+    shapes = Shapes(envs, plan.history, plan.chunk, planner.observes)
     made = VectorEnv(env, shapes, workers=workers)
     try:
         check_sizes(planner, Sizes(**made.sizes), env)

@@ -20,7 +20,7 @@ from datasets.collection.collector import CollectConfig, Making, describe, fill
 from datasets.episode import Episode, Provenance
 from datasets.recorder import render, walk
 from datasets.store.store import EpisodeStore
-from envs.config import seen
+from envs.config import with_view
 from envs.make import make_scene, make_simulator, settled
 from envs.rendering.scene import Scene
 from envs.seeding import derive_seed
@@ -108,7 +108,7 @@ def make_planner_work(checkpoint: Path, config: CollectConfig) -> Callable[[int]
         steps = config.env.episode_steps
         recording = walk(simulator, acting.act, steps=steps, provenance=provenance)
         episode = render(recording, scene, config.images)
-        return replace(episode, images={**episode.images, **_chains(acting.chains)})
+        return replace(episode, further={**episode.further, **_chains(acting.chains)})
 
     return work
 

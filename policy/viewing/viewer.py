@@ -15,7 +15,7 @@ from perception.errors import InputError
 from policy.planner.planner import Planner, Sizes
 from policy.rollouts.episode import draw, make_film, play, upright
 from policy.rollouts.evaluation import evaluation_seeds
-from policy.rollouts.loading import load_for, run_folder
+from policy.rollouts.loading import check_sizes, load_for, run_folder
 from policy.viewing.rollout_page import Shown, rollout_page, verdict
 from visualizer.video import write_video
 
@@ -110,11 +110,10 @@ def open_task(planner: Planner, env: EnvConfig) -> ChunkedTask:
     Raises:
         InputError: The planner was made for clouds or robots of another kind.
     """
-    task = ChunkedTask(env, planner.config.history)
+    task = ChunkedTask(env, planner.config.history, planner.observes)
     look = task.reset(0)
     sizes = Sizes(look.points.shape[-1], look.robot_state.shape[-1], task.simulator.action_size)
-    if sizes != planner.sizes:
-        raise InputError(f"The planner was made for {planner.sizes}; {env.name} has {sizes}")
+    check_sizes(planner, sizes, env)
     return task
 
 

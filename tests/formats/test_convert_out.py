@@ -45,9 +45,9 @@ def pictured_store(folder: Path, *overrides: str) -> EpisodeStore:
             one = seen.read_episode(index)
             pictures = {
                 name.replace("depth", "img"): smooth_pictures(depth.shape, 40 * index + 20 * camera)
-                for camera, (name, depth) in enumerate(one.images.items())
+                for camera, (name, depth) in enumerate(one.further.items())
             }
-            store.append(replace(one, images={**one.images, **pictures}))
+            store.append(replace(one, further={**one.further, **pictures}))
     return EpisodeStore.open(folder / "pictured.zarr")
 
 
@@ -140,7 +140,7 @@ def test_dp3_needs_clouds(tmp_path: Path) -> None:
 def test_an_odd_picture_size_is_refused(tmp_path: Path) -> None:
     pictures = {"img": np.zeros((5, 7, 8, 3), np.uint8)}
     with EpisodeStore.writing(tmp_path / "s.zarr", PLAIN, attributes(a=1)) as store:
-        store.append(replace(episode(5), images=pictures))
+        store.append(replace(episode(5), further=pictures))
     with pytest.raises(InputError, match="even width and height, not 8 x 7: draw the pictures"):
         to_lerobot.write(EpisodeStore.open(tmp_path / "s.zarr"), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -96,7 +96,7 @@ def test_an_episode_that_comes_out_otherwise_is_refused() -> None:
 def test_a_whole_run_on_states(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, out = tmp_path / "data.zarr", tmp_path / "run"
     small = [part for part in SMALL if not part.startswith(("env.", "pretrain.windows"))]
-    command = [*small, *TASKS[name], *STATE, f"data={data}", f"out={out}"]
+    command = [*small, *TASKS[name], *STATE, "encoder=state_only", f"data={data}", f"out={out}"]
     with monkeypatch.context() as patch:
         undrawable(patch)
         patch.setattr("policy.pipeline.write_run_page", lambda *_: "")  # It draws, for us.
@@ -108,7 +108,7 @@ def test_a_whole_run_on_states(name: str, tmp_path: Path, monkeypatch: pytest.Mo
         train(compose(TrainConfig, "train", command))
     planner, _ = load_planner(out / "checkpoints" / "finetune.safetensors")
     assert (planner.sizes.channels, planner.sizes.robot_state) == (0, FEATURES[name])
-    assert not list(planner.encoder.cloud.parameters())
+    assert planner.observes == "features"
     assert planner.encoder.state[0].weight.shape == (128, FEATURES[name])
     judged = json.loads((out / "evaluation.json").read_text())
     assert set(judged) == {"pretrain", "finetune"}
@@ -127,7 +127,7 @@ def test_the_page_of_such_a_run_shows_the_scene(tmp_path: Path) -> None:
     small = [part for part in SMALL if not part.startswith("env.")]
     collect(collecting("adroit-door", data, "env.view.sees=state"))
     succeed("policy/encode.py", f"data={data}", "what=state", "threads=1")
-    command = (*small, *STATE, f"data={data}", f"out={out}", "stage=pretrain")
+    command = (*small, *STATE, "encoder=state_only", f"data={data}", f"out={out}", "stage=pretrain")
     succeed("policy/train.py", *command)
     page = (out / "report.html").read_text()
     assert "The scene as a cloud" in page

@@ -1,8 +1,9 @@
-"""The README's tables, made from the files under results/ and from nothing else."""
+"""The tables and figures of docs/, made from the files under results/ and from nothing else."""
 
 import json
 import re
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +14,36 @@ SUCCESS = {"end": "at_end", "ever": "ever"}
 Rows = Sequence[Sequence[str]]
 
 
-def tabulate(results: Path, readme: Path) -> None:
-    """Write the README's tables anew.
+def write_tables(results: Path, docs: Path) -> None:
+    """Write the tables of `docs` anew: each page has one, between marks of its table's name.
 
     Raises:
-        InputError: There is no README, or it lacks the marks between which a table belongs.
+        InputError: A page is missing, or lacks the marks between which its table belongs.
     """
-    if not readme.exists():
-        raise InputError(f"{readme} does not exist; its tables between marks are written anew")
-    text = readme.read_text()
-    text = put(text, "results", results_table(results))
-    text = put(text, "data", data_table(results / "data"))
-    text = put(text, "benchmarks", benchmarks_table(results / "benchmarks"))
-    readme.write_text(text)
+    for page, (name, table) in TABLES.items():
+        path = docs / page
+        if not path.exists():
+            raise InputError(f"{path} does not exist; its table {name} is written anew")
+        path.write_text(put(path.read_text(), name, table(results), str(path)))
 
 
-def put(text: str, name: str, table: str) -> str:
+def copy_figures(results: Path, docs: Path) -> None:
+    """Put the figures that pages show where they look for them, as far as results have them."""
+    for name, source in FIGURES.items():
+        if (results / source).exists():
+            (docs / "pictures").mkdir(exist_ok=True)
+            shutil.copyfile(results / source, docs / "pictures" / name)
+
+
+def put(text: str, name: str, table: str, page: str) -> str:
     """Replace what stands between a table's marks.
 
     Raises:
-        InputError: The marks are missing.
+        InputError: The marks are missing; `page` says where.
     """
     marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
     if not marks.search(text):
-        raise InputError(f"The README lacks <!-- {name} --> and <!-- /{name} -->")
+        raise InputError(f"{page} lacks <!-- {name} --> and <!-- /{name} -->")
     return marks.sub(lambda match: f"{match[1]}{table}\n{match[2]}", text)
 
 
@@ -67,13 +74,14 @@ def _result_row(run: dict[str, Any]) -> list[str]:
     ]
 
 
-def data_table(folder: Path) -> str:
+def data_table(results: Path) -> str:
     """Set out the cards of stores: how much, how good, and how that changes along time."""
     header = (
         "task", "quality", "episodes", "transitions", "success at the end", "ever",
         "first tenth to last", "MB", "MB per 90,000",
     )  # fmt: skip
-    cards = [(path, json.loads(path.read_text())) for path in sorted(folder.glob("*/*.json"))]
+    paths = sorted((results / "data").glob("*/*.json"))
+    cards = [(path, json.loads(path.read_text())) for path in paths]
     return markdown(header, [_data_row(path.stem, card) for path, card in cards])
 
 
@@ -90,11 +98,11 @@ def _data_row(quality: str, card: dict[str, Any]) -> list[str]:
     return [card["task"], quality, *counts, *shares.values(), f"{first:.0%} to {last:.0%}", *sizes]
 
 
-def benchmarks_table(folder: Path) -> str:
+def benchmarks_table(results: Path) -> str:
     """Set out every benchmark beside its reference."""
     header = ("benchmark", "of what", "ours", "reference", "unit", "times better", "reference is")
     rows = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted((results / "benchmarks").glob("*.json")):
         for entry in json.loads(path.read_text()):
             figures = (f"{entry[key]:,.4g}" for key in ("ours", "reference"))
             ratio = f"**{entry['ratio']:.3g}**"
@@ -107,3 +115,16 @@ def markdown(header: Sequence[str], rows: Rows) -> str:
     """Write a table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+TABLES: dict[str, tuple[str, Callable[[Path], str]]] = {  # By page: the name of its marks.
+    "experiments.md": ("results", results_table),
+    "data.md": ("data", data_table),
+    "benchmarks.md": ("benchmarks", benchmarks_table),
+}
+FIGURES = {  # In docs/pictures, by their name there.
+    "curves-hammer.png": "adroit-images/adroit-hammer/curves.png",
+    "curves-first-run.png": "first-run/adroit-door/curves.png",
+    "paths-door.png": "adroit-images/adroit-door/paths.png",
+    "card.png": "data/adroit-door/suboptimal.png",
+}
