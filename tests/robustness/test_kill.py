@@ -1,6 +1,6 @@
 """Commands that are killed while they write: whole episodes are left, and the end is the same.
 
-`tests/robustness/kill.py` does it many more times, also before writing has begun.
+`kill.py` does it many more times, also before writing has begun.
 """
 
 import random
