@@ -49,3 +49,11 @@ def test_installing_puts_no_package_into_anyones_environment() -> None:
     assert "packages = []" in (ROOT / "pyproject.toml").read_text()
     for room in (*ROOMS, "configs"):
         assert (ROOT / room / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("file", ["Makefile", ".ci/run"])
+def test_commands_of_the_house_name_files_that_exist(file: str) -> None:
+    ours = "|".join((*ROOMS, "configs", "tests", "studies", "docs"))
+    named = re.findall(rf"(?<![\w./])(?:{ours})/[\w./-]+", (ROOT / file).read_text())
+    assert named
+    assert not [path for path in named if not (ROOT / path).exists()]
