@@ -3,7 +3,7 @@
 None are where it reads the simulator's own features instead of clouds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from perception.errors import InputError
 from perception.observation import Observation
 
 NO_CLOUD = np.zeros((0, 0), np.float32)
+SHOWN_POINTS = 512  # Of a cloud for people, where the view has none for the planner.
 Observes = Literal["points", "features"]  # Clouds with the robot's state; or the simulator's state.
 
 
@@ -92,7 +93,9 @@ class ChunkedTask:
     def cloud(self, state: Float[np.ndarray, " scene"]) -> Float[np.ndarray, "point channel"]:
         """Draw the cloud of a moment, whether or not a planner is shown it."""
         if self._scene is None:
-            self._scene = make_scene(self.simulator, self._config)
+            view = self._config.view
+            shown = replace(view, points=view.points or SHOWN_POINTS)
+            self._scene = make_scene(self.simulator, replace(self._config, view=shown))
         return self._scene.points(state)
 
     def _seen(self, state: Float[np.ndarray, " scene"]) -> Float[np.ndarray, "point channel"]:

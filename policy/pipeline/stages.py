@@ -66,6 +66,8 @@ def check(config: TrainConfig) -> None:
     recipe = config.recipe
     if recipe.pretrain.features and recipe.encoder_from is None:
         raise InputError("pretrain.features=true needs encoder_from=, as encode.py was given it")
+    if recipe.pretrain.features and observed_by(recipe.planner.encoder) == "features":
+        raise InputError("pretrain.features=true is of encoded clouds: choose encoder=dp3")
     if recipe.init_from is not None and config.stage in PRETRAINING:
         raise InputError(
             f"init_from= takes the place of pre-training: stage={config.stage} does not go with it;"

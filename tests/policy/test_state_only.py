@@ -14,7 +14,6 @@ from datasets.collection.collector import CollectConfig, collect
 from datasets.collection.state_features import features_again
 from datasets.store.store import EpisodeStore
 from datasets.windows import load_windows
-from envs.config import written
 from envs.make import make_simulator
 from envs.rendering.scene import Scene
 from envs.simulator import Outcome
@@ -28,7 +27,7 @@ from tests.conftest import task_config
 from tests.helpers.commands import refuse, succeed
 from tests.policy.test_training import SMALL
 
-STATE = ("env.view.sees=state", "env.episode_steps=10")
+STATE_ONLY = "encoder=state_only"
 TASKS = {
     "adroit-door": ("env=adroit-door",),
     "metaworld-reach": ("env=metaworld", "env.task=reach", "denoiser.widths=[16,32]"),
@@ -74,7 +73,7 @@ def test_features_had_again_are_those_that_were_live(name: str) -> None:
         np.testing.assert_array_equal(live[0][18:36], live[0][:18])
         np.testing.assert_array_equal(live[1][18:36], live[0][:18])
     # An evaluation begins with what the data begin with.
-    chunked = ChunkedTask(task_config(name, "env.view.sees=state"), history=2)
+    chunked = ChunkedTask(task_config(name, "env.view.points=0"), 2, "features")
     seen = chunked.reset(3)
     assert seen.points.shape == (2, 0, 0)
     np.testing.assert_array_equal(seen.robot_state, np.stack([live[0], live[0]]))
@@ -96,14 +95,14 @@ def test_an_episode_that_comes_out_otherwise_is_refused() -> None:
 def test_a_whole_run_on_states(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, out = tmp_path / "data.zarr", tmp_path / "run"
     small = [part for part in SMALL if not part.startswith(("env.", "pretrain.windows"))]
-    command = [*small, *TASKS[name], *STATE, "encoder=state_only", f"data={data}", f"out={out}"]
+    command = [*small, *TASKS[name], STATE_ONLY, f"data={data}", f"out={out}"]
     with monkeypatch.context() as patch:
         undrawable(patch)
-        patch.setattr("policy.pipeline.write_run_page", lambda *_: "")  # It draws, for us.
-        collect(collecting(name, data, "env.view.sees=state"))
+        patch.setattr("policy.pipeline.stages.write_run_page", lambda *_: "")  # It draws, for us.
+        collect(collecting(name, data, "points=0"))
         store = EpisodeStore.open(data)
         assert "point_cloud" not in store.names
-        assert store.attributes["identity"]["env"]["view"]["sees"] == "state"
+        assert store.env.view.points == 0
         encode(EncodeConfig(data, "state", None, "cpu", 1))
         train(compose(TrainConfig, "train", command))
     planner, _ = load_planner(out / "checkpoints" / "finetune.safetensors")
@@ -112,22 +111,18 @@ def test_a_whole_run_on_states(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     assert planner.encoder.state[0].weight.shape == (128, FEATURES[name])
     judged = json.loads((out / "evaluation.json").read_text())
     assert set(judged) == {"pretrain", "finetune"}
-    env = [part for part in TASKS[name] if part.startswith("env")]
-    same = (*env, "envs=2", "episodes=2", "threads=1", f"out={tmp_path / 'again'}")
-    checkpoint = f"checkpoint={out / 'checkpoints' / 'finetune.safetensors'}"
-    succeed("policy/evaluate.py", checkpoint, *same, *STATE, "workers=1")
+    same = ("envs=2", "episodes=2", "threads=1", "gallery=0", f"out={tmp_path / 'again'}")
+    succeed("policy/evaluate.py", f"checkpoint={out}", *same, "workers=1")
     again = json.loads((tmp_path / "again" / "evaluation.json").read_text())
     assert again["finetune"] == judged["finetune"]
-    said = refuse("policy/evaluate.py", checkpoint, *same, "env.episode_steps=10", "workers=0")
-    assert "channels=0" in said
 
 
 def test_the_page_of_such_a_run_shows_the_scene(tmp_path: Path) -> None:
     data, out = tmp_path / "data.zarr", tmp_path / "run"
     small = [part for part in SMALL if not part.startswith("env.")]
-    collect(collecting("adroit-door", data, "env.view.sees=state"))
+    collect(collecting("adroit-door", data, "points=0"))
     succeed("policy/encode.py", f"data={data}", "what=state", "threads=1")
-    command = (*small, *STATE, "encoder=state_only", f"data={data}", f"out={out}", "stage=pretrain")
+    command = (*small, STATE_ONLY, f"data={data}", f"out={out}", "stage=pretrain")
     succeed("policy/train.py", *command)
     page = (out / "report.html").read_text()
     assert "The scene as a cloud" in page
@@ -140,12 +135,12 @@ def test_the_page_of_such_a_run_shows_the_scene(tmp_path: Path) -> None:
 def test_features_beside_clouds_do_not_change_them(tiny_store: Path) -> None:
     plan = {"history": 2, "horizon": 4, "chunk": 3}
     with pytest.raises(InputError, match="has no data/state_feature"):
-        load_windows([tiny_store], **plan, sees="state")
+        load_windows([tiny_store], **plan, observes="features")
     before = load_windows([tiny_store], **plan)
     encode(EncodeConfig(tiny_store, "state", None, "cpu", 1))
     after, states = (
         load_windows([tiny_store], **plan),
-        load_windows([tiny_store], **plan, sees="state"),
+        load_windows([tiny_store], **plan, observes="features"),
     )
     assert torch.equal(before.observations.points, after.observations.points)
     batch = states[torch.arange(5)]
@@ -154,14 +149,25 @@ def test_features_beside_clouds_do_not_change_them(tiny_store: Path) -> None:
     assert torch.equal(states.actions, after.actions)
 
 
-def test_what_was_written_before_there_was_a_choice_still_agrees() -> None:
-    assert "sees" not in written(task_config("adroit-door"))["view"]
-    assert written(task_config("adroit-door", "env.view.sees=state"))["view"]["sees"] == "state"
-
-
 def test_what_does_not_go_together_is_refused(tiny_store: Path, tmp_path: Path) -> None:
-    seen = ("env.view.sees=state", f"out={tmp_path / 'x'}")
-    both = ("pretrain.features=true", "checkpoint=x", f"data={tiny_store}")
-    assert "sees=points" in refuse("policy/train.py", *seen, *both)
-    assert "images=[]" in refuse("datasets/collect.py", *seen, "images=[depth]", "workers=0")
+    out = f"out={tmp_path / 'x'}"
+    both = ("pretrain.features=true", "encoder_from=x", f"data={tiny_store}")
+    assert "choose encoder=dp3" in refuse("policy/train.py", STATE_ONLY, out, *both)
+    unseen = ("points=0", "images=[depth]", "workers=0")
+    assert "images=[]" in refuse("datasets/collect.py", out, *unseen)
     assert "needs checkpoint=" in refuse("policy/encode.py", f"data={tiny_store}")
+
+
+def test_a_planner_of_clouds_needs_a_view_that_has_some(tmp_path: Path) -> None:
+    data, out = tmp_path / "data.zarr", tmp_path / "run"
+    collect(collecting("adroit-door", data, "points=0"))
+    said = refuse("policy/train.py", f"data={data}", f"out={out}", "stage=pretrain", *SMALL)
+    assert "has no data/point_cloud" in said
+
+
+def test_the_old_way_to_say_it_is_understood(tmp_path: Path) -> None:
+    data = tmp_path / "data.zarr"
+    collect(collecting("adroit-door", data, "env.view.sees=state"))
+    assert EpisodeStore.open(data).env.view.points == 0
+    config = compose(TrainConfig, "train", ["env.view.sees=state"])
+    assert config.encoder.kind == "state_only"
