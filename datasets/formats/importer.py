@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from datasets.cards.card import outcomes
 from datasets.episode import Episode
-from datasets.formats.source import Converted, Drift
+from datasets.formats.shared.source import Converted, Drift
 from datasets.store.chunk_codecs import StoreFormat, codecs
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError

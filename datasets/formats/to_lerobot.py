@@ -1,4 +1,4 @@
-"""The way out to LeRobot: a LeRobotDataset v3.0 folder.
+"""Written for LeRobot: a LeRobotDataset v3.0 folder.
 
     meta/info.json, stats.json, tasks.parquet, episodes/chunk-000/file-000.parquet
     data/chunk-000/file-000.parquet, videos/<camera's key>/chunk-000/file-000.mp4
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.formats.exporter import extra, task_of, walk, whole
+from datasets.formats.exporter import walk, whole
 from datasets.formats.lerobot.features import (
     OWN_COLUMNS,
     columns_of,
@@ -35,8 +35,10 @@ from datasets.formats.lerobot.files import (
     arrow,
 )
 from datasets.formats.lerobot.stats import Stats, joined, picture_stats_of, stats_of
+from datasets.formats.shared.exporting import extra, task_of
 from datasets.store.store import EpisodeStore
 
+SUFFIX = ""  # A folder.
 DATA_PATH = f"data/{NUMBERED}.parquet"
 VIDEO_PATH = f"videos/{{video_key}}/{NUMBERED}.mp4"
 EPISODES_PATH = f"meta/episodes/{NUMBERED}.parquet"
@@ -65,7 +67,7 @@ def info_of(store: EpisodeStore) -> dict[str, Any]:
     filmed = any(column.dtype == "video" for column in columns.values())
     return {
         "codebase_version": "v3.0",
-        "robot_type": attributes.get("identity", {}).get("env", {}).get("simulator"),
+        "robot_type": store.identity.get("env", {}).get("simulator"),
         "total_episodes": store.episodes,
         "total_frames": store.steps,
         "total_tasks": 1,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.formats.exporter import views
+from datasets.formats.shared.exporting import views
 from datasets.store.store import EpisodeStore
 
 # Seconds per simulator step: MuJoCo's time step times its steps per simulator step (5 in both). An
@@ -47,7 +47,7 @@ class Column:
 
 def frames_per_second(store: EpisodeStore) -> int:
     """Give the agent steps in a second of simulated time."""
-    env = store.attributes.get("identity", {}).get("env", {})
+    env = store.identity.get("env", {})
     step_s = SIMULATOR_STEP_S.get(env.get("simulator"))
     if step_s is None:
         return OTHER_FRAMES_PER_SECOND
