@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 CRITICS = 2
+OLD_NAMES = {"going_on": "not_done"}  # Of lives that were saved before.
 LOG_DEVIATION = (-8.0, 1.0)  # Of the actor, least and greatest.
 
 
@@ -115,7 +116,7 @@ class Memory:
         """Remember these transitions (by name), and nothing else."""
         self.size = len(remembered["rewards"])
         for name, values in remembered.items():
-            self._table[name][: self.size] = values
+            self._table[OLD_NAMES.get(name, name)][: self.size] = values
 
 
 class Critics(nn.Module):

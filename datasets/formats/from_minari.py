@@ -123,7 +123,7 @@ def _read(path: Path, task: str, names: list[str], index: int) -> Job:
         if group is None:
             return Acted(where, None, True, observations, actions)
         state = {key: rows(group, key) for key in ("qpos", "qvel", DRAWN[task])}
-        found = moments_of(state, task, where)
-        if len(found) != len(observations):
-            raise InputError(f"{where}: {len(observations)} observations, {len(found)} states")
-        return Placed(where, found, observations, actions, rows(episode, "rewards").ravel())
+        moments = moments_of(state, task, where)
+        if len(moments) != len(observations):
+            raise InputError(f"{where}: {len(observations)} observations, {len(moments)} states")
+        return Placed(where, moments, observations, actions, rows(episode, "rewards").ravel())

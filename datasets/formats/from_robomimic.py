@@ -98,10 +98,10 @@ def _number(name: str) -> int:
 
 
 def _no_clouds(path: Path, point_key: str, there: list[str]) -> str:
-    told = f"{path.name}: obs has no {point_key}; it has {', '.join(there)}."
+    text = f"{path.name}: obs has no {point_key}; it has {', '.join(there)}."
     if any("image" in key or "rgb" in key for key in there):
-        told += " Images alone give no cloud: depth images and the cameras' intrinsics are missing."
-    return told + " Name the cloud by point_key="
+        text += " Images alone give no cloud: depth images and the cameras' intrinsics are missing."
+    return text + " Name the cloud by point_key="
 
 
 def _usual(path: Path, obs: Any) -> tuple[str, ...]:  # noqa: ANN401 (h5py has no types)
@@ -120,12 +120,12 @@ def _clouds(path: Path, demos: list[str], key: str) -> Iterator[Clouds]:
 def _recording(demo: Any, state_keys: tuple[str, ...]) -> Recording:  # noqa: ANN401
     actions = rows(demo, "actions").astype(np.float32)
     parts = {key: rows(demo["obs"], key) for key in state_keys}
-    known = {key: rows(demo, key) for key in ("rewards", "dones", "states") if key in demo}
-    for key, values in {**parts, **known}.items():
+    others = {key: rows(demo, key) for key in ("rewards", "dones", "states") if key in demo}
+    for key, values in {**parts, **others}.items():
         if len(values) != len(actions):
             raise InputError(f"{demo.name}: {len(actions)} actions, but {len(values)} of {key}")
     flat = [values.reshape(len(actions), -1) for values in parts.values()]
-    rewards, dones, states = (known.get(key) for key in ("rewards", "dones", "states"))
+    rewards, dones, states = (others.get(key) for key in ("rewards", "dones", "states"))
     return Recording(
         np.concatenate(flat, axis=1).astype(np.float32),
         actions,

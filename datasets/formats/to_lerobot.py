@@ -8,7 +8,7 @@ feature_utils,utils}.py (0.4.2). LeRobot has no feature for clouds: they are an 
 float32, described under `info` of the feature. It has no place for lenses and poses of cameras
 either: `info.json` has them under `cameras`, which LeRobot ignores, and all else that the store
 says of itself under `made_from`. `next.done` marks an episode's last step, whether it ended or was
-cut off. Depth is an array of float32, in metres. Simulator states are left behind.
+cut off. Depth is an array of float32, in metres. Simulator states are left out.
 """
 
 import json
@@ -108,7 +108,7 @@ class _Dataset:
             pictures = self._store.read(self._columns[key].name, rows)
             stats[key] = picture_stats_of(pictures)
             place |= {f"videos/{key}/{n}": v for n, v in videos.append(pictures).items()}
-        self.stats = {key: joined(self.stats.get(key), told) for key, told in stats.items()}
+        self.stats = {key: joined(self.stats.get(key), new) for key, new in stats.items()}
         self._append_row(index, rows, place, stats)
 
     def _frames(self, index: int, rows: slice) -> dict[str, np.ndarray]:
@@ -142,8 +142,8 @@ class _Dataset:
             "dataset_to_index": rows.stop,
             **{
                 f"stats/{key}/{name}": values.tolist()
-                for key, told in stats.items()
-                for name, values in told.items()
+                for key, own in stats.items()
+                for name, values in own.items()
             },
             **{f"meta/episodes/{name}": number for name, number in self._episodes.turn().items()},
         }
@@ -158,8 +158,8 @@ class _Dataset:
                 stack.enter_context(closing(videos))
 
 
-def _write_json(path: Path, told: dict[str, Any]) -> None:
-    path.write_text(json.dumps(told, indent=4, default=np.ndarray.tolist))
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=4, default=np.ndarray.tolist))
 
 
 def _write_tasks(task: str, path: Path) -> None:

@@ -27,7 +27,7 @@ def test_a_pictured_store_is_a_dataset(tmp_path: Path) -> None:
     info, rows, columns = check_dataset(tmp_path / "out")
     assert (info["fps"], len(rows)) == (50, 3)
     kept = {
-        "observation.robot_state": "state",
+        "observation.state": "state",
         "observation.point_cloud": "point_cloud",
         "observation.depth.top": "depth_top",
         "action": "action",
@@ -61,7 +61,7 @@ def test_statistics_are_those_of_the_data(tmp_path: Path) -> None:
     check_dataset(tmp_path / "out")
     told = read_json(tmp_path / "out/meta/stats.json")
     for key, name in {
-        "observation.robot_state": "state",
+        "observation.state": "state",
         "observation.point_cloud": "point_cloud",
     }.items():
         values = store.read(name)
@@ -95,7 +95,7 @@ def test_files_that_are_full_are_followed_by_others(
 def test_what_was_never_recorded_is_left_out(tmp_path: Path) -> None:
     to_lerobot.write(made_store(tmp_path / "s.zarr", bare=True), tmp_path / "out")
     info, _, _ = check_dataset(tmp_path / "out")
-    assert info["features"].keys() == {"observation.robot_state", "action", "next.done", *OWN}
+    assert info["features"].keys() == {"observation.state", "action", "next.done", *OWN}
     assert info["video_path"] is None
 
 
