@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 
 from datasets.behaviours.behaviour import SeededBehaviour
-from datasets.behaviours.rlpd import RLPD, Memory, RLPDConfig, Transitions
+from datasets.behaviours.rlpd import RLPD, RLPDConfig
+from datasets.behaviours.transitions import Memory, Transitions
 from datasets.episode import Provenance, Recording
 from datasets.recorder import walk
 from envs.seeding import derive_seed

@@ -9,7 +9,8 @@ import torch
 from torch.distributions import Normal, TransformedDistribution
 from torch.distributions.transforms import TanhTransform
 
-from datasets.behaviours.rlpd import RLPD, Actor, Critics, Memory, RLPDConfig, Transitions
+from datasets.behaviours.rlpd import RLPD, Actor, Critics, RLPDConfig
+from datasets.behaviours.transitions import Memory, Transitions
 
 CONFIG = RLPDConfig(
     hidden=32,
