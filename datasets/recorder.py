@@ -1,4 +1,4 @@
-"""The two phases of collecting: act and remember every state, then render clouds from them."""
+"""Record an episode of the plain simulator, and render clouds from its states afterwards."""
 
 from collections.abc import Callable
 

@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 
 from datasets.behaviours.behaviour import SeededBehaviour
-from datasets.behaviours.rlpd import RLPD, Memory, RLPDConfig, Transitions
+from datasets.behaviours.rlpd import RLPD, RLPDConfig
+from datasets.behaviours.transitions import Memory, Transitions
 from datasets.episode import Provenance, Recording
 from datasets.recorder import walk
 from envs.seeding import derive_seed
@@ -46,7 +47,7 @@ class LearningConfig:
 
 @dataclass(frozen=True)
 class Scale:
-    """Units that make a task easy to learn; found once, from what was seen before learning."""
+    """Units that make a task easy to learn, computed once from the steps before learning."""
 
     shift: Float[torch.Tensor, " feature"]
     spread: Float[torch.Tensor, " feature"]
@@ -168,19 +169,19 @@ class Learner:
         else:
             batch = self._lived.sample(count, self._generator)
         if self._scale is None:
-            raise RuntimeError("Learning began before the units were known")
+            raise RuntimeError("Learning began before there were units")
         return batch.scaled(self._scale.shift, self._scale.spread, self._scale.reward)
 
     def _watch_demonstrations(self) -> None:
         """Let the demonstrator act until it has succeeded as often as it shall be watched."""
-        wanted, found = self.config.demonstrations, 0
+        wanted, shown = self.config.demonstrations, 0
         for tried in range(wanted * DEMONSTRATION_TRIES):
-            if found == wanted:
+            if shown == wanted:
                 return
-            found += self._watch(derive_seed("demonstrations", self._seed, tried))
-        if found < wanted:
+            shown += self._watch(derive_seed("demonstrations", self._seed, tried))
+        if shown < wanted:
             raise InputError(
-                f"The demonstrator succeeded in {found} of {wanted * DEMONSTRATION_TRIES} episodes,"
+                f"The demonstrator succeeded in {shown} of {wanted * DEMONSTRATION_TRIES} episodes,"
                 f" {wanted} are wanted: choose less behaviour.noise and behaviour.random_share"
             )
 

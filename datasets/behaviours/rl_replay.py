@@ -138,12 +138,12 @@ class Lives:
             if self.replay.quality == "suboptimal"
             else ((1 - share) * steps, steps)
         )
-        found = []
+        places = []
         for agent in range(self.replay.agents):
             began = EpisodeStore.open(self.log(agent)).read("meta/agent_step")
             kept = np.flatnonzero((began >= low) & (began < high))
-            found += [Place(int(began[index]), agent, int(index)) for index in kept]
-        return sorted(found, key=lambda place: (place.agent_step, place.agent))
+            places += [Place(int(began[index]), agent, int(index)) for index in kept]
+        return sorted(places, key=lambda place: (place.agent_step, place.agent))
 
     def recordings(self, places: list[Place]) -> Iterator[Recording]:
         """Read episodes."""
@@ -153,7 +153,7 @@ class Lives:
     def attributes(self, agent: int) -> dict[str, Any]:
         """Say what a log is; "identity" is what must agree to go on with it."""
         env, learning = asdict(self.env), asdict(self.replay.learning)
-        del env["view"]  # It is not looked at.
+        del env["view"]  # Agents see the state.
         for passing in ("steps", "save_every"):  # A life can be made longer.
             del learning[passing]
         identity = {
@@ -173,7 +173,7 @@ def _check(replay: ReplayConfig) -> None:
 
 
 def _make_life(lives: Lives) -> Callable[[int], Path]:
-    """Prepare a process to live."""
+    """Prepare a process to let an agent live."""
     torch.set_num_threads(1)  # Small networks; and the same numbers on every machine alike.
     return partial(_live, lives)
 

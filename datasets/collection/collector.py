@@ -128,8 +128,8 @@ def fill(
 ) -> None:
     """Make the episodes that a store does not hold yet, on several processes."""
     jobs = source.jobs(store.episodes)
-    made = parallel_map(source.make, jobs, workers=workers, launcher=launcher)
-    progress = tqdm(made, env.name, source.total, initial=store.episodes, unit="episode")
+    episodes = parallel_map(source.make, jobs, workers=workers, launcher=launcher)
+    progress = tqdm(episodes, env.name, source.total, initial=store.episodes, unit="episode")
     successes = 0
     for count, episode in enumerate(progress, start=1):
         store.append(episode)

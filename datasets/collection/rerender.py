@@ -67,7 +67,7 @@ def render_again(config: RenderConfig) -> None:
 
 
 def recorded(source: EpisodeStore, index: int) -> Recorded:
-    """Read an episode without what its view has made: clouds and pictures."""
+    """Read an episode without what depends on its view: clouds and pictures."""
     rows = source.rows(index)
     kept = (name for name in source.further_names if not name.startswith(("img", "depth")))
     return source.read_recording(index), {name: source.read(name, rows) for name in kept}
@@ -99,7 +99,7 @@ def as_collected(source: EpisodeStore, config: RenderConfig) -> Making:
     Raises:
         InputError: The store was made without clouds, and no number of points is asked for.
     """
-    made, env = source.identity, source.env
+    identity, env = source.identity, source.env
     names = ("points", "cameras", "colour", "image_size", "crop_low", "crop_high")
     other = {n: getattr(config, n) for n in names if getattr(config, n) is not None}
     view = replace(env.view, **other)
@@ -107,9 +107,9 @@ def as_collected(source: EpisodeStore, config: RenderConfig) -> Making:
         raise InputError(f"{config.data} was made without clouds: say how many points= to draw")
     return Making(
         env=replace(env, view=view),
-        behaviour=made["behaviour"],
-        seed=made["seed"],
-        images=tuple(made["images"]) if config.images is None else config.images,
-        zarr_format=made["zarr_format"] if config.zarr_format is None else config.zarr_format,
-        error_mm=made["error_mm"] if config.error_mm is None else config.error_mm,
+        behaviour=identity["behaviour"],
+        seed=identity["seed"],
+        images=tuple(identity["images"]) if config.images is None else config.images,
+        zarr_format=identity["zarr_format"] if config.zarr_format is None else config.zarr_format,
+        error_mm=identity["error_mm"] if config.error_mm is None else config.error_mm,
     )

@@ -1,4 +1,4 @@
-"""The simulator's own features of every recorded step, had by acting the episodes again.
+"""The simulator's own features of every recorded step, computed by acting episodes again.
 
 A store keeps what a picture depends on, and of each episode the exact start and the actions.
 Features may depend on more than a picture does (Meta-World's hold the frame before; at an episode's
@@ -44,7 +44,7 @@ def features_again(simulator: Simulator, recording: Recording) -> Float[np.ndarr
     """Act an episode again and give the features before each action.
 
     Raises:
-        InputError: Its start is not known, or a state on the way is not the recorded one.
+        InputError: Its start was not recorded, or a state on the way is not the recorded one.
     """
     if recording.provenance is None:
         raise InputError("its start was not recorded")

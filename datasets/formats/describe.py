@@ -1,4 +1,4 @@
-"""What a converted store says of itself; the converter adds where it comes from."""
+"""Attributes of a converted store; the converter adds where its data comes from."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def describe_drawn(env: EnvConfig, images: tuple[Any, ...], stored: StoreFormat)
 
 
 def describe_seen(task: str, images: tuple[str, ...], stored: StoreFormat) -> dict[str, Any]:
-    """Describe clouds that were recorded elsewhere: only what is known of them."""
+    """Describe clouds that were recorded elsewhere, whose cameras and frame are not recorded."""
     return {
         "identity": {
             "task": task,

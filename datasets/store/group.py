@@ -56,8 +56,8 @@ def open_to_continue(path: Path, attributes: dict[str, Any]) -> zarr.Group:
     keys = sorted(identity.keys() | wanted.keys())
     differing = [k for k in keys if identity.get(k) != wanted.get(k)]
     if differing:
-        told = "; ".join(f"{k}: there {identity.get(k)}, here {wanted.get(k)}" for k in differing)
-        raise InputError(f"{path} was made by another command ({told}); choose another out=")
+        texts = "; ".join(f"{k}: there {identity.get(k)}, here {wanted.get(k)}" for k in differing)
+        raise InputError(f"{path} was made by another command ({texts}); choose another out=")
     for rest in path.rglob("*.partial"):  # Zarr writes files aside; a killed writer leaves one.
         rest.unlink()
     return group

@@ -33,6 +33,22 @@ def reading(path: Path) -> Iterator[Any]:
         raise InputError(f"{path} is damaged or cut off: {error}") from error
 
 
+def entries(path: Path, group: str = "/") -> list[str]:
+    """Name what a group of a file holds; nothing where the file is not HDF5, or has no such group.
+
+    Raises:
+        InputError: It is HDF5, but damaged or cut off, or h5py is missing.
+    """
+    if not path.is_file():
+        return []
+    with path.open("rb") as file:
+        if file.read(len(SIGNATURE)) != SIGNATURE:
+            return []
+    with reading(path) as hdf5:
+        found = hdf5.get(group)
+        return list(found) if hasattr(found, "keys") else []
+
+
 def need(group: Any, key: str) -> Any:  # noqa: ANN401 (h5py has no types)
     """Give an entry of a group.
 

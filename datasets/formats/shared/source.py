@@ -1,10 +1,10 @@
-"""Other people's episodes, one at a time: what every format of theirs is read into."""
+"""Other people's episodes, one at a time: what every importer gives."""
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from datasets.episode import Episode
 from perception.errors import InputError
@@ -13,8 +13,32 @@ BLOCK = 1 << 22
 
 
 @dataclass(frozen=True)
+class ReadOptions:
+    """How to read; each importer refuses what does not apply to it.
+
+    Attributes:
+        start: Where replays begin: in the state recorded, or in the pose that the first
+            observation shows.
+        point_key: Which observation is the cloud, for formats that name their observations.
+        state_keys: Which observations are the robot's state, in this order; None finds the usual.
+        points: Points per cloud; None is the task's own number, or as recorded.
+        cameras: Names of the cameras to fuse; None is the task's own.
+        colour: Whether points carry colour; None is the task's own way, or as recorded.
+        images: Pictures to keep beside the clouds: `img`, `depth`.
+    """
+
+    start: Literal["observation", "state"]
+    point_key: str
+    state_keys: tuple[str, ...] | None
+    points: int | None
+    cameras: tuple[str, ...] | None
+    colour: bool | None
+    images: tuple[Literal["img", "depth"], ...]
+
+
+@dataclass(frozen=True)
 class Drift:
-    """How far a moment of ours is from the one recorded.
+    """How far a replay is from the observations recorded.
 
     Every step counts with the largest difference of any entry of its observation (radians, metres
     or their rates).
@@ -41,11 +65,11 @@ class Source:
         format: Whose format it is.
         lengths: Steps that each episode will have.
         read: Reads an episode by its number: an `Episode` where clouds were recorded, else a job
-            of `datasets.formats.resimulate`.
+            of `datasets.formats.shared.resimulate`.
         simulated: Whether our simulator makes the clouds.
         action_size: Numbers in an action.
         options: What changes the result, and must agree to continue.
-        about: What else is known of the data.
+        about: Further facts about the data, to be kept with it.
     """
 
     format: str
@@ -59,6 +83,16 @@ class Source:
     def __post_init__(self) -> None:
         if not self.lengths:
             raise InputError(f"There is no episode in this {self.format} data")
+
+
+def refuse_cameras(options: ReadOptions, format_: str) -> None:
+    """Refuse to choose cameras for clouds that were recorded.
+
+    Raises:
+        InputError: Cameras are asked for.
+    """
+    if options.cameras is not None:
+        raise InputError(f"cameras= does not apply to {format_}: its clouds were seen elsewhere")
 
 
 def fingerprint(path: Path) -> dict[str, Any]:

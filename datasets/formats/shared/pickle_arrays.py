@@ -1,9 +1,9 @@
 """A pickle reader that can build arrays and nothing else.
 
-A pickle is a program. This reader runs it with a vocabulary of seven words, all of them ours: where
-the file says `numpy.ndarray` or `numpy.dtype`, an inert note of what it asks for is built, and
-arrays are made from those notes afterwards. Everything else is refused by its name before it is
-looked up, so nothing of the file is ever imported or called.
+A pickle is a program. This reader allows it seven names: where the file asks for `numpy.ndarray` or
+`numpy.dtype`, a plain note of the request is built in its place, and arrays are made from those
+notes afterwards. Every other name is refused before it is looked up, so nothing of the file is ever
+imported or called.
 """
 
 import pickle

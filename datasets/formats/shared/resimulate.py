@@ -1,4 +1,4 @@
-"""From what others recorded of Adroit to recordings of ours: acted again, or put state by state."""
+"""Adroit as others recorded it: acted again from its start, or restored state by state."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from datasets.episode import Provenance, Recording
-from datasets.formats.source import Converted, Drift
+from datasets.formats.shared.source import Converted, Drift
 from datasets.recorder import render
 from envs.adroit.recovery import recover
 from envs.adroit.restore import Moment, apart, check_sizes, place
@@ -20,7 +20,7 @@ from perception.errors import InputError
 
 @dataclass(frozen=True)
 class Acted:
-    """An episode of which the start and the actions are known.
+    """An episode whose start and actions were recorded.
 
     Attributes:
         where: Which one, for errors.
@@ -78,7 +78,7 @@ class Acted:
 
 @dataclass(frozen=True)
 class Placed:
-    """An episode of which every state is known.
+    """An episode whose every state was recorded.
 
     Attributes:
         where: Which one, for errors.
@@ -95,7 +95,7 @@ class Placed:
     rewards: Float[np.ndarray, " time"]
 
     def record(self, simulator: AdroitSimulator, task: str) -> tuple[Recording, Drift]:
-        """Put every state; an action succeeds if the state after it has reached the goal.
+        """Restore every state; an action succeeds if the state after it has reached the goal.
 
         Raises:
             InputError: A size is not this task's.
@@ -122,6 +122,25 @@ class Placed:
 
 
 Job = Acted | Placed
+
+
+def require_adroit(env: EnvConfig, format_: str) -> None:
+    """Refuse a task that is none of Adroit's.
+
+    Raises:
+        InputError: It is another simulator's.
+    """
+    if env.simulator != "adroit":
+        raise InputError(f"{format_} is data of Adroit; choose env=adroit-door, -hammer or -pen")
+
+
+def moments_of(state: dict[str, np.ndarray], task: str, where: str) -> tuple[Moment, ...]:
+    """Cut arrays over time into moments."""
+    steps = min(len(values) for values in state.values())
+    return tuple(
+        Moment.read({key: values[i] for key, values in state.items()}, task, where)
+        for i in range(steps)
+    )
 
 
 def make_work(env: EnvConfig, images: tuple[str, ...]) -> Callable[[Job], Converted]:
