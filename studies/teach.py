@@ -1,20 +1,15 @@
 """Teach the small agents that make data.
 
-    python studies/teach.py env=adroit-door teacher=a.npz
+    python -m studies.teach env=adroit-door teacher=a.npz
 
 The teacher is any network in the layout of `datasets/behaviours/state_agent.py` (the policies of
 DAPG, converted to plain arrays, taught the shipped ones); the pupil is written to `out` and judged
 without noise.
 """
 
-import sys
-from pathlib import Path
-
-if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
