@@ -25,10 +25,11 @@ demo: setup  ## Collect, train, fine-tune and evaluate a small planner; write ou
 test: setup  ## Run every test.
 	$(RUN) -m pytest
 
-check: setup  ## Lint, format and types.
+check: setup  ## Lint, format, types, and what README and docs link to or name.
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy .
+	$(RUN) -m pytest -n 0 -q tests/test_docs.py
 
 docs: setup  ## Build the documentation: outputs/site/index.html.
 	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[docs]'

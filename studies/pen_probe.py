@@ -1,7 +1,7 @@
-"""Ask what the pen's planner sees and what noise does to it: `python -m studies.pen_seen`.
+"""Measure what the pen's planner sees and what noise costs: `python -m studies.pen_probe`.
 
 Needs `data/adroit-pen-256.zarr` and the planner of `policy/experiment.py experiment=adroit-images
-only=planners`. Writes `results/pen-repetition/looked.json`, in some minutes.
+only=planners`. Writes `results/pen-repetition/probe.json`, in some minutes.
 """
 
 import json
@@ -22,36 +22,36 @@ from policy.reports.result import ROOT
 from policy.rollouts.evaluation import evaluation_seeds
 from policy.rollouts.loading import make_envs
 from policy.rollouts.rollout import roll_out
-from studies.seen import Frames, guess, pointing
+from studies.probes import Frames, pointing, predict
 
 CHECKPOINT = Path("outputs/planners/adroit-pen/checkpoints/pretrain.safetensors")
 STORE = Path("data/adroit-pen-256.zarr")
-FLOORS = (0.0, 0.03, 0.05, 0.1)
+MIN_STDS = (0.0, 0.03, 0.05, 0.1)
 EPISODES, SIDE_BY_SIDE, FRAMES = 50, 10, 24_000
 
 
 def main() -> None:
-    """Play with each least std, then guess directions from what the planner sees."""
+    """Evaluate with each least std, then predict directions from what the planner sees."""
     torch.set_num_threads(1)
     config = compose(TrainConfig, "train", ["env=adroit-pen", "env.view.points=256"])
     planner, _ = load_planner(ROOT / CHECKPOINT)
-    told = {
-        "command": "python -m studies.pen_seen",
+    report = {
+        "command": "python -m studies.pen_probe",
         "planner": str(CHECKPOINT),
         "episodes_each": EPISODES,
-        "success_by_least_deviation": success_by_floor(planner, config),
+        "success_by_least_deviation": success_by_min_std(planner, config),
         "frames": FRAMES,
         "median_angle_deg": angles(planner, AdroitSimulator(config.env)),
     }
-    path = ROOT / "results" / "pen-repetition" / "looked.json"
-    path.write_text(json.dumps(told, indent=2) + "\n")
+    path = ROOT / "results" / "pen-repetition" / "probe.json"
+    path.write_text(json.dumps(report, indent=2) + "\n")
 
 
-def success_by_floor(planner: Planner, config: TrainConfig) -> dict[str, float]:
+def success_by_min_std(planner: Planner, config: TrainConfig) -> dict[str, float]:
     """Evaluate with noise added as when exploring."""
     envs = make_envs(config.env, planner, envs=SIDE_BY_SIDE, workers=config.workers)
     seeds, found = evaluation_seeds(0, EPISODES), {}
-    for min_std in FLOORS:
+    for min_std in MIN_STDS:
         parts = (seeds[i : i + SIDE_BY_SIDE] for i in range(0, EPISODES, SIDE_BY_SIDE))
         won = [
             roll_out(planner, envs, p, success_at="end", min_std=min_std).successes for p in parts
@@ -62,7 +62,7 @@ def success_by_floor(planner: Planner, config: TrainConfig) -> dict[str, float]:
 
 
 def angles(planner: Planner, simulator: AdroitSimulator) -> dict[str, dict[str, float]]:
-    """Guess the wanted direction and the pen's on held-out episodes (every fifth).
+    """Predict the wanted direction and the pen's on held-out episodes (every fifth).
 
     From nothing (the mean), the robot's state, and the planner's features of the cloud.
     """
@@ -81,10 +81,10 @@ def directions(model: mujoco.MjModel, data: mujoco.MjData) -> Float[np.ndarray, 
     return np.concatenate([pointing(model, data, body) for body in ("target", "Object")])
 
 
-def median_angles(frames: Frames, seen: Float[Tensor, "frame number"]) -> dict[str, float]:
-    """Give the median angle between guesses and the truth."""
-    guesses = guess(seen, frames.truth, frames.held_out)
-    pairs = (part.unflatten(1, (2, 3)) for part in (guesses, frames.truth[frames.held_out]))
+def median_angles(frames: Frames, inputs: Float[Tensor, "frame number"]) -> dict[str, float]:
+    """Give the median angle between predictions and the truth, in degrees."""
+    predicted = predict(inputs, frames.truth, frames.held_out)
+    pairs = (part.unflatten(1, (2, 3)) for part in (predicted, frames.truth[frames.held_out]))
     cosines = torch.cosine_similarity(*pairs, dim=-1)
     medians = torch.rad2deg(cosines.clamp(-1, 1).acos()).median(dim=0).values
     return {name: round(m.item(), 1) for name, m in zip(("wanted", "pen"), medians, strict=True)}

@@ -1,4 +1,4 @@
-"""What a planner's frozen eye tells: directions and places guessed from its features."""
+"""Probes: small networks that predict directions and places from a planner's frozen features."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -30,7 +30,7 @@ def planner_of(run: str, stage: str) -> Planner:
 def read_off(
     simulator: AdroitSimulator, states: Iterable[np.ndarray], truth: Truth
 ) -> Float[np.ndarray, "state truth"]:
-    """Put each recorded state, and give what is then true of it."""
+    """Restore each recorded state, and read a truth off the simulator."""
     model, data, found = simulator.model, simulator.data, []
     for state in states:
         simulator.layout.write(model, data, SCENE, state=state)
@@ -46,13 +46,13 @@ def pointing(model: mujoco.MjModel, data: mujoco.MjData, body: str) -> Float[np.
 
 
 class Frames:
-    """Recorded frames, drawn by chance, with what is to be guessed of each.
+    """Recorded frames, sampled at random, with what is to be predicted of each.
 
     Args:
         store: A store of Adroit's.
         count: How many frames.
         simulator: Of its task.
-        truth: What to guess, read off the simulator once a recorded state is put.
+        truth: What to predict, read off the simulator once a recorded state is restored.
     """
 
     def __init__(
@@ -77,53 +77,53 @@ class Frames:
         return torch.cat([planner.visual(part) for part in self.clouds.split(500)])
 
 
-def guess(
-    seen: Float[Tensor, "frame ..."],
+def predict(
+    inputs: Float[Tensor, "frame ..."],
     wanted: Float[Tensor, "frame truth"],
     held_out: Bool[Tensor, " frame"],
-    eye: PointNet | None = None,
+    encoder: PointNet | None = None,
 ) -> Float[Tensor, "held truth"]:
-    """Teach a small network on the other frames; give its guesses for those held out.
+    """Train a small network on the other frames; give its predictions for those held out.
 
     Args:
-        seen: Numbers of each frame, or its normalised cloud if there is an eye.
-        wanted: What to guess.
-        held_out: Which frames are not learned from.
-        eye: Learns along, before the network.
+        inputs: Numbers of each frame, or its normalised cloud if there is an encoder.
+        wanted: What to predict.
+        held_out: Which frames are not trained on.
+        encoder: Trained along, before the network.
     """
     torch.manual_seed(0)
-    if eye is None:
-        seen = _standard(seen, held_out)[0]
-    aims, scale, middle = _standard(wanted, held_out)
-    width = seen.shape[1] if eye is None else POINT_FEATURES
+    if encoder is None:
+        inputs = _standard(inputs, held_out)[0]
+    targets, scale, middle = _standard(wanted, held_out)
+    width = inputs.shape[1] if encoder is None else POINT_FEATURES
     network = nn.Sequential(
         nn.Linear(width, 256),
         nn.ReLU(),
         nn.Linear(256, 256),
         nn.ReLU(),
-        nn.Linear(256, aims.shape[1]),
+        nn.Linear(256, targets.shape[1]),
     )
-    if eye is not None:
-        network = nn.Sequential(eye, network)
-    _teach(network, seen[~held_out], aims[~held_out])
+    if encoder is not None:
+        network = nn.Sequential(encoder, network)
+    _train(network, inputs[~held_out], targets[~held_out])
     with torch.no_grad():
-        guesses = torch.cat([network(part) for part in seen[held_out].split(500)])
-    return guesses * scale + middle
+        predicted = torch.cat([network(part) for part in inputs[held_out].split(500)])
+    return predicted * scale + middle
 
 
-def _teach(network: nn.Module, seen: Tensor, aims: Tensor) -> None:
+def _train(network: nn.Module, inputs: Tensor, targets: Tensor) -> None:
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     for _ in range(STEPS):
-        batch = torch.randint(len(seen), (BATCH,))
+        batch = torch.randint(len(inputs), (BATCH,))
         optimizer.zero_grad()
-        (network(seen[batch]) - aims[batch]).square().mean().backward()
+        (network(inputs[batch]) - targets[batch]).square().mean().backward()
         optimizer.step()
         rates.step()
 
 
 def _standard(values: Tensor, held_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Give values with mean 0 and deviation 1 over the frames learned from, and both of these."""
-    known = values[~held_out]
-    scale, middle = known.std(0) + 1e-4, known.mean(0)
+    """Give values with mean 0 and std 1 over the frames trained on, then std and mean."""
+    trained_on = values[~held_out]
+    scale, middle = trained_on.std(0) + 1e-4, trained_on.mean(0)
     return (values - middle) / scale, scale, middle

@@ -1,4 +1,4 @@
-"""The same episodes again and again, with other noise: what the start decides, and what chance."""
+"""Evaluate the same starts with several noises: what the start decides, and what chance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Outcomes:
         return torch.bincount(self.at_end.sum(dim=0), minlength=len(self.at_end) + 1).tolist()
 
 
-def play_anew(planner: Planner, config: TrainConfig, seeds: Sequence[int], draws: int) -> Outcomes:
+def repeat(planner: Planner, config: TrainConfig, seeds: Sequence[int], draws: int) -> Outcomes:
     """Evaluate every seed's episode with several noises."""
     envs = make_envs(config.env, planner, envs=SIDE_BY_SIDE, workers=config.workers)
     drawn, played = planner.noises, []

@@ -1,8 +1,8 @@
-"""Ask whether fine-tuning has learned its pens by heart: `python -m studies.pen_remembered`.
+"""Measure whether fine-tuning has memorised its target buffer: `python -m studies.pen_memory`.
 
 The cloning loss of Eq. 14 on the successes in the target buffer, the oldest and the newest, beside
 that on successes of episodes never learned from. Needs the finished runs named below; writes
-`results/pen-repetition/remembered.json`, in some minutes.
+`results/pen-repetition/memory.json`, in some minutes.
 """
 
 import json
@@ -19,7 +19,7 @@ from policy.planner.planner import Planner
 from policy.reports.result import ROOT
 from policy.rollouts.loading import make_envs
 from policy.rollouts.rollout import roll_out
-from studies.seen import planner_of
+from studies.probes import planner_of
 
 RUNS = tuple(f"pen-repetition/adroit-pen/two_steps/seed{seed}" for seed in (0, 1))
 EPISODES, SIDE_BY_SIDE, BATCH, BATCHES = 300, 20, 256, 32
@@ -29,16 +29,16 @@ def main() -> None:
     """Measure each run."""
     torch.set_num_threads(1)
     config = compose(TrainConfig, "train", ["env=adroit-pen", "env.view.points=256"])
-    told = {
-        "command": "python -m studies.pen_remembered",
+    report = {
+        "command": "python -m studies.pen_memory",
         "episodes": EPISODES,
-        "runs": {run: look(run, config) for run in RUNS},
+        "runs": {run: losses(run, config) for run in RUNS},
     }
-    path = ROOT / "results" / "pen-repetition" / "remembered.json"
-    path.write_text(json.dumps(told, indent=2) + "\n")
+    path = ROOT / "results" / "pen-repetition" / "memory.json"
+    path.write_text(json.dumps(report, indent=2) + "\n")
 
 
-def look(run: str, config: TrainConfig) -> dict[str, object]:
+def losses(run: str, config: TrainConfig) -> dict[str, object]:
     """Give the losses of one run."""
     path = ROOT / "outputs" / run / "checkpoints" / "finetune-state.pt"
     planner = planner_of(run, "finetune")
