@@ -161,6 +161,7 @@ def describe(making: Making, simulator: Simulator) -> dict[str, Any]:
         "frame": "world",
         "units": "metres, radians",
         "cameras": cameras,
+        "step_s": simulator.step_s,
         "model_edits": [edit.name for edit in simulator.layout.edits],
         "versions": versions(),
         "source_commit": source_commit(),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -122,40 +123,46 @@ def cell_jobs(experiment: Experiment, config: RunExperimentConfig) -> Iterator[J
     Raises:
         InputError: A variant starts from a planner that the experiment does not have.
     """
-    name = experiment.name
-    elsewhere = () if config.results == Path("results") else (f"results={config.results}",)
-    for task, of_task in experiment.tasks.items():
-        above: list[str] = []
-        for variant, how in experiment.variants.items():
-            for seed in experiment.seeds:
-                planner = how.planner.format(task=task, seed=seed)
-                there = f"{name}/{task}/{variant}/seed{seed}"
-                if planner in experiment.planners:
-                    start = _pretrained(config, planner)
-                elif planner in above:
-                    run = config.outputs / name / task / planner / f"seed{seed}"
-                    start = run / "checkpoints" / "finetune.safetensors"
-                else:
-                    raise InputError(
-                        f"{name}: {variant} starts from {planner}; there are"
-                        f" {', '.join([*experiment.planners, *above])}"
-                    )
-                own = tuple(text.format(task=task, seed=seed) for text in how.overrides)
-                yield Job(
-                    (
-                        *experiment.shared,
-                        *of_task,
-                        *own,
-                        f"checkpoint={start}",
-                        f"seed={seed}",
-                        f"experiment={name}",
-                        f"variant={variant}",
-                        *elsewhere,
-                        f"out={config.outputs / there}",
-                    ),
-                    config.results / f"{there}.json",
-                )
-            above.append(variant)
+    for cell in product(experiment.tasks, experiment.variants, experiment.seeds):
+        yield _cell_job(experiment, config, *cell)
+
+
+def _cell_job(
+    experiment: Experiment, config: RunExperimentConfig, task: str, variant: str, seed: int
+) -> Job:
+    how, there = experiment.variants[variant], f"{experiment.name}/{task}/{variant}/seed{seed}"
+    start = _start(experiment, config, task, variant, seed)
+    results = () if config.results == Path("results") else (f"results={config.results}",)
+    arguments = (
+        *experiment.shared,
+        *experiment.tasks[task],
+        *(text.format(task=task, seed=seed) for text in how.overrides),
+        f"init_from={start}",
+        f"seed={seed}",
+        f"experiment={experiment.name}",
+        f"variant={variant}",
+        *results,
+        f"out={config.outputs / there}",
+    )
+    return Job(arguments, config.results / f"{there}.json")
+
+
+def _start(
+    experiment: Experiment, config: RunExperimentConfig, task: str, variant: str, seed: int
+) -> Path:
+    """Find the planner that a run starts from: a pre-trained one, or a variant listed before."""
+    planner = experiment.variants[variant].planner.format(task=task, seed=seed)
+    if planner in experiment.planners:
+        return _pretrained(config, planner)
+    names = list(experiment.variants)
+    before = names[: names.index(variant)]
+    if planner not in before:
+        raise InputError(
+            f"{experiment.name}: {variant} starts from {planner}; there are"
+            f" {', '.join([*experiment.planners, *before])}"
+        )
+    run = config.outputs / experiment.name / task / planner / f"seed{seed}"
+    return run / "checkpoints" / "finetune.safetensors"
 
 
 def _pretrained(config: RunExperimentConfig, planner: str) -> Path:

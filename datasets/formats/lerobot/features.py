@@ -7,11 +7,9 @@ import numpy as np
 
 from datasets.formats.shared.exporting import views
 from datasets.store.store import EpisodeStore
+from envs.make import make_simulator
 
-# Seconds per simulator step: MuJoCo's time step times its steps per simulator step (5 in both). An
-# agent step is `action_repeat` of these. Measured at the simulators; stores do not hold it.
-SIMULATOR_STEP_S = {"adroit": 0.002 * 5, "metaworld": 0.0025 * 5}
-OTHER_FRAMES_PER_SECOND = 50  # Adroit's, for a store that does not name its simulator.
+OTHER_FRAMES_PER_SECOND = 50  # Adroit's, for data that were recorded elsewhere.
 OWN_COLUMNS = {  # What LeRobot adds to every dataset.
     "timestamp": "float32",
     "frame_index": "int64",
@@ -47,11 +45,12 @@ class Column:
 
 def frames_per_second(store: EpisodeStore) -> int:
     """Give the agent steps in a second of simulated time."""
-    env = store.identity.get("env", {})
-    step_s = SIMULATOR_STEP_S.get(env.get("simulator"))
-    if step_s is None:
+    if "env" not in store.identity:
         return OTHER_FRAMES_PER_SECOND
-    return round(1 / (step_s * int(env.get("action_repeat", 1))))
+    env = store.env
+    # Older stores do not hold how long a step of their simulator is.
+    step_s = store.attributes.get("step_s") or make_simulator(env).step_s
+    return round(1 / (step_s * env.action_repeat))
 
 
 def columns_of(store: EpisodeStore) -> dict[str, Column]:

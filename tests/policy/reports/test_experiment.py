@@ -50,8 +50,8 @@ def test_every_command_of_every_experiment_is_a_valid_training(name: str) -> Non
         assert "{" not in job.command
         if config.experiment is not None:
             assert str(job.done) == (
-                f"results/{config.experiment}/{config.env.name}/{config.variant}"
-                f"/seed{config.seed}.json"
+                f"results/{config.experiment}/{config.task.env.name}/{config.variant}"
+                f"/seed{config.recipe.seed}.json"
             )
 
 
@@ -82,10 +82,10 @@ def test_a_variant_may_go_on_from_one_above_it() -> None:
     made = Experiment("e", (), {"a": ()}, {"t": ()}, variants, (0, 1))
     starts = [a for job in cell_jobs(made, ALL) for a in job.arguments if "checkpoint" in a]
     assert starts == [
-        "checkpoint=outputs/planners/a/checkpoints/pretrain.safetensors",
-        "checkpoint=outputs/planners/a/checkpoints/pretrain.safetensors",
-        "checkpoint=outputs/e/t/one/seed0/checkpoints/finetune.safetensors",
-        "checkpoint=outputs/e/t/one/seed1/checkpoints/finetune.safetensors",
+        "init_from=outputs/planners/a/checkpoints/pretrain.safetensors",
+        "init_from=outputs/planners/a/checkpoints/pretrain.safetensors",
+        "init_from=outputs/e/t/one/seed0/checkpoints/finetune.safetensors",
+        "init_from=outputs/e/t/one/seed1/checkpoints/finetune.safetensors",
     ]
     below = replace(made, variants=dict(reversed(variants.items())))
     with pytest.raises(InputError, match="two starts from one; there are a"):
