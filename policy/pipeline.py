@@ -15,8 +15,8 @@ from envs.config import EnvConfig, written
 from perception.errors import InputError
 from perception.observation import Observation
 from policy.finetuning import trainer as finetuning
-from policy.finetuning.finetune import finetune
-from policy.finetuning.trainer import FinetuneConfig
+from policy.finetuning.config import FinetuneConfig
+from policy.finetuning.trainer import finetune
 from policy.planner.checkpoint import load_planner, save_planner
 from policy.planner.denoisers.make import DenoiserConfig
 from policy.planner.planner import Planner, PlannerConfig, Sizes
@@ -24,6 +24,7 @@ from policy.pretraining import pretrain as pretraining
 from policy.pretraining.encode_store import check_eye
 from policy.pretraining.pretrain import PretrainConfig, pretrain
 from policy.reports.result import make_result
+from policy.reports.traces import write_traces
 from policy.rollouts.evaluation import (
     evaluate,
     evaluation_seeds,
@@ -34,7 +35,6 @@ from policy.rollouts.loading import check_task, load_planner_of, make_envs
 from policy.runs.device import DeviceName, prepare
 from policy.runs.distributed import Team, team_of
 from policy.runs.run import Run
-from policy.tracing import write_traces
 from policy.viewing.run_page import write_run_page
 
 logger = logging.getLogger(__name__)

@@ -20,9 +20,9 @@ from envs.simulator import Outcome, Simulator
 from envs.state import EXACT, SCENE, StateLayout
 from envs.vector.chunked_env import ChunkedTask
 from perception.observation import Observation
-from policy.rollouts.episode import play
+from policy.rollouts.trajectory import make_recorded_env, play
 from tests.conftest import task_config
-from tests.policy.test_view import make_planner
+from tests.helpers.small_planner import quick_planner
 
 SIDE = "{position: [0.9, -0.3, 0.7], quaternion: [0.705, 0.453, 0.295, 0.458], fovy_deg: 45}"
 
@@ -168,6 +168,7 @@ class Means(nn.Module):
 def test_an_encoder_of_ones_own_plays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy.planner.planner, "Encoder", Means)
     env = task_config("adroit-door", "env.episode_steps=6", "env.view.points=64")
-    played = play(make_planner(), ChunkedTask(env, 2), 0)
-    assert np.isfinite(played.rewards).all()
-    assert len(played.rewards) == 6
+    planner = quick_planner()
+    trajectory = play(planner, make_recorded_env(env, planner), 0)
+    assert np.isfinite(trajectory.rewards).all()
+    assert len(trajectory.rewards) == 6

@@ -16,7 +16,7 @@ from policy.planner.planner import Planner
 from policy.pretraining.encode_store import EncodeConfig, check_eye, encode
 from tests.conftest import collect_config
 from tests.helpers.commands import refuse, succeed
-from tests.policy.finetuning.test_finetune import small_planner
+from tests.helpers.small_planner import small_planner
 from tests.policy.test_training import SMALL
 
 
