@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from envs.success import counts_as_success
 from perception.errors import InputError
 from perception.observation import Observation
 
@@ -67,7 +68,8 @@ class Recording:
         """Tell whether the episode counts as a success (`end` or `ever`); None if not recorded."""
         if self.successes is None:
             return None
-        return bool(self.successes[-1] if success_at == "end" else self.successes.any())
+        at_end, ever = bool(self.successes[-1]), bool(self.successes.any())
+        return counts_as_success(at_end, ever, success_at)
 
 
 @dataclass(frozen=True)
