@@ -18,7 +18,7 @@ from policy.finetuning.minibatch import Minibatch, MinibatchConfig
 from policy.finetuning.objective import Objective
 from policy.finetuning.terms import bc, kl, ppo
 from policy.finetuning.terms.term import TermConfig
-from policy.planner.denoisers.unet import UnetConfig
+from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner, PlannerConfig, Sizes
 from policy.rollouts.rollout import ChunkData, EpisodeData, Rollout
 

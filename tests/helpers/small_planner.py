@@ -11,7 +11,7 @@ from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.minibatch import MinibatchConfig
 from policy.finetuning.terms import bc, ppo
 from policy.finetuning.terms.term import TermConfig
-from policy.planner.denoisers.unet import UnetConfig
+from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner, PlannerConfig, Sizes
 
 SHORT = ("env.episode_steps=12", "env.view.points=64")  # Episodes to go with the planners.

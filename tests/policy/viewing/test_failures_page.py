@@ -13,7 +13,8 @@ from perception.errors import InputError
 from policy.evaluate import outcome_table
 from policy.planner.checkpoint import save_planner
 from policy.rollouts.evaluation import Evaluation, read_evaluation
-from policy.rollouts.loading import EvaluateConfig, judge
+from policy.rollouts.judge import EvaluateConfig, judge
+from policy.rollouts.loading import load_for
 from policy.viewing.failures_page import failures_page, write_failures
 from policy.viewing.viewer import make_renderer
 from tests.conftest import task_config
@@ -33,13 +34,13 @@ def evaluate_config(checkpoint: Path, *overrides: str) -> EvaluateConfig:
     return compose(EvaluateConfig, "evaluate", [f"checkpoint={checkpoint}", *small, *overrides])
 
 
-def test_the_table_counts_and_gives_wilsons_interval(tmp_path: Path) -> None:
-    config = evaluate_config(tmp_path / "x.safetensors")
+def test_the_table_counts_and_gives_wilsons_interval() -> None:
+    env = task_config("adroit-door")
     at_end = (True, *(False,) * 9)
     ever, lengths = (True,) * 5 + (False,) * 5, (12,) * 9 + (2,)
     found = Evaluation(at_end, ever, (1.0,) * 10, tuple(range(10)), lengths, at_end)
     kept = io.StringIO()
-    Console(file=kept, width=200).print(outcome_table(found, config))
+    Console(file=kept, width=200).print(outcome_table(found, env, "x.safetensors"))
     told = kept.getvalue()
     assert "success at the last step (counts for this task)" in told
     assert "1 = 10.0%" in told
@@ -49,10 +50,10 @@ def test_the_table_counts_and_gives_wilsons_interval(tmp_path: Path) -> None:
 
 def test_the_first_failures_are_shown_with_their_seeds(checkpoint: Path, tmp_path: Path) -> None:
     config = evaluate_config(checkpoint, f"out={tmp_path}", "gallery=2")
-    found = judge(config)
+    loaded, found = judge(config)
     assert found.failures == found.seeds  # Nobody opens a door in twelve steps.
     assert read_evaluation(tmp_path, "finetune") == found
-    written = write_failures(config, found).read_text()
+    written = write_failures(loaded, found, tmp_path, count=2).read_text()
     assert not FETCHED.search(written)
     assert [f"seed {seed}<" in written for seed in found.seeds] == [True, True, False]
     assert written.count("srcdoc=") == written.count("data:video/mp4;base64,") == 2
@@ -73,7 +74,8 @@ def test_a_failure_that_does_not_fail_again_is_said_to_succeed(tmp_path: Path) -
 
 def test_where_nothing_failed_the_page_says_so(checkpoint: Path, tmp_path: Path) -> None:
     won = Evaluation((True,), (True,), (0.0,), (3,), (12,), (True,))
-    written = write_failures(evaluate_config(checkpoint, f"out={tmp_path}"), won).read_text()
+    loaded = load_for(checkpoint, evaluate_config(checkpoint).task)
+    written = write_failures(loaded, won, tmp_path, count=3).read_text()
     assert "No episode failed" in written
     assert "srcdoc=" not in written
 

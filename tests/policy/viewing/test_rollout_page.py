@@ -6,6 +6,7 @@ from pathlib import Path
 import imageio.v3 as iio
 import pytest
 
+from envs.request import EnvRequest
 from perception.errors import InputError
 from policy.planner.checkpoint import save_planner
 from policy.viewing.viewer import ViewRolloutConfig, run_folder
@@ -24,9 +25,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rollout_config(checkpoint: Path, *overrides: str, **changes: object) -> ViewRolloutConfig:
-    env = task_config("adroit-door", *SHORT, *overrides)
     plain = ViewRolloutConfig(
-        env=env,
+        task=EnvRequest(task_config("adroit-door", *SHORT, *overrides)),
         checkpoint=checkpoint,
         out=None,
         seed=0,
