@@ -77,10 +77,6 @@ class Schedule:
         alpha_bar = self.alpha_bar[k].view(-1, 1, 1)
         return alpha_bar.sqrt() * clean + (1 - alpha_bar).sqrt() * noise
 
-    def stds(self, min_std: float = 0.0) -> Float[Tensor, " S"]:
-        """Deviation of each sampling step, at least `min_std` (DDIM, Eq. 16)."""
-        return self.reverse[:, -1].clamp(min=min_std)
-
     def step(
         self,
         predicted: Float[Tensor, "batch horizon action"],
