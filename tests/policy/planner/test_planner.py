@@ -109,8 +109,8 @@ def test_only_the_current_action_and_those_after_it_are_executed() -> None:
 
 
 @pytest.mark.parametrize(("prediction", "min_std"), [("noise", 0.45), ("start", 1e-3)])
-def test_one_batch_can_be_learnt_by_heart(prediction: str, min_std: float) -> None:
-    # The clean chunk can be known exactly; the noise of a barely noisy chunk only to its digits.
+def test_one_batch_can_be_overfitted(prediction: str, min_std: float) -> None:
+    # The clean chunk can be predicted exactly; the noise in an almost clean chunk cannot.
     net, one = planner(prediction), batch(2)
     seen = Observation(
         one.observations.points.repeat(16, 1, 1, 1), one.observations.robot_state.repeat(16, 1, 1)
