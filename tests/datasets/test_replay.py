@@ -1,9 +1,11 @@
 """Agents that learn for real, and the parts of their lives that become data."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 
 from configs.command import compose
 from datasets.behaviours.training_state import load_state, save_state
@@ -108,6 +110,24 @@ def test_a_life_can_be_made_longer(tmp_path: Path) -> None:
     collect(replay_config(tmp_path, *longer, out="longer.zarr"))
     collect(replay_config(tmp_path / "b", *longer))
     assert_equal(tmp_path / "longer.zarr", tmp_path / "b/out.zarr")
+
+
+def test_a_life_that_was_saved_before_todays_keys_goes_on(tmp_path: Path) -> None:
+    one = ("behaviour.replay.agents=1", "env.episode_steps=20")
+    for folder in (tmp_path / "new", tmp_path / "old"):
+        folder.mkdir()
+        collect(replay_config(folder, *one, f"{LEARNING}.steps=100"))
+    log, saved = tmp_path / "old/logs/agent0.zarr", tmp_path / "old/logs/agent0.state"
+    attributes: Any = zarr.open_group(log, mode="r+").attrs
+    said = dict(attributes["identity"])
+    said["learning"]["rlpd"]["smoothing"] = said["learning"]["rlpd"].pop("tau")
+    attributes["identity"] = said
+    state = load_state(saved)
+    state["lived"]["going_on"] = state["lived"].pop("not_done")
+    save_state(state, saved)
+    for folder in (tmp_path / "new", tmp_path / "old"):
+        collect(replay_config(folder, *one, f"{LEARNING}.steps=140", out="longer.zarr"))
+    assert_equal(tmp_path / "new/longer.zarr", tmp_path / "old/longer.zarr")
 
 
 def test_meta_worlds_agents_watch_the_script(tmp_path: Path) -> None:
