@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo test check format bench clean
+.PHONY: help setup demo test check docs format bench clean
 
 help:  ## Say what there is.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -25,10 +25,15 @@ demo: setup  ## Collect, train, fine-tune and evaluate a small planner; write ou
 test: setup  ## Run every test.
 	$(RUN) -m pytest
 
-check: setup  ## Lint, format and types.
+check: setup  ## Lint, format, types, and what README and docs link to or name.
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy .
+	$(RUN) -m pytest -n 0 -q tests/test_docs.py
+
+docs: setup  ## Build the documentation: outputs/site/index.html.
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
 
 format: setup  ## Put the code into its form.
 	$(RUN) -m ruff format .

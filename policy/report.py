@@ -3,8 +3,8 @@
     python policy/report.py
 
 Writes results/report.html, which holds everything it shows; PNG figures beside each task's runs;
-and the README's tables between marks. Nothing is measured here: every number comes from a file
-that says how it was made, and an experiment without files is not on the page.
+and the tables of docs/ between their marks. Nothing is measured here: every number comes from a
+file that says how it was made, and an experiment without files is not on the page.
 """
 
 import sys

@@ -1,1 +1,1 @@
-"""One-off analyses behind some of the committed findings; nothing imports them."""
+"""One-off analyses behind some of the committed findings (see README.md); nothing imports them."""

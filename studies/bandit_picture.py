@@ -1,6 +1,6 @@
 """Draw what each regulariser does to a bandit of two modes: `python -m studies.bandit_picture`.
 
-Writes `results/how-it-works/bandit.png` and the shares it shows, in about a minute.
+Writes `docs/pictures/bandit.png` and its shares, `results/how-it-works/bandit.json`, in a minute.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ def main() -> None:
     }
     actions = {name: bandit.first_actions(planner).numpy() for name, planner in planners.items()}
     FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / "bandit.png").write_bytes(picture(actions))
+    (ROOT / "docs/pictures/bandit.png").write_bytes(picture(actions))
     shares = {name: round(float((found > 0).mean()), 3) for name, found in actions.items()}
     told = {
         "share_in_the_better_mode": shares,

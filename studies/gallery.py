@@ -1,18 +1,13 @@
 """Draw every kind of task at one moment: picture, depth and cloud.
 
-    python studies/gallery.py
+    python -m studies.gallery
 
 All of it without OpenGL: what a planner of the task sees, and what a person would.
 """
 
-import sys
-from pathlib import Path
-
-if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 from configs.command import compose_part, script
 from envs.config import EnvConfig

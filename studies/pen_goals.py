@@ -1,9 +1,9 @@
-"""Ask which pens are missed: `python -m studies.pen_goals`.
+"""Measure which pens fail: `python -m studies.pen_goals`.
 
 By the direction along which the pen is wanted to point: how often the recorded data has it so, and
 how often a fine-tuned planner does, each pen played with several noises. Needs
 `data/adroit-pen-256.zarr` and the runs of `policy/experiment.py experiment=pen-repetition`. Writes
-`results/pen-repetition/goals.json` and `.png`, in a quarter of an hour.
+`results/pen-repetition/goals.json` and `docs/pictures/pen-goals.png`, in a quarter of an hour.
 """
 
 import json
@@ -19,11 +19,11 @@ from jaxtyping import Bool, Float
 from configs.command import compose
 from datasets.store.store import EpisodeStore
 from envs.adroit.simulator import AdroitSimulator
-from policy.pipeline import TrainConfig
+from policy.pipeline.config import TrainConfig
 from policy.reports.result import ROOT
 from policy.rollouts.evaluation import evaluation_seeds
-from studies.drawn_anew import Outcomes, play_anew
-from studies.seen import planner_of, pointing, read_off
+from studies.probes import planner_of, pointing, read_off
+from studies.repeated_noise import Outcomes, repeat
 
 STORE = Path("data/adroit-pen-256.zarr")
 RUNS = tuple(
@@ -45,8 +45,8 @@ def main() -> None:
     seeds = evaluation_seeds(0, EPISODES)
     recorded, at_end, ever = of_data(simulator)
     wanted = np.stack([wanted_at_reset(simulator, seed) for seed in seeds])
-    played = {run: play_anew(planner_of(run, "finetune"), config, seeds, DRAWS) for run in RUNS}
-    told = {
+    played = {run: repeat(planner_of(run, "finetune"), config, seeds, DRAWS) for run in RUNS}
+    report = {
         "command": "python -m studies.pen_goals",
         "edges_of_x": EDGES,
         "data": {"pens": len(recorded), **shares(recorded[:, 0], at_end, ever)},
@@ -62,9 +62,9 @@ def main() -> None:
             for run, outcomes in played.items()
         },
     }
-    folder = ROOT / "results" / "pen-repetition"
-    (folder / "goals.json").write_text(json.dumps(told, indent=2) + "\n")
-    draw(folder / "goals.png", recorded, at_end, wanted, played)
+    path = ROOT / "results" / "pen-repetition" / "goals.json"
+    path.write_text(json.dumps(report, indent=2) + "\n")
+    draw(ROOT / "docs/pictures/pen-goals.png", recorded, at_end, wanted, played)
 
 
 def of_data(

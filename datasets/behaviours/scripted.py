@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from datasets.behaviours.noisy import NoisyBehaviour
 from envs.config import EnvConfig
-from envs.simulator import Simulator
+from envs.simulator import Scripted, Simulator
 from perception.errors import InputError
 
 
@@ -33,11 +33,11 @@ def make(config: Config, env: EnvConfig, simulator: Simulator) -> NoisyBehaviour
     Raises:
         InputError: The task has none.
     """
-    if not hasattr(simulator, "scripted_action"):
+    if not isinstance(simulator, Scripted):
         raise InputError(f"{env.name} has no scripted policy; choose behaviour=agent or random")
     unit = np.ones(simulator.action_size, np.float32)
     return NoisyBehaviour(_scripted, unit, config.noise, config.random_share)
 
 
 def _scripted(simulator: Simulator) -> Float[np.ndarray, " action"]:
-    return cast(np.ndarray, simulator.scripted_action())  # type: ignore[attr-defined]
+    return cast(Scripted, simulator).scripted_action()

@@ -8,6 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from datasets.cards.card import QUANTILES, Outcomes, quantiles
 from datasets.store.store import EpisodeStore
 from visualizer.plots import FAILURE, GRID, INK, SUCCESS, dress, new_figure, to_png
+from visualizer.smoothing import centred_mean
 
 SMOOTHED_EPISODES = 25
 COVERED_STEPS = 20_000  # Enough for a density; more only takes longer.
@@ -29,12 +30,22 @@ def profile_plot(results: Outcomes) -> bytes:
     when = "steps the agent had taken" if learned else "episode, as recorded"
     order = np.argsort(time, kind="stable")
     colours = np.where(results.successes, SUCCESS, FAILURE)
-    success.plot(time[order], smoothed(results.successes[order]), color=SUCCESS, linewidth=1.6)
+    success.plot(
+        time[order],
+        centred_mean(results.successes[order], SMOOTHED_EPISODES),
+        color=SUCCESS,
+        linewidth=1.6,
+    )
     success.axhline(results.successes.mean(), color=INK, linewidth=1, linestyle=":")
     success.set_ylim(-0.03, 1.03)
     dress(success, when, f"success (mean of {SMOOTHED_EPISODES} around)")
     returns.scatter(time, results.returns, s=10, c=colours, alpha=0.6, linewidths=0)
-    returns.plot(time[order], smoothed(results.returns[order]), color=INK, linewidth=1.4)
+    returns.plot(
+        time[order],
+        centred_mean(results.returns[order], SMOOTHED_EPISODES),
+        color=INK,
+        linewidth=1.4,
+    )
     dress(returns, when, "return")
     if np.ptp(results.noise):
         third.scatter(results.noise, results.returns, s=14, c=colours, alpha=0.75, linewidths=0)
@@ -79,11 +90,4 @@ def _draw_spread(axes: Axes, values: Float[np.ndarray, "quantile number"], of_wh
     axes.vlines(at, low, high, color=GRID, linewidth=3)
     axes.vlines(at, quarter, three_quarters, color="#2f6db3", linewidth=3)
     axes.scatter(at, median, s=9, color=INK, zorder=3)
-    dress(axes, of_what, f"quantiles {', '.join(f'{q:g}' for q in QUANTILES)}")
-
-
-def smoothed(values: np.ndarray) -> Float[np.ndarray, " episode"]:
-    """Average each value with its neighbours; fewer at the ends."""
-    width = np.ones(min(SMOOTHED_EPISODES, len(values)))
-    summed, counted = (np.convolve(v, width, "same") for v in (values, np.ones(len(values))))
-    return np.asarray(summed / counted)
+    dress(axes, f"{of_what}, by number", f"quantiles {', '.join(f'{q:g}' for q in QUANTILES)}")

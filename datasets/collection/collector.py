@@ -15,7 +15,7 @@ from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.provenance import as_json, source_commit, versions
 from datasets.store.store import EpisodeStore
 from datasets.worker_pool import parallel_map
-from envs.config import EnvConfig, seen
+from envs.config import EnvConfig, with_view
 from envs.make import make_scene, make_simulator, settled
 from envs.simulator import Simulator
 from perception.errors import InputError
@@ -93,7 +93,7 @@ def collect(config: CollectConfig) -> None:
     """
     if config.episodes is not None and config.episodes < 1:
         raise InputError(f"episodes must be at least 1, not {config.episodes}")
-    env = seen(config.env, config.points, config.cameras, config.colour)
+    env = with_view(config.env, config.points, config.cameras, config.colour)
     check_images(env, config.images)
     making = Making(
         env,

@@ -16,7 +16,7 @@ from datasets.formats.shared.source import Converted, ReadOptions, Source, finge
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
 from datasets.worker_pool import parallel_map
-from envs.config import EnvConfig, seen
+from envs.config import EnvConfig, with_view
 from envs.make import make_simulator, settled
 from perception.errors import InputError
 
@@ -96,7 +96,7 @@ def bring_in(config: ConvertConfig, path: Path, format_: str) -> None:
     source, options = open_source(config, path, format_), config.options
     # One recorded action is one simulator step, and an episode is as long as it was.
     env = replace(config.env, action_repeat=1, episode_steps=max(source.lengths))
-    env = seen(env, options.points, options.cameras, options.colour)
+    env = with_view(env, options.points, options.cameras, options.colour)
     stored = StoreFormat(config.zarr_format, config.error_mm)
     if source.simulated:
         attributes = describe_drawn(env, options.images, stored)

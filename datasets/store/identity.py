@@ -6,13 +6,10 @@ it first.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Any
 
-from envs.config import EnvConfig
+from envs.config import upgrade_env
 
-# Keys of a task that are a planner's now: nothing in a store depends on them.
-PLANNERS_KEYS = {"history", "horizon", "chunk"} - {field.name for field in fields(EnvConfig)}
 USUAL_RANDOM = {"noise": [0.0, 0.0], "random_share": [1.0, 1.0]}
 
 
@@ -22,15 +19,6 @@ def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
     for key, upgrade in UPGRADES.items():
         if key in identity:
             today[key] = upgrade(identity[key])
-    return today
-
-
-def upgrade_env(env: Mapping[str, Any]) -> dict[str, Any]:
-    """Say what a task's values say in today's keys: `view.sees: state` is now `points: 0`."""
-    today = {key: value for key, value in env.items() if key not in PLANNERS_KEYS}
-    if "sees" in env.get("view", {}):
-        view = {key: value for key, value in env["view"].items() if key != "sees"}
-        today["view"] = {**view, "points": 0} if env["view"]["sees"] == "state" else view
     return today
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
-from policy.reports.curves import Lines, series, smoothed
+from policy.reports.curves import SMOOTHED_ITERATIONS, Lines, series
 from visualizer.plots import FAILURE, INK, SUCCESS, dress, new_figure, to_png
+from visualizer.smoothing import trailing_mean
 
 COLOURS = {
     "pretrained": "#98a2b1", "bc": SUCCESS, "none": FAILURE, "kl": "#3d6fd1", "pl": "#8a5cd1",
@@ -91,9 +92,9 @@ def _panels(
 
 def _series(seeds: Sequence[Lines], name: str) -> list[tuple[np.ndarray, np.ndarray]]:
     """Take what was noted under a name from each seed that has it."""
-    found = [series(lines, name) for lines in seeds]
-    exploring = name == "finetune/success"  # Ten episodes at a time: too few to look at raw.
-    return [(s, smoothed(values) if exploring else values) for s, values in found if len(s)]
+    curves = [series(lines, name) for lines in seeds]
+    width = SMOOTHED_ITERATIONS if name == "finetune/success" else 1
+    return [(steps, trailing_mean(values, width)) for steps, values in curves if len(steps)]
 
 
 def _draw(

@@ -7,6 +7,9 @@ import numpy as np
 
 from policy.rollouts.evaluation import Evaluation
 from visualizer.plots import FAILURE, INK, SUCCESS, dress, new_figure, to_png
+from visualizer.smoothing import trailing_mean
+
+SMOOTHED_ITERATIONS = 5  # Ten episodes each: too few to look at raw.
 
 WATCHED = {
     "finetune/clipped": "share of clipped ratios",
@@ -33,7 +36,7 @@ def learning_plot(metrics: Lines) -> bytes:
     success, *others = figure.subplots(1, 1 + len(WATCHED))
     episodes, rates = series(metrics, "finetune/success")
     success.plot(episodes, rates, ".", color=INK, alpha=0.35, label="while exploring")
-    success.plot(episodes, smoothed(rates), color=INK, linewidth=1.5)
+    success.plot(episodes, trailing_mean(rates, SMOOTHED_ITERATIONS), color=INK, linewidth=1.5)
     checked = series(metrics, "evaluation/success")
     if len(checked[0]):
         success.plot(*checked, "o-", color=SUCCESS, linewidth=1.2, markersize=4, label="evaluated")
@@ -70,8 +73,3 @@ def series(metrics: Lines, name: str) -> tuple[np.ndarray, np.ndarray]:
     lines = [(line["step"], line[name]) for line in metrics if name in line]
     pairs: np.ndarray = np.array(lines, np.float64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
-
-
-def smoothed(values: np.ndarray, width: int = 5) -> np.ndarray:
-    """Average each value with those before it; fewer at the beginning."""
-    return np.array([values[max(0, i + 1 - width) : i + 1].mean() for i in range(len(values))])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from policy.reports.paper import MEAN, Number, Paper
-from policy.reports.result_tree import Tasks, Variant, in_order
+from policy.reports.result_tree import SeedRuns, Tasks, in_order
 
 Table = tuple[list[str], list[list[str]]]  # Header and rows.
 
@@ -50,14 +50,14 @@ def _of_others(variants: Sequence[str], tasks: Tasks, known: Known, paper: Paper
     return columns
 
 
-def _success(variant: Variant | None) -> str:
+def _success(variant: SeedRuns | None) -> str:
     if variant is None:
         return ""
     low, high = variant.interval
     return f"{variant.rate:.0%} ({low:.0%} to {high:.0%}; {variant.trials} episodes)"
 
 
-def _top5(variant: Variant | None) -> str:
+def _top5(variant: SeedRuns | None) -> str:
     if variant is None or variant.top5 is None:
         return ""
     mean, seeds = variant.top5

@@ -1,4 +1,4 @@
-"""From the files under results/ to figures, one page and the README's tables."""
+"""From the files under results/ to figures, one page and the tables of docs/."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -8,11 +8,11 @@ from pathlib import Path
 from perception.errors import InputError
 from policy.reports.bands import success_plot, watched_plot
 from policy.reports.curves import loss_plot
+from policy.reports.doc_tables import copy_figures, write_tables
 from policy.reports.paper import Paper, read_paper
 from policy.reports.paths_and_chunks import chunks_plot, paths_plot
-from policy.reports.readme_tables import tabulate
 from policy.reports.report_page import WORDS, Figure, experiment_part, opening, task_part
-from policy.reports.result_tree import Tasks, Variant, read_tree
+from policy.reports.result_tree import SeedRuns, Tasks, read_tree
 from policy.reports.traces import read_traces
 from policy.runs.run import read_metrics
 from visualizer import pages
@@ -27,11 +27,11 @@ class ReportConfig:
 
     results: Path
     paper: Path
-    readme: Path
+    docs: Path | None
 
 
 def report(config: ReportConfig) -> None:
-    """Write the page, the figures, and the README's tables.
+    """Write the page, the figures, and the tables of docs/.
 
     Raises:
         InputError: Something is missing or is not what its place says.
@@ -46,8 +46,11 @@ def report(config: ReportConfig) -> None:
     page = pages.page("SODP-3D: results beside the paper's", [opening(paper), *parts, WORDS])
     path.write_text(page)
     _overfit_plots(config.results)
-    tabulate(config.results, config.readme)
-    logger.info("look at %s; the tables of %s are written anew", path, config.readme)
+    if config.docs is not None:
+        write_tables(config.results, config.docs)
+        copy_figures(config.results, config.docs)
+        logger.info("the tables and figures of %s are written anew", config.docs)
+    logger.info("look at %s", path)
 
 
 def _experiment(results: Path, name: str, tasks: Tasks, paper: Paper) -> Html:
@@ -63,7 +66,7 @@ def _experiment(results: Path, name: str, tasks: Tasks, paper: Paper) -> Html:
     return pages.together(*parts)
 
 
-def draw(variants: Mapping[str, Variant]) -> list[Figure]:
+def draw(variants: Mapping[str, SeedRuns]) -> list[Figure]:
     """Draw what there is to draw of a task: curves, paths, chunks."""
     runs = {name: lines for name, found in variants.items() if (lines := found.metrics())}
     before = variants["pretrained"].rate if "pretrained" in variants else None

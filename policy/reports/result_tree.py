@@ -16,8 +16,8 @@ ORDER = (  # Before fine-tuning, then the ways of fine-tuning; what is not named
 
 
 @dataclass(frozen=True)
-class Variant:
-    """One variant of a task: its evaluated runs, one for each seed."""
+class SeedRuns:
+    """The evaluated runs of one variant of a task, one for each seed."""
 
     files: tuple[Path, ...]
     results: tuple[Result, ...]
@@ -63,7 +63,7 @@ class Variant:
         return [path for path in found if path.exists()]
 
 
-Tasks = Mapping[str, Mapping[str, Variant]]  # By task, then by variant.
+Tasks = Mapping[str, Mapping[str, SeedRuns]]  # By task, then by variant.
 
 
 def run_files(results: Path) -> list[Path]:
@@ -92,8 +92,8 @@ def in_order(names: set[str]) -> list[str]:
     return [*(n for n in ORDER if n in names), *sorted(names - set(ORDER))]
 
 
-def _variants(found: Mapping[str, list[Path]]) -> dict[str, Variant]:
+def _variants(found: Mapping[str, list[Path]]) -> dict[str, SeedRuns]:
     return {
-        name: Variant(tuple(found[name]), tuple(Result.read(path) for path in found[name]))
+        name: SeedRuns(tuple(found[name]), tuple(Result.read(path) for path in found[name]))
         for name in in_order(set(found))
     }

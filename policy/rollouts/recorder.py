@@ -20,15 +20,14 @@ from datasets.collection.collector import CollectConfig, Making, describe, fill
 from datasets.episode import Episode, Provenance
 from datasets.recorder import render, walk
 from datasets.store.store import EpisodeStore
-from envs.config import seen
+from envs.config import with_view
 from envs.make import make_scene, make_simulator, settled
 from envs.rendering.scene import Scene
 from envs.seeding import derive_seed
 from envs.simulator import Simulator
-from perception.errors import InputError
 from perception.observation import Observation
+from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner
-from policy.rollouts.loading import load_planner_of
 
 
 class Acting:
@@ -75,7 +74,7 @@ class Acting:
 
 def record(config: CollectConfig, checkpoint: Path, episodes: int) -> None:
     """Record a planner until the store holds so many episodes."""
-    env = seen(config.env, config.points, config.cameras, config.colour)
+    env = with_view(config.env, config.points, config.cameras, config.colour)
     behaviour = {"kind": "planner", "checkpoint": str(checkpoint)}
     stored = (config.images, config.zarr_format, config.error_mm)
     making = Making(env, behaviour, config.seed, *stored)
@@ -96,10 +95,8 @@ def make_planner_work(checkpoint: Path, config: CollectConfig) -> Callable[[int]
     Raises:
         InputError: There is no such planner, or it is another task's.
     """
-    if config.env.view.sees == "state":
-        raise InputError("Only planners that see clouds are recorded: choose env.view.sees=points")
     torch.set_num_threads(1)
-    planner, _ = load_planner_of(checkpoint, config.env)
+    planner, _ = load_planner(checkpoint)
     simulator = make_simulator(config.env)
     scene = make_scene(simulator, config.env)
 

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 
 from perception.errors import InputError
 from policy.reports.bands import band
+from policy.reports.doc_tables import TABLES
 from policy.reports.paper import read_paper
 from policy.reports.paths_and_chunks import embed, largest_spread
 from policy.reports.result import Result
-from policy.reports.result_tree import Variant, read_tree
+from policy.reports.result_tree import SeedRuns, read_tree
 from policy.reports.traces import Traces, read_traces
 from policy.rollouts.evaluation import wilson
 from tests.conftest import ROOT
 from tests.helpers.commands import refuse, succeed
 
 PAPER = ROOT / "results" / "paper.json"
-MARKS = "".join(f"<!-- {n} -->\n<!-- /{n} -->\n" for n in ("results", "data", "benchmarks"))
 PNG = b"\x89PNG"
 
 
@@ -82,19 +82,26 @@ def put_run(root: Path, where: str, seed: int, successes: int) -> None:
     )
 
 
+def put_pages(docs: Path) -> None:
+    """Write pages with nothing between the marks of their tables."""
+    docs.mkdir()
+    for page, (name, _) in TABLES.items():
+        (docs / page).write_text(f"<!-- {name} -->\n<!-- /{name} -->\n")
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small tree of results, reported on by the command."""
     folder = tmp_path_factory.mktemp("report")
-    results, readme = folder / "results", folder / "README.md"
+    results, docs = folder / "results", folder / "docs"
     for task in ("adroit-door", "adroit-pen"):
         put_run(results, f"adroit-images/{task}/pretrained", 0, 8)
         for seed, successes in enumerate((14, 16, 18)):
             put_run(results, f"adroit-images/{task}/bc", seed, successes)
     put_run(results, "regularisers/metaworld-basketball/bc_only", 0, 4)
     put_run(results, "mine/adroit-door/fancy", 0, 20)
-    readme.write_text(MARKS)
-    succeed("policy/report.py", f"results={results}", f"readme={readme}", f"paper={PAPER}")
+    put_pages(docs)
+    succeed("policy/report.py", f"results={results}", f"docs={docs}", f"paper={PAPER}")
     return folder
 
 
@@ -181,18 +188,17 @@ def test_figures_lie_beside_their_runs(made: Path) -> None:
     assert not (alone / "chunks.png").exists()  # Nothing to compare its plans with.
 
 
-def test_the_readme_has_a_row_for_each_run(made: Path) -> None:
-    rows = re.findall(r"^\| (?:adroit-images|regularisers|mine) .*$", (made / "README.md")
-                      .read_text(), re.MULTILINE)  # fmt: skip
+def test_the_docs_have_a_row_for_each_run(made: Path) -> None:
+    text = (made / "docs" / "experiments.md").read_text()
+    rows = re.findall(r"^\| (?:adroit-images|regularisers|mine) .*$", text, re.MULTILINE)
     assert len(rows) == 2 * (1 + 3) + 2
 
 
 def test_the_results_as_they_are_make_a_page(tmp_path: Path) -> None:
-    results, readme = tmp_path / "results", tmp_path / "README.md"
+    results = tmp_path / "results"
     # Without the traces: to draw them all takes a minute, and made-up ones are drawn above.
     shutil.copytree(ROOT / "results", results, ignore=shutil.ignore_patterns("*.png", "*.npz"))
-    shutil.copy(ROOT / "README.md", readme)
-    succeed("policy/report.py", f"results={results}", f"readme={readme}")
+    succeed("policy/report.py", f"results={results}", "docs=null")
     page = Page((results / "report.html").read_text())
     experiments = {path.parts[-4] for path in results.glob("*/*/*/seed*.json")}
     shown = [heading.rpartition("(")[2].rstrip(")") for heading in page.headings]
@@ -224,9 +230,9 @@ def test_pooling_equal_seeds_narrows_the_interval(successes: int, seeds: int) ->
     assert many[1] - many[0] < one[1] - one[0]
 
 
-def pool(successes: list[int]) -> Variant:
+def pool(successes: list[int]) -> SeedRuns:
     found = tuple(result("e/t/bc", seed, n, 40) for seed, n in enumerate(successes))
-    return Variant((), found)
+    return SeedRuns((), found)
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -236,9 +242,7 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
     path = result("e/t/bc", 3, 10).write(tmp_path)
-    (tmp_path / "README.md").write_text(MARKS)
-    command = ("policy/report.py", f"results={tmp_path}", f"readme={tmp_path / 'README.md'}",
-               f"paper={PAPER}")  # fmt: skip
+    command = ("policy/report.py", f"results={tmp_path}", "docs=null", f"paper={PAPER}")
     moved = path.with_name("seed4.json")
     path.rename(moved)
     assert f"{moved} says that it is e/t/bc/seed3.json" in refuse(*command)

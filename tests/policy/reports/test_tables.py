@@ -1,22 +1,18 @@
-"""The README's tables come from files, and say what the files say."""
+"""The tables of docs/ come from files, and say what the files say."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from perception.errors import InputError
-from policy.reports.readme_tables import put, tabulate
+from policy.reports.doc_tables import TABLES, put, write_tables
 from policy.reports.result import Result, make_result
 from policy.rollouts.evaluation import Evaluation
 from studies.gallery_figure import gallery
 from tests.conftest import ROOT, task_config
-
-README = (
-    "Before.\n<!-- results -->\nold\n<!-- /results -->\n<!-- data -->\n<!-- /data -->\n"
-    "<!-- benchmarks -->\n<!-- /benchmarks -->\n"
-)
 
 
 def make_one(folder: Path) -> Result:
@@ -42,7 +38,7 @@ def test_a_result_is_what_was_evaluated(tmp_path: Path) -> None:
 
 
 def test_tables_are_made_from_files(tmp_path: Path) -> None:
-    results, readme = tmp_path / "results", tmp_path / "README.md"
+    results, docs = tmp_path / "results", tmp_path / "docs"
     make_one(tmp_path).write(results)
     replace(make_one(tmp_path), seed=4, top5_mean=None).write(results)
     (results / "benchmarks").mkdir()
@@ -55,32 +51,39 @@ def test_tables_are_made_from_files(tmp_path: Path) -> None:
         "reference_is": "r",
     }
     (results / "benchmarks" / "collect.json").write_text(json.dumps([entry]))
-    readme.write_text(README)
+    docs.mkdir()
+    for page, (name, _) in TABLES.items():
+        (docs / page).write_text(f"Before.\n<!-- {name} -->\nold\n<!-- /{name} -->\nAfter.\n")
     card = results / "data/adroit-door/suboptimal.json"
     card.parent.mkdir(parents=True)
     tenths = [{"episodes": 4, "successes": 0}, {"episodes": 4, "successes": 3}]
     said = {"task": "adroit-door", "episodes": 8, "steps": 800, "at_end": 3, "ever": 5}
     more = {"success_at": "ever", "along_time": tenths, "stored_bytes": 2_000_000}
     card.write_text(json.dumps({**said, **more}))
-    tabulate(results, readme)
-    text = readme.read_text()
-    assert text.startswith("Before.\n<!-- results -->\n| experiment |")
-    assert "| e | adroit-door | bc | 3 | **75%** | 30% to 95% | 70% | 4 |" in text
-    assert "old" not in text
-    assert "| adroit-door | suboptimal | 8 | 800 | 38% | **62%** | 0% to 75% | 2 | 225 |" in text
-    assert "| `collect` | n | 2 | 90 | ms | **45** | r |" in text
+    write_tables(results, docs)
+    runs, data, benchmarks = ((docs / page).read_text() for page in TABLES)
+    assert runs.startswith("Before.\n<!-- results -->\n| experiment |")
+    assert runs.endswith("<!-- /results -->\nAfter.\n")
+    assert "old" not in runs + data + benchmarks
+    assert "| e | adroit-door | bc | 3 | **75%** | 30% to 95% | 70% | 4 |" in runs
+    assert "| adroit-door | suboptimal | 8 | 800 | 38% | **62%** | 0% to 75% | 2 | 225 |" in data
+    assert "| `collect` | n | 2 | 90 | ms | **45** | r |" in benchmarks
 
 
-def test_a_readme_without_marks_is_refused() -> None:
-    with pytest.raises(InputError, match="lacks <!-- results -->"):
-        put("nothing", "results", "table")
+def test_a_page_without_marks_or_no_page_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a\.md lacks <!-- results -->"):
+        put("nothing", "results", "table", "a.md")
+    with pytest.raises(InputError, match=r"experiments\.md does not exist"):
+        write_tables(ROOT / "results", tmp_path)
 
 
-def test_the_readme_holds_what_the_results_say(tmp_path: Path) -> None:
-    copy = tmp_path / "README.md"
-    copy.write_text((ROOT / "README.md").read_text())
-    tabulate(ROOT / "results", copy)
-    assert copy.read_text() == (ROOT / "README.md").read_text(), "run: python policy/report.py"
+def test_the_docs_hold_what_the_results_say(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    shutil.copytree(ROOT / "docs", docs, ignore=shutil.ignore_patterns("pictures"))
+    write_tables(ROOT / "results", docs)
+    for page in TABLES:
+        written = (docs / page).read_text()
+        assert written == (ROOT / "docs" / page).read_text(), "run: python policy/report.py"
 
 
 def test_the_gallery_draws_every_simulator() -> None:

@@ -1,0 +1,130 @@
+"""The tables and figures of docs/, made from the files under results/ and from nothing else."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from perception.errors import InputError
+from policy.reports.result_tree import run_files
+
+SUCCESS = {"end": "at_end", "ever": "ever"}
+Rows = Sequence[Sequence[str]]
+
+
+def write_tables(results: Path, docs: Path) -> None:
+    """Write the tables of `docs` anew: each page has one, between marks of its table's name.
+
+    Raises:
+        InputError: A page is missing, or lacks the marks between which its table belongs.
+    """
+    for page, (name, table) in TABLES.items():
+        path = docs / page
+        if not path.exists():
+            raise InputError(f"{path} does not exist; its table {name} is written anew")
+        path.write_text(put(path.read_text(), name, table(results), str(path)))
+
+
+def copy_figures(results: Path, docs: Path) -> None:
+    """Put the figures that pages show where they look for them, as far as results have them."""
+    for name, source in FIGURES.items():
+        if (results / source).exists():
+            (docs / "pictures").mkdir(exist_ok=True)
+            shutil.copyfile(results / source, docs / "pictures" / name)
+
+
+def put(text: str, name: str, table: str, page: str) -> str:
+    """Replace what stands between a table's marks.
+
+    Raises:
+        InputError: The marks are missing; `page` says where.
+    """
+    marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    if not marks.search(text):
+        raise InputError(f"{page} lacks <!-- {name} --> and <!-- /{name} -->")
+    return marks.sub(lambda match: f"{match[1]}{table}\n{match[2]}", text)
+
+
+def results_table(results: Path) -> str:
+    """Set out every evaluated run: success of the last checkpoint with its interval."""
+    header = (
+        "experiment", "task", "variant", "seed", "success", "95 % interval", "DP3's top-5 mean",
+        "episodes", "env steps", "gradient steps", "hours",
+    )  # fmt: skip
+    rows = [_result_row(json.loads(path.read_text())) for path in run_files(results)]
+    return markdown(header, rows)
+
+
+def _result_row(run: dict[str, Any]) -> list[str]:
+    def shown(value: float | None, form: str) -> str:
+        return "" if value is None else format(value, form)
+
+    interval = f"{run['wilson_low']:.0%} to {run['wilson_high']:.0%}"
+    hours = None if run["wall_time_s"] is None else run["wall_time_s"] / 3600
+    return [
+        *(str(run[key]) for key in ("experiment", "task", "variant", "seed")),
+        f"**{run['success_rate']:.0%}**",
+        interval,
+        shown(run["top5_mean"], ".0%"),
+        str(run["episodes"]),
+        *(shown(run[key], ",") for key in ("env_steps", "gradient_steps")),
+        shown(hours, ".1f"),
+    ]
+
+
+def data_table(results: Path) -> str:
+    """Set out the cards of stores: how much, how good, and how that changes along time."""
+    header = (
+        "task", "quality", "episodes", "transitions", "success at the end", "ever",
+        "first tenth to last", "MB", "MB per 90,000",
+    )  # fmt: skip
+    paths = sorted((results / "data").glob("*/*.json"))
+    cards = [(path, json.loads(path.read_text())) for path in paths]
+    return markdown(header, [_data_row(path.stem, card) for path, card in cards])
+
+
+def _data_row(quality: str, card: dict[str, Any]) -> list[str]:
+    first, last = (
+        tenth["successes"] / tenth["episodes"]
+        for tenth in (card["along_time"][0], card["along_time"][-1])
+    )
+    shares = {rule: f"{card[key] / card['episodes']:.0%}" for rule, key in SUCCESS.items()}
+    shares[card["success_at"]] = f"**{shares[card['success_at']]}**"
+    counts = (f"{card[key]:,}" for key in ("episodes", "steps"))
+    megabytes = card["stored_bytes"] / 1e6
+    sizes = (f"{megabytes:.0f}", f"{megabytes * 90_000 / card['steps']:.0f}")
+    return [card["task"], quality, *counts, *shares.values(), f"{first:.0%} to {last:.0%}", *sizes]
+
+
+def benchmarks_table(results: Path) -> str:
+    """Set out every benchmark beside its reference."""
+    header = ("benchmark", "of what", "ours", "reference", "unit", "times better", "reference is")
+    rows = []
+    for path in sorted((results / "benchmarks").glob("*.json")):
+        for entry in json.loads(path.read_text()):
+            figures = (f"{entry[key]:,.4g}" for key in ("ours", "reference"))
+            ratio = f"**{entry['ratio']:.3g}**"
+            told = (entry["unit"], ratio, entry["reference_is"])
+            rows.append([f"`{path.stem}`", entry["name"], *figures, *told])
+    return markdown(header, rows)
+
+
+def markdown(header: Sequence[str], rows: Rows) -> str:
+    """Write a table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+TABLES: dict[str, tuple[str, Callable[[Path], str]]] = {  # By page: the name of its marks.
+    "experiments.md": ("results", results_table),
+    "data.md": ("data", data_table),
+    "benchmarks.md": ("benchmarks", benchmarks_table),
+}
+FIGURES = {  # In docs/pictures, by their name there.
+    "curves-hammer.png": "adroit-images/adroit-hammer/curves.png",
+    "curves-first-run.png": "first-run/adroit-door/curves.png",
+    "paths-door.png": "adroit-images/adroit-door/paths.png",
+    "card.png": "data/adroit-door/suboptimal.png",
+}
