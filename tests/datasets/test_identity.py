@@ -15,11 +15,10 @@ from datasets.behaviours import rl_replay
 from datasets.collection.collector import CollectConfig, collect
 from datasets.collection.merger import MergeConfig, merge
 from datasets.collection.rerender import RenderConfig, render_again
-from datasets.store import identity
-from datasets.store.identity import upgrade_env, upgrade_identity
+from datasets.store.identity import upgrade_identity
 from datasets.store.provenance import as_json
 from datasets.store.store import EpisodeStore
-from envs.config import EnvConfig
+from envs.config import EnvConfig, upgrade_env
 from perception.errors import InputError
 from tests.conftest import collect_config, task_config
 from tests.helpers.killing import assert_equal
@@ -49,8 +48,7 @@ def aged(tmp_path: Path) -> Path:
 
     def age(said: dict[str, Any]) -> None:
         said["behaviour"] = old("agent")
-        said["env"] |= {key: PLANNERS[key] for key in identity.PLANNERS_KEYS}
-        said["env"]["view"].pop("sees", None)
+        said["env"] |= PLANNERS
 
     rewrite(path, age)
     return path
@@ -75,8 +73,7 @@ def test_it_is_drawn_again_and_merged(aged: Path, tiny_store: Path, tmp_path: Pa
     assert EpisodeStore.open(merged).env == EpisodeStore.open(aged).env
 
 
-def test_a_planners_horizon_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "PLANNERS_KEYS", set(PLANNERS))
+def test_a_planners_horizon_does_not_matter() -> None:
     assert upgrade_env({"task": "door", **PLANNERS}) == {"task": "door"}
     assert upgrade_env({"task": "door"}) == {"task": "door"}
 
