@@ -8,7 +8,6 @@ from jaxtyping import Bool, Float
 
 from envs.success import counts_as_success
 from perception.errors import InputError
-from perception.observation import Observation
 
 # What a store keeps of every episode, where it was recorded.
 USUAL = ("point_cloud", "state", "action", "reward", "success", "sim_state")
@@ -91,11 +90,6 @@ class Episode:
         lengths = {len(self.recording), len(self.points), *map(len, self.further.values())}
         if len(lengths) != 1:
             raise ValueError(f"The parts of an episode differ in length: {sorted(lengths)}")
-
-    @property
-    def observations(self) -> Observation[np.ndarray]:
-        """Clouds and robot_state, leading axis time."""
-        return Observation(self.points, self.recording.states)
 
 
 def arrays_of(episode: Episode | Recording) -> tuple[Recording, dict[str, np.ndarray]]:
