@@ -1,6 +1,6 @@
 """From plain values to frozen, checked dataclasses."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -61,6 +61,22 @@ def keys(schema: type[Any]) -> list[str]:
         own = [field.name.removesuffix("_")]
         names += keys(get_args(hint)[0]) if _is_inline(hint) else own
     return names
+
+
+def choosable(schema: Any, prefix: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401
+    """List the keys below a dataclass that choose a kind, each with the package of its kinds."""
+    if not is_dataclass(schema):
+        return
+    hints = get_type_hints(schema, include_extras=True)
+    for field in fields(schema):
+        hint, key = hints[field.name], f"{prefix}{field.name.removesuffix('_')}"
+        packages = [note.package for note in get_args(hint)[1:] if isinstance(note, OneOf)]
+        if packages:
+            yield key, packages[0]
+        elif _is_inline(hint):
+            yield from choosable(get_args(hint)[0], prefix)
+        else:
+            yield from choosable(hint, f"{key}.")
 
 
 def _is_inline(hint: Any) -> bool:  # noqa: ANN401

@@ -19,15 +19,10 @@ from datasets.collection.collector import CollectConfig, collect
 @script("collect", CollectConfig)
 def main(config: CollectConfig) -> None:
     """Collect."""
-    # Here, since every worker imports what stands above, and needs none of these to begin.
+    # Here, since every worker imports what stands above, and needs no plots.
     from datasets.cards.card_files import keep_card  # noqa: PLC0415
 
-    if config.behaviour.name == "planner":
-        from policy.rollouts.recorder import make_planner_work  # noqa: PLC0415
-
-        collect(config, make_planner_work)
-    else:
-        collect(config)
+    collect(config)
     keep_card(config.out)
 
 

@@ -1,4 +1,4 @@
-"""One recorded attempt at a task: first as the simulator knew it, then as cameras see it."""
+"""One recorded attempt at a task: what the simulator gave, and the clouds drawn of it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,10 +36,10 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Recording:
-    """What was sensed, done and earned at every step, and the scene's state: no picture yet.
+    """Robot state, action, reward, success and the scene's state at every step, without a picture.
 
-    Data brought from elsewhere may lack all but states and actions: what was never recorded is
-    None, here and in a store.
+    Data of other projects may lack all but states and actions: what was never recorded is None
+    here, and absent in a store.
     """
 
     states: Float[np.ndarray, "time reading"]
@@ -72,21 +72,21 @@ class Recording:
 
 @dataclass(frozen=True)
 class Episode:
-    """A recording with the cloud of every moment.
+    """A recording with the cloud of every step.
 
     Attributes:
-        recording: What the simulator knew.
+        recording: What the simulator gave.
         points: World-frame clouds; the one at an index was seen before the action there.
-        images: Further arrays by name, each with a leading time axis: pictures (`img`, `depth`),
-            and what a behaviour tells of its own (a planner's `chain`).
+        further: Further arrays by name, each with a leading time axis: pictures (`img`, `depth`),
+            and what a behaviour adds of its own (a planner's `chain`).
     """
 
     recording: Recording
     points: Float[np.ndarray, "time point 3"] | Float[np.ndarray, "time point 6"]
-    images: dict[str, np.ndarray] = field(default_factory=dict)
+    further: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        lengths = {len(self.recording), len(self.points), *map(len, self.images.values())}
+        lengths = {len(self.recording), len(self.points), *map(len, self.further.values())}
         if len(lengths) != 1:
             raise ValueError(f"The parts of an episode differ in length: {sorted(lengths)}")
 
@@ -97,21 +97,22 @@ class Episode:
 
 
 def arrays_of(episode: Episode | Recording) -> tuple[Recording, dict[str, np.ndarray]]:
-    """Name what an episode holds as the store does, without what was never recorded."""
-    seen: dict[str, np.ndarray] = {}
+    """Give an episode's recording, and all its arrays by their names in a store."""
+    drawn: dict[str, np.ndarray] = {}
     if isinstance(episode, Episode):
-        seen = {"point_cloud": episode.points, **episode.images}
+        drawn = {"point_cloud": episode.points, **episode.further}
         episode = episode.recording
-    known = {
+    parts = {
         "state": episode.states,
         "action": episode.actions,
         "reward": episode.rewards,
         "success": episode.successes,
         "sim_state": episode.sim_states,
     }
-    return episode, {**seen, **{name: a for name, a in known.items() if a is not None}}
+    return episode, {**drawn, **{name: a for name, a in parts.items() if a is not None}}
 
 
-def row_of(known: Provenance) -> dict[str, Any]:
-    """Name where an episode comes from as the store does."""
-    return {"start_state" if name == "start" else name: v for name, v in vars(known).items()}
+def provenance_row(recording: Recording) -> dict[str, Any]:
+    """Name where an episode comes from as the store does; empty where that was not recorded."""
+    values = vars(recording.provenance) if recording.provenance is not None else {}
+    return {"start_state" if name == "start" else name: v for name, v in values.items()}

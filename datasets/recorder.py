@@ -1,23 +1,16 @@
-"""The two phases of collecting: act and remember every state, then render clouds from them."""
+"""Record an episode of the plain simulator, and render clouds from its states afterwards."""
 
 from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
 
-from datasets.behaviours.behaviour import BehaviourSource
 from datasets.episode import Episode, Provenance, Recording
+from envs.config import EnvConfig
+from envs.make import make_scene, make_simulator
 from envs.rendering.scene import Scene
 from envs.simulator import Outcome, Simulator
-
-
-def act(simulator: Simulator, behaviour: BehaviourSource, *, steps: int, seed: int) -> Recording:
-    """Act one episode; everything random about it follows from the seed."""
-    rng = np.random.default_rng(seed)
-    simulator.reset(seed)
-    acting = behaviour.draw(rng)
-    provenance = Provenance(seed, acting.noise, acting.random_share, simulator.save_state())
-    return walk(simulator, lambda: acting.act(simulator, rng), steps=steps, provenance=provenance)
+from perception.errors import InputError
 
 
 def walk(
@@ -34,8 +27,8 @@ def walk(
         simulator: Has been reset.
         choose: Gives the next action.
         steps: The longest that it lasts.
-        provenance: What is known of it.
-        watch: Told of each action and what it brought, before the next is chosen.
+        provenance: Where the episode comes from.
+        watch: Called with each action and its outcome, before the next action is chosen.
     """
     states, actions, rewards, successes, sim_states = [], [], [], [], []
     for _ in range(steps):
@@ -80,3 +73,31 @@ def picture_names(scene: Scene, images: tuple[str, ...]) -> list[str]:
 def picture_name(scene: Scene, kind: str, camera: str) -> str:
     """Name one camera's pictures: as DP3 does for a single camera, else with the camera's name."""
     return kind if len(scene.view.cameras) == 1 else f"{kind}_{camera}"
+
+
+def make_finish(
+    env: EnvConfig, images: tuple[str, ...], simulator: Simulator | None = None
+) -> Callable[[Recording], Episode | Recording]:
+    """Prepare a process to draw recordings, or to leave them as they are where no cloud is wanted.
+
+    Raises:
+        InputError: Pictures are wanted, but no clouds (`env.view.points` is 0).
+    """
+    if not draws_nothing(env):
+        return make_drawing(env, images, simulator)
+    if images:
+        raise InputError("With points=0 nothing is drawn: choose images=[]")
+    return lambda recording: recording
+
+
+def draws_nothing(env: EnvConfig) -> bool:
+    """Tell whether a task is recorded without clouds."""
+    return env.view.points == 0
+
+
+def make_drawing(
+    env: EnvConfig, images: tuple[str, ...], simulator: Simulator | None = None
+) -> Callable[[Recording], Episode]:
+    """Prepare a process to draw recordings."""
+    scene = make_scene(simulator or make_simulator(env), env)
+    return lambda recording: render(recording, scene, images)

@@ -32,12 +32,12 @@ def main(config: SummaryConfig) -> None:
     cards = []
     for path in config.data:
         store = EpisodeStore.open(path)
-        known = outcomes(store)
-        cards.append(make_card(store, known))
+        results = outcomes(store)
+        cards.append(make_card(store, results))
         for table in tables(cards[-1]):
             console.print(table)
         if config.out is not None:
-            write_card(cards[-1], store, overview_plots(store, known)[0], config.out)
+            write_card(cards[-1], store, overview_plots(store, results)[0], config.out)
             console.print(f"written to {config.out} and {config.out.with_suffix('.png')}")
     if len(cards) > 1:
         console.print(suite_table(cards))
@@ -113,14 +113,14 @@ def noise_table(card: Card) -> Table:
 
 def array_table(card: Card) -> Table:
     """Set out the arrays and their size on disk, against DP3's clouds."""
-    told = None
+    caption = None
     if card.cloud_bytes:
-        told = (
+        caption = (
             f"DP3 keeps clouds of this size as float32 with colour:"
             f" {card.dp3_cloud_bytes // card.steps:,} bytes a step,"
             f" {card.dp3_cloud_bytes / card.cloud_bytes:.1f} times as much"
         )
-    table = Table("array", "shape", "type", "bytes", "a step", title="On disk", caption=told)
+    table = Table("array", "shape", "type", "bytes", "a step", title="On disk", caption=caption)
     for array in card.arrays:
         sizes = (f"{array.stored_bytes:,}", f"{array.stored_bytes / card.steps:,.1f}")
         table.add_row(array.name, " x ".join(map(str, array.shape)), array.dtype, *sizes)

@@ -107,7 +107,7 @@ def load_windows(
     chunk: int,
     memory_map: Path | None = None,
     features: bool = False,
-    sees: Literal["points", "state"] = "points",
+    observes: Literal["points", "features"] = "points",
 ) -> Windows:
     """Decode stores into windows.
 
@@ -118,8 +118,8 @@ def load_windows(
         chunk: Executed steps, T_a.
         memory_map: A folder for decoded clouds too large for memory; None keeps them in memory.
         features: Read what `policy/encode.py` made of the clouds instead of them.
-        sees: With `state`, read the simulator's own features (`policy/encode.py what=state`) in
-            place of clouds and robot states; the clouds of the observations are then empty.
+        observes: With `features`, read the simulator's own (`policy/encode.py what=state`) in place
+            of clouds and robot states; the clouds of the observations are then empty.
 
     Raises:
         InputError: A store is missing, unfinished, or holds other shapes or not-a-number.
@@ -127,7 +127,7 @@ def load_windows(
     stores = [EpisodeStore.open(path) for path in paths]
     actions = _decode(stores, "action", memory_map)
     observations: Observation[Tensor] | Encoded[Tensor]
-    if sees == "state":
+    if observes == "features":
         state = _decode(stores, STATE_FEATURE, memory_map)
         observations = Observation(state.new_zeros(len(state), 0, 0), state)
     else:

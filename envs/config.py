@@ -1,7 +1,13 @@
 """What a task is called, how an episode of it is counted, and how it is seen."""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from configs.build import build
+from envs.success import SuccessAt
+
+PLANNER_KEYS = ("history", "horizon", "chunk")  # Older files have them here.
 
 
 @dataclass(frozen=True)
@@ -27,15 +33,13 @@ class ViewConfig:
     Attributes:
         cameras: Names of the cameras to fuse: those under `cameras`, and the model's own.
         image_size: Width and height of the square image in pixels.
-        points: Points in a cloud.
+        points: Points in a cloud; with 0 nothing is drawn.
         crop_low: Lower corner of the box to keep, world frame, metres.
         crop_high: Upper corner.
         colour: Whether points carry red, green and blue.
-        depth: Who draws: `zbuffer` (ours, no OpenGL) or `gl` (mujoco.Renderer).
-        geometry: Who lifts depth to points: `open3d`, `numpy`, or `auto`.
-        sampling: Who samples: a back-end of `perception.sampling`.
-        sees: What a planner is shown: `points` (the cloud and the robot's state), or `state`
-            (the simulator's own features; nothing is drawn).
+        depth: Depth renderer: `zbuffer` (ours, no OpenGL) or `gl` (mujoco.Renderer).
+        geometry: What lifts depth to points: `open3d`, `numpy`, or `auto`.
+        sampling: What samples the points: a back-end of `perception.sampling`.
     """
 
     cameras: tuple[str, ...]
@@ -47,61 +51,60 @@ class ViewConfig:
     depth: Literal["zbuffer", "gl"]
     geometry: Literal["auto", "open3d", "numpy"]
     sampling: Literal["auto", "numba", "fpsample", "open3d", "pytorch3d", "torch"]
-    sees: Literal["points", "state"] = "points"  # Older files do not say it.
 
 
 @dataclass(frozen=True)
 class EnvConfig:
-    """One task.
+    """One task, and how it is seen: decided when data is made, and kept with all that follows.
 
     Attributes:
         name: Its name everywhere: in commands, stores and results.
-        simulator: `adroit` or `metaworld`.
+        simulator: A folder of `envs/` (`adroit`, `metaworld`), or `module:Class` from elsewhere.
         task: The simulator's name for it.
         episode_steps: Agent steps in an episode.
         action_repeat: Simulator steps per agent step.
         reward_scale: Factor on the reward.
-        success: Which rule tells that a step has reached the goal: `dp3` or `farama`.
+        success: Which rule says that a step has reached the goal: `dp3` or `farama`.
         success_at: Whether an episode succeeds when its last step has (`end`) or any has (`ever`).
-        history: Observations that a planner of this task sees, T_o.
-        horizon: Actions that it plans, T_p.
-        chunk: Actions that it executes before it plans again, T_a.
         cameras: Cameras to add to the model, or to move, by name.
         view: How the task is seen.
     """
 
     name: str
-    simulator: Literal["adroit", "metaworld"]
+    simulator: str
     task: str
     episode_steps: int
     action_repeat: int
     reward_scale: float
     success: Literal["dp3", "farama"]
-    success_at: Literal["end", "ever"]
-    history: int
-    horizon: int
-    chunk: int
+    success_at: SuccessAt
     cameras: dict[str, CameraConfig]
     view: ViewConfig
 
 
-def seen(
+def read_env(values: Mapping[str, Any]) -> EnvConfig:
+    """Build a task from the values of a store, checkpoint or run, also of an older one."""
+    return build(EnvConfig, upgrade_env(values))
+
+
+def upgrade_env(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Say as today what an older file says of its task.
+
+    History, horizon and chunk are the planner's now; a view that showed the simulator's state
+    (`sees: state`) is one of no points.
+    """
+    today = {key: value for key, value in values.items() if key not in PLANNER_KEYS}
+    view = values.get("view", {})
+    if "sees" in view:
+        kept = {key: value for key, value in view.items() if key != "sees"}
+        today["view"] = {**kept, "points": 0} if view["sees"] == "state" else kept
+    return today
+
+
+def with_view(
     env: EnvConfig, points: int | None, cameras: tuple[str, ...] | None, colour: bool | None
 ) -> EnvConfig:
     """Look at a task with other points, cameras or colour; None keeps its own."""
-    view = env.view
-    view = replace(view, points=view.points if points is None else points)
-    view = replace(view, cameras=view.cameras if cameras is None else cameras)
-    return replace(env, view=replace(view, colour=view.colour if colour is None else colour))
-
-
-def written(env: EnvConfig) -> dict[str, Any]:
-    """Give a task's values as files keep them.
-
-    `view.sees` is named only where it is not `points`: stores and runs from before there was a
-    choice then still agree with today's.
-    """
-    values = asdict(env)
-    if env.view.sees == "points":
-        del values["view"]["sees"]
-    return values
+    wanted = {"points": points, "cameras": cameras, "colour": colour}
+    changed: dict[str, Any] = {k: value for k, value in wanted.items() if value is not None}
+    return replace(env, view=replace(env.view, **changed))

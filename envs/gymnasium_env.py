@@ -1,4 +1,10 @@
-"""The tasks as Gymnasium environments that return clouds: gym.make("sodp/adroit-door-v0")."""
+"""The tasks as Gymnasium environments that return clouds; importing this registers them.
+
+    gym.make("sodp/adroit-door-v0"), "sodp/adroit-hammer-v0", "sodp/adroit-pen-v0"
+    gym.make("sodp/metaworld-v0", task="drawer-open"), any of the fifty
+
+Further keyword arguments are the short keys of the commands: `points=256` or `colour=True`.
+"""
 
 from typing import Any
 
@@ -7,9 +13,12 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Float
 
-from envs.config import EnvConfig
+from configs.command import compose_part
+from envs.config import EnvConfig, with_view
 from envs.make import make_scene, make_simulator
 from perception.errors import InputError
+
+NAMES = ("adroit-door", "adroit-hammer", "adroit-pen", "metaworld")  # Files of configs/env.
 
 
 class PointCloudEnv(gym.Env[dict[str, Any], np.ndarray]):
@@ -23,14 +32,14 @@ class PointCloudEnv(gym.Env[dict[str, Any], np.ndarray]):
         render_mode: None or `rgb_array` (a lit picture of the first camera, without OpenGL).
 
     Raises:
-        InputError: The task is to be seen by its state: observations here are clouds.
+        InputError: The task's view has no points: observations here are clouds.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 50}  # noqa: RUF012 (Gymnasium's own)
 
     def __init__(self, config: EnvConfig, render_mode: str | None = None) -> None:
-        if config.view.sees == "state":
-            raise InputError("This environment shows clouds: choose env.view.sees=points")
+        if config.view.points == 0:
+            raise InputError("This environment shows clouds: give points=")
         self._config, self.render_mode = config, render_mode
         self.simulator = make_simulator(config)
         self.scene = make_scene(self.simulator, config)
@@ -74,3 +83,22 @@ class PointCloudEnv(gym.Env[dict[str, Any], np.ndarray]):
             "point_cloud": self.scene.points(self.simulator.scene_state()),
             "agent_pos": self.simulator.robot_state(),
         }
+
+
+def make(
+    name: str,
+    *,
+    task: str | None = None,
+    points: int | None = None,
+    cameras: tuple[str, ...] | None = None,
+    colour: bool | None = None,
+    render_mode: str | None = None,
+) -> PointCloudEnv:
+    """Make a task by the name of its file in configs/env."""
+    overrides = [] if task is None else [f"env.task={task}"]
+    config = compose_part(EnvConfig, "env", name, overrides)
+    return PointCloudEnv(with_view(config, points, cameras, colour), render_mode)
+
+
+for _name in NAMES:
+    gym.register(f"sodp/{_name}-v0", entry_point=f"{__name__}:make", kwargs={"name": _name})

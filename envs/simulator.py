@@ -27,13 +27,23 @@ class Outcome:
 
 @runtime_checkable
 class Simulator(Protocol):
-    """One task in its simulator. All randomness comes from the seed of a reset."""
+    """One task in its simulator. All randomness comes from the seed of a reset.
+
+    Attributes:
+        model: MuJoCo's model of the task.
+        data: MuJoCo's state of it.
+        model_path: The XML file that the model was compiled from.
+        layout: Which numbers are its state.
+        action_size: Numbers in an action.
+        step_s: Simulated seconds of one simulator step: an agent step is `action_repeat` of them.
+    """
 
     model: mujoco.MjModel
     data: mujoco.MjData
     model_path: str
     layout: StateLayout
     action_size: int
+    step_s: float
 
     def reset(self, seed: int) -> None:
         """Start a new episode; the same seed gives the same episode, whatever came before."""
@@ -47,6 +57,11 @@ class Simulator(Protocol):
     def hand(self) -> Float[np.ndarray, " 3"]:
         """Where the hand is, in world metres (float64), to draw its path."""
 
+    def hand_path(
+        self, hand: Float[np.ndarray, " 3"], actions: Float[np.ndarray, "planned action"]
+    ) -> Float[np.ndarray, "corner 3"] | None:
+        """Where planned actions lead the hand, from a place; None where actions do not say it."""
+
     def features(self) -> Float[np.ndarray, " feature"]:
         """The simulator's privileged state observation, for behaviours (float32)."""
 
@@ -58,3 +73,11 @@ class Simulator(Protocol):
 
     def restore_state(self, state: Float[np.ndarray, " number"]) -> None:
         """Go on from a saved state, bit for bit, also in another process."""
+
+
+@runtime_checkable
+class Scripted(Protocol):
+    """A simulator whose task comes with a policy of its own."""
+
+    def scripted_action(self) -> Float[np.ndarray, " action"]:
+        """What that policy does now, in [-1, 1]."""

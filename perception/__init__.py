@@ -1,1 +1,1 @@
-"""Seeing: pinhole geometry, point clouds, farthest-point sampling and the learned eye."""
+"""Seeing: pinhole geometry, point clouds, farthest-point sampling and encoders."""

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from perception import kernels
 from perception.errors import InputError
+from perception.sampling_kernel import farthest_points_blocked
 
 
 def farthest_points(
@@ -41,8 +41,7 @@ def farthest_points(
 
 
 def _numba(points: Float[np.ndarray, "point 3"], count: int) -> Int[np.ndarray, " count"]:
-    x, y, z = np.ascontiguousarray(points.T)
-    return np.asarray(kernels.farthest_points_blocked(x, y, z, count, 0))
+    return np.asarray(farthest_points_blocked(np.ascontiguousarray(points.T), count, 0))
 
 
 def _fpsample(points: Float[np.ndarray, "point 3"], count: int) -> Int[np.ndarray, " count"]:

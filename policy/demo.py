@@ -14,8 +14,9 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
 
 from configs.command import compose, script
 from datasets.collection.collector import CollectConfig, collect
-from policy.demonstration import DemoConfig, conclude
-from policy.pipeline import TrainConfig, train
+from policy.pipeline.config import TrainConfig
+from policy.pipeline.demonstration import DemoConfig, conclude
+from policy.pipeline.stages import train
 
 
 @script("demo", DemoConfig)

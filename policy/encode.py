@@ -1,4 +1,4 @@
-"""Encode every step of a store once: its cloud, by a planner's eye, or the simulator's state.
+"""Encode every step of a store once: its cloud, by a planner's encoder, or the simulator's state.
 
     python policy/encode.py data=data/adroit-door.zarr checkpoint=<planner.safetensors>
 

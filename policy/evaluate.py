@@ -1,9 +1,10 @@
 """Evaluate a planner.
 
-    python policy/evaluate.py checkpoint=outputs/adroit-door/checkpoints/finetune.safetensors
+    python policy/evaluate.py checkpoint=outputs/adroit-door
 
-Plays seeded episodes side by side, tells the success rate with its 95 % interval (Wilson), and
-notes it in the checkpoint's run; of the first failed episodes it makes films (failures.html there).
+The task, and how it is seen, are those that the planner was made with. Plays seeded episodes side
+by side, tells the success rate with its 95 % interval (Wilson), and notes it in the checkpoint's
+run; of the first failed episodes it makes films (failures.html there).
 """
 
 import sys
@@ -16,24 +17,25 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.command import script
+from envs.config import EnvConfig
 from policy.rollouts.evaluation import Evaluation, wilson
-from policy.rollouts.loading import EvaluateConfig, judge
+from policy.rollouts.judge import EvaluateConfig, judge
 from policy.viewing.failures_page import write_failures
 
 
 @script("evaluate", EvaluateConfig)
 def main(config: EvaluateConfig) -> None:
     """Evaluate, tell, and show failures."""
-    evaluation = judge(config)
-    Console().print(outcome_table(evaluation, config))
+    loaded, evaluation = judge(config)
+    Console().print(outcome_table(evaluation, loaded.env, str(config.checkpoint)))
     if config.gallery > 0:
-        write_failures(config, evaluation)
+        write_failures(loaded, evaluation, config.folder, count=config.gallery)
 
 
-def outcome_table(evaluation: Evaluation, config: EvaluateConfig) -> Table:
+def outcome_table(evaluation: Evaluation, env: EnvConfig, title: str) -> Table:
     """Set out what an evaluation came to."""
-    env, episodes = config.env, len(evaluation.successes)
-    table = Table("", "", "95 % interval", title=f"{env.name}: {config.checkpoint}")
+    episodes = len(evaluation.successes)
+    table = Table("", "", "95 % interval", title=f"{env.name}: {title}")
     table.add_row("episodes", f"{episodes:,}", "")
     rules = (
         ("end", "success at the last step", sum(evaluation.at_end)),

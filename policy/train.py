@@ -13,7 +13,8 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from configs.command import script
-from policy.pipeline import TrainConfig, train
+from policy.pipeline.config import TrainConfig
+from policy.pipeline.stages import train
 
 
 @script("train", TrainConfig)

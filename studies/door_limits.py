@@ -18,7 +18,7 @@ from torch import Tensor
 from configs.command import compose
 from envs.adroit.simulator import AdroitSimulator
 from perception.encoders.dp3 import PointNet
-from policy.pipeline import TrainConfig
+from policy.pipeline.config import TrainConfig
 from policy.reports.result import ROOT
 from policy.rollouts.evaluation import evaluation_seeds
 from studies.probes import Frames, planner_of, predict

@@ -1,12 +1,11 @@
 """Pictures, depths and clouds of several tasks side by side."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
-from datasets.behaviours.behaviour import BehaviourConfig, make_behaviour
-from datasets.recorder import act
+from datasets.behaviours.behaviour import act
+from datasets.behaviours.demonstrator import DemonstratorConfig, make_demonstrator
 from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
 from perception.camera import project
@@ -24,10 +23,8 @@ def gallery(envs: Sequence[EnvConfig], *, steps: int, seed: int) -> bytes:
     for column, env in zip(tiles.T, envs, strict=True):
         simulator = make_simulator(env)
         scene = make_scene(simulator, env)
-        scripted = env.simulator == "metaworld"
-        name: Literal["scripted", "agent"] = "scripted" if scripted else "agent"
-        calm = BehaviourConfig(name, None, (0.0, 0.0), (0.0, 0.0))
-        recording = act(simulator, make_behaviour(calm, env, simulator), steps=steps, seed=seed)
+        calm = DemonstratorConfig(None, noise=(0.0, 0.0), random_share=(0.0, 0.0))
+        recording = act(simulator, make_demonstrator(calm, env, simulator), steps=steps, seed=seed)
         cloud = scene.points(recording.scenes[-1])
         camera = env.view.cameras[0]
         front = FRONT if env.simulator == "adroit" else camera

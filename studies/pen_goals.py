@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from configs.command import compose
 from datasets.store.store import EpisodeStore
 from envs.adroit.simulator import AdroitSimulator
-from policy.pipeline import TrainConfig
+from policy.pipeline.config import TrainConfig
 from policy.reports.result import ROOT
 from policy.rollouts.evaluation import evaluation_seeds
 from studies.probes import planner_of, pointing, read_off

@@ -14,7 +14,7 @@ from configs.command import compose
 from datasets.behaviours.training_state import load_state
 from envs.seeding import derive_seed
 from policy.finetuning.buffers import Chunks, TargetBuffer
-from policy.pipeline import TrainConfig
+from policy.pipeline.config import TrainConfig
 from policy.planner.planner import Planner
 from policy.reports.result import ROOT
 from policy.rollouts.loading import make_envs

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from configs.command import compose
 from envs.adroit.simulator import AdroitSimulator
-from policy.pipeline import TrainConfig
+from policy.pipeline.config import TrainConfig
 from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner
 from policy.reports.result import ROOT

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from policy.pipeline import TrainConfig
+from policy.pipeline.config import TrainConfig
 from policy.planner.planner import Planner
 from policy.rollouts.evaluation import evaluate
 from policy.rollouts.loading import make_envs

@@ -1,7 +1,7 @@
 """Self-contained HTML pages: text, tables, figures, films and whole other pages in one file.
 
-Every function gives a piece of HTML with its text escaped; `page` puts pieces together. Nothing on
-a page is fetched from anywhere: it can be mailed, attached to a CI run, or opened on a train.
+Every function gives a piece of HTML with its text escaped; `page` puts pieces together. A page
+fetches nothing: it can be mailed, attached to a CI run, or opened without a network.
 """
 
 import base64
@@ -53,7 +53,7 @@ def heading(text: str) -> Html:
 
 
 def paragraph(text: str) -> Html:
-    """Say something."""
+    """Set a paragraph of text."""
     return Html(f"<p>{escape(text)}</p>")
 
 
@@ -72,8 +72,8 @@ def facts(values: Mapping[str, object]) -> Html:
 
 def folded(summary: str, lines: Sequence[str]) -> Html:
     """Show lines of code that open on a click."""
-    told = escape("\n".join(lines))
-    return Html(f"<details><summary>{escape(summary)}</summary><pre>{told}</pre></details>")
+    code = escape("\n".join(lines))
+    return Html(f"<details><summary>{escape(summary)}</summary><pre>{code}</pre></details>")
 
 
 def figure(png: bytes, caption: str = "") -> Html:
@@ -120,8 +120,8 @@ def _shown(value: object) -> str:
 
 
 def _figure(inner: str, caption: str) -> Html:
-    told = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return Html(f"<figure>{inner}{told}</figure>")
+    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return Html(f"<figure>{inner}{below}</figure>")
 
 
 def _data(kind: str, content: bytes) -> str:

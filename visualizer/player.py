@@ -1,7 +1,7 @@
-"""What happened in space, as one HTML file that plays without a network.
+"""A film of clouds as one HTML file that plays without a network.
 
 It is viser's own player with the recording inside. Viser records through a server: it is bound to
-the loopback interface, at a free port, for as long as the recording takes. The same stage can be
+the loopback interface, at a free port, for as long as the recording takes. The same scene can be
 served live (`serving`, `set_up`).
 """
 
@@ -28,13 +28,13 @@ FRUSTUM_COLOUR = (120, 135, 158)
 
 @dataclass(frozen=True)
 class Film:
-    """Moments in space, and who looked at them.
+    """Clouds over time, and the cameras that saw them.
 
     Attributes:
         clouds: World-frame points in metres; with colour, red, green and blue in [0, 1] follow.
-        cameras: Who looked, by name.
+        cameras: By name.
         frames_per_second: How fast to play.
-        pictures: What cameras saw, by their names; not every camera needs to have one.
+        pictures: Of cameras, by their names; a camera may have none.
         paths: A world-frame polyline for each frame, such as a plan, or None; or none at all.
         numbers: Curves by name, for viewers that can plot (Rerun).
     """
@@ -48,19 +48,19 @@ class Film:
 
     @property
     def colours(self) -> UInt8[np.ndarray, "frame point 3"]:
-        """The points' own colours, or where they have none, colours that tell their height."""
+        """The points' own colours, or where they have none, colours that show their height."""
         return _colours(self.clouds, self.heights_m)
 
     @property
     def heights_m(self) -> tuple[float, float]:
-        """From where to where colours tell height."""
+        """The range of heights that colours show."""
         low, high = np.quantile(self.clouds[..., 2], [0.01, 0.99])
         return float(low), float(high)
 
-    def moment(self, frame: int) -> "Frame":
-        """Give one frame."""
-        pictures = {name: pictures[frame] for name, pictures in self.pictures.items()}
-        return Frame(self.clouds[frame], pictures, self.paths[frame] if self.paths else None)
+    def frame(self, index: int) -> "Frame":
+        """Give one frame by its number."""
+        pictures = {name: pictures[index] for name, pictures in self.pictures.items()}
+        return Frame(self.clouds[index], pictures, self.paths[index] if self.paths else None)
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def as_html(film: Film) -> str:
     with serving() as server:
         show = set_up(server, film)
         serializer = server.get_scene_serializer()
-        for frame in range(len(film.clouds)):
-            show(film.moment(frame))
+        for index in range(len(film.clouds)):
+            show(film.frame(index))
             serializer.insert_sleep(1 / film.frames_per_second)
         return serializer.as_html()
 
@@ -86,7 +86,7 @@ def as_html(film: Film) -> str:
 def _colours(
     points: Float[np.ndarray, "*lead axis"], heights_m: tuple[float, float]
 ) -> UInt8[np.ndarray, "*lead 3"]:
-    """Give points their own colours, or those that tell height, between a low and a high one."""
+    """Give points their own colours, or those that show height, between a low and a high one."""
     if points.shape[-1] == 6:
         return np.round(255 * points[..., 3:].clip(0, 1)).astype(np.uint8)
     low, high = heights_m
@@ -98,7 +98,7 @@ def _colours(
 def serving(port: int = 0) -> Iterator[viser.ViserServer]:
     """Run viser on the loopback interface alone, and stop it; port 0: the system chooses."""
     logging.getLogger("websockets").setLevel(logging.WARNING)
-    with redirect_stdout(io.StringIO()):  # It greets and takes its leave on standard output.
+    with redirect_stdout(io.StringIO()):  # It prints when it starts and stops.
         server = viser.ViserServer("127.0.0.1", port, verbose=False)
         try:
             yield server
@@ -107,10 +107,10 @@ def serving(port: int = 0) -> Iterator[viser.ViserServer]:
 
 
 def _look(server: viser.ViserServer, film: Film) -> None:
-    """Stand where all is seen, and lay a grid of 10 cm below; grey behind coloured points."""
+    """Look from where all is seen, on a grid of 10 cm; grey behind coloured points."""
     view = stand_back(film.clouds, list(film.cameras.values()))
     server.initial_camera.fov = np.deg2rad(FOVY_DEG)
-    server.initial_camera.position, server.initial_camera.look_at = view.eye, view.target
+    server.initial_camera.position, server.initial_camera.look_at = view.position, view.target
     floor = (*view.target[:2].round(1), float(film.clouds[..., 2].min()))
     side = np.ceil(1.4 * view.extent_m)
     server.scene.add_grid(
@@ -128,7 +128,7 @@ def _look(server: viser.ViserServer, film: Film) -> None:
 
 
 def set_up(server: viser.ViserServer, film: Film) -> Callable[[Frame], None]:
-    """Put cloud, cameras and path of a film on the stage; the result shows any moment on it."""
+    """Add cloud, cameras and path of a film to the scene; the result shows any frame of it."""
     _look(server, film)
     points = film.clouds[..., :3]
     size_m = 0.008 * stand_back(points).extent_m
@@ -142,11 +142,11 @@ def set_up(server: viser.ViserServer, film: Film) -> Callable[[Frame], None]:
 
     heights_m = film.heights_m
 
-    def show(moment: Frame) -> None:
-        cloud.points, cloud.colors = moment.cloud[:, :3], _colours(moment.cloud, heights_m)
-        for name, picture in moment.pictures.items():
+    def show(frame: Frame) -> None:
+        cloud.points, cloud.colors = frame.cloud[:, :3], _colours(frame.cloud, heights_m)
+        for name, picture in frame.pictures.items():
             frusta[name].image = picture
-        path = moment.path
+        path = frame.path
         plan.visible = path is not None
         if path is not None:
             plan.points = np.stack([path[:-1], path[1:]], axis=1).astype(np.float32)
@@ -155,7 +155,7 @@ def set_up(server: viser.ViserServer, film: Film) -> Callable[[Frame], None]:
 
 
 def _add_camera(server: viser.ViserServer, film: Film, name: str) -> viser.CameraFrustumHandle:
-    """Draw a camera's field of view, from where it stands and short of the scene."""
+    """Draw a camera's field of view, from the camera to a little before the points."""
     camera = film.cameras[name]
     pose = camera.world_from_camera
     view = stand_back(film.clouds)

@@ -49,7 +49,7 @@ def contact_sheet(
     *,
     cameras: Sequence[Pinhole] = (),
 ) -> bytes:
-    """Draw clouds at a slant: one row for each episode, one column for each moment."""
+    """Draw clouds at a slant: one row for each episode, one column for each step shown."""
     rows, columns = clouds.shape[:2]
     everything = clouds[..., :3].reshape(-1, 3).astype(np.float64)
     view = stand_back(everything, cameras)
@@ -72,7 +72,7 @@ def contact_sheet(
 def draw_cloud(tile: Axes, cloud: Float[np.ndarray, "point axis"], view: Viewpoint) -> None:
     """Draw far points first, near ones larger and darker; own colour where there is one."""
     pixels, depth_m = project(cloud[:, :3].astype(np.float64), view.camera(TILE_PX))
-    middle_m = float(np.linalg.norm(view.target - view.eye))
+    middle_m = float(np.linalg.norm(view.target - view.position))
     nearness = np.clip((middle_m - depth_m) / view.extent_m + 0.5, 0, 1)
     order = np.argsort(-depth_m)
     own = cloud[:, 3:].clip(0, 1)  # A quantised store may give 1.00002.
@@ -94,7 +94,7 @@ def frame(tile: Axes, pixels: Float[np.ndarray, "point 2"]) -> None:
 
 
 def new_figure(width_in: float, height_in: float, *, constrained: bool = True) -> Figure:
-    """Make an empty figure in the look of the house; sizes in inches."""
+    """Make an empty figure in the common look; sizes in inches."""
     layout: Literal["constrained"] | None = "constrained" if constrained else None
     figure = Figure(figsize=(width_in, height_in), dpi=DPI, facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
@@ -102,7 +102,7 @@ def new_figure(width_in: float, height_in: float, *, constrained: bool = True) -
 
 
 def dress(axes: Axes, xlabel: str = "", ylabel: str = "") -> None:
-    """Give axes the look of the house."""
+    """Give axes the common look."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GRID)
     axes.tick_params(colors=INK, labelsize=8, length=0)

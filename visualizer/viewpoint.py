@@ -1,4 +1,4 @@
-"""Where to stand to see a cloud well: at a slant, beside the camera that saw it, z up."""
+"""A viewpoint that shows a cloud well: at a slant, beside the camera that saw it, z up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,26 +17,26 @@ FROM_ABOVE = (0.6, -0.8)  # The side to stand on where the camera looks straight
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """A place, and what to look at from there; metres, world frame."""
+    """A position, and the point to look at from there; metres, world frame."""
 
-    eye: Float[np.ndarray, " 3"]
+    position: Float[np.ndarray, " 3"]
     target: Float[np.ndarray, " 3"]
     extent_m: float
 
     def camera(self, size: tuple[int, int]) -> Pinhole:
         """Give the upright camera of this viewpoint; `size` is (width, height)."""
-        forward = _unit(self.target - self.eye)
+        forward = _unit(self.target - self.position)
         right = _unit(np.cross(forward, [0.0, 0.0, 1.0]))
         world_from_camera = np.eye(4)
         world_from_camera[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
-        world_from_camera[:3, 3] = self.eye
+        world_from_camera[:3, 3] = self.position
         return Pinhole.from_fovy(FOVY_DEG, size, world_from_camera=world_from_camera)
 
 
 def stand_back(
     points: Float[np.ndarray, "*lead point axis"], cameras: Sequence[Pinhole] = ()
 ) -> Viewpoint:
-    """Stand where all points are seen, on the side of the first camera but not in line with it."""
+    """Choose a viewpoint that shows all points, beside the first camera but not in line with it."""
     low, high = np.quantile(points[..., :3].reshape(-1, 3), [0.01, 0.99], axis=0)
     target, extent_m = (low + high) / 2, float(np.linalg.norm(high - low))
     side = np.array(FROM_ABOVE)

@@ -1,7 +1,7 @@
-"""Teach a small state-space agent by imitating a teacher where the pupil goes (DAgger).
+"""DAgger: a small agent imitates an expert in the states that the agent itself comes to.
 
-Ross et al., AISTATS 2011: the pupil acts, noisily; the teacher says what it would have done; the
-pupil learns from everything seen so far.
+Ross et al., AISTATS 2011: the agent acts, with noise; the expert labels every state with the action
+it would have taken; the agent is fitted to all labels so far.
 """
 
 import logging
@@ -20,15 +20,15 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class TeachingConfig:
-    """How long to teach, and how large the pupil is.
+class DaggerConfig:
+    """How long to train, and how large the agent is.
 
     Attributes:
-        rounds: Times the pupil acts and learns again; in the first the teacher acts.
+        rounds: Times the agent acts and is fitted again; in the first the expert acts.
         episodes: Episodes per round.
         gradient_steps: Updates per round.
         hidden: Width of both hidden layers.
-        noise: Largest noise while acting, in units of the teacher's spread of actions.
+        noise: Largest noise while acting, in units of the expert's spread of actions.
         learning_rate: Of Adam.
     """
 
@@ -40,26 +40,34 @@ class TeachingConfig:
     learning_rate: float
 
 
-def teach(
-    simulator: Simulator, teacher: StateAgent, config: TeachingConfig, *, steps: int, seed: int
+def dagger(
+    simulator: Simulator, expert: StateAgent, config: DaggerConfig, *, steps: int, seed: int
 ) -> StateAgent:
-    """Return a pupil of the teacher."""
+    """Train an agent to imitate an expert.
+
+    Args:
+        simulator: The task.
+        expert: Labels states with actions.
+        config: How long, and how large.
+        steps: Of an episode.
+        seed: All randomness follows from it.
+    """
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     seen: list[np.ndarray] = []
     network: nn.Sequential | None = None
-    pupil = teacher
+    agent = expert
     for round_ in range(config.rounds):
         for _ in range(config.episodes):
             noise = rng.uniform(0, config.noise)
             seen.append(
-                _walk(simulator, pupil, steps=steps, noise=noise * teacher.out_scale, rng=rng)
+                _walk(simulator, agent, steps=steps, noise=noise * expert.out_scale, rng=rng)
             )
         features = np.concatenate(seen)
-        network, loss = _fit(network, features, teacher, config)
-        pupil = _to_agent(network, features, teacher)
+        network, loss = _fit(network, features, expert, config)
+        agent = _to_agent(network, features, expert)
         logger.info("round %d of %d: loss %.4f", round_ + 1, config.rounds, loss)
-    return pupil
+    return agent
 
 
 def _walk(
@@ -70,7 +78,7 @@ def _walk(
     noise: Float[np.ndarray, " action"],
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "time feature"]:
-    """Act one episode with noise; return what was seen."""
+    """Act one episode with noise; return the features of its states."""
     simulator.reset(int(rng.integers(2**31)))
     seen = []
     for _ in range(steps):
@@ -84,12 +92,12 @@ def _walk(
 def _fit(
     network: nn.Sequential | None,
     features: Float[np.ndarray, "sample feature"],
-    teacher: StateAgent,
-    config: TeachingConfig,
+    expert: StateAgent,
+    config: DaggerConfig,
 ) -> tuple[nn.Sequential, float]:
-    """Regress the teacher's actions, in units of its spread, on scaled features."""
+    """Regress the expert's actions, in units of its spread, on scaled features."""
     inputs = torch.from_numpy((features - features.mean(0)) / (features.std(0) + 1e-2)).float()
-    actions = (teacher.act(features) - teacher.out_shift) / teacher.out_scale
+    actions = (expert.act(features) - expert.out_shift) / expert.out_scale
     targets = torch.from_numpy(actions).float()
     if network is None:
         widths = (inputs.shape[1], config.hidden, config.hidden, targets.shape[1])
@@ -107,7 +115,7 @@ def _fit(
 
 
 def _to_agent(
-    network: nn.Sequential, features: Float[np.ndarray, "sample feature"], teacher: StateAgent
+    network: nn.Sequential, features: Float[np.ndarray, "sample feature"], expert: StateAgent
 ) -> StateAgent:
     arrays = [parameter.detach().numpy().copy() for parameter in network.parameters()]
     w0, b0, w1, b1, w2, b2 = arrays
@@ -115,6 +123,6 @@ def _to_agent(
         w0, b0, w1, b1, w2, b2,
         in_shift=features.mean(0),
         in_scale=features.std(0) + np.float32(1e-2),
-        out_shift=teacher.out_shift,
-        out_scale=teacher.out_scale,
+        out_shift=expert.out_shift,
+        out_scale=expert.out_scale,
     )  # fmt: skip

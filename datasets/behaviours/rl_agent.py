@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from datasets.behaviours.behaviour import BehaviourSource, LearningConfig
-from datasets.behaviours.rlpd import RLPD, Memory, Transitions
+from datasets.behaviours.behaviour import SeededBehaviour
+from datasets.behaviours.rlpd import RLPD, RLPDConfig
+from datasets.behaviours.transitions import Memory, Transitions
 from datasets.episode import Provenance, Recording
 from datasets.recorder import walk
 from envs.seeding import derive_seed
@@ -25,8 +26,28 @@ SMOOTHNESS = 0.8  # Of the warm-up's random actions: how much of the last one is
 
 
 @dataclass(frozen=True)
+class LearningConfig:
+    """The life of an agent that learns.
+
+    Attributes:
+        steps: How many steps it takes.
+        demonstrations: How many successful episodes it is shown; 0 is plain soft actor-critic.
+        seeding: Steps at the beginning in which the demonstrator acts in its place, failures
+            included: they are part of its life, and data.
+        save_every: Steps between checkpoints.
+        rlpd: How it learns.
+    """
+
+    steps: int
+    demonstrations: int
+    seeding: int
+    save_every: int
+    rlpd: RLPDConfig
+
+
+@dataclass(frozen=True)
 class Scale:
-    """Units that make a task easy to learn; found once, from what was seen before learning."""
+    """Units that make a task easy to learn, computed once from the steps before learning."""
 
     shift: Float[torch.Tensor, " feature"]
     spread: Float[torch.Tensor, " feature"]
@@ -62,7 +83,7 @@ class Learner:
     def __init__(
         self,
         simulator: Simulator,
-        demonstrator: BehaviourSource,
+        demonstrator: SeededBehaviour,
         config: LearningConfig,
         *,
         episode_steps: int,
@@ -148,19 +169,19 @@ class Learner:
         else:
             batch = self._lived.sample(count, self._generator)
         if self._scale is None:
-            raise RuntimeError("Learning began before the units were known")
+            raise RuntimeError("Learning began before there were units")
         return batch.scaled(self._scale.shift, self._scale.spread, self._scale.reward)
 
     def _watch_demonstrations(self) -> None:
         """Let the demonstrator act until it has succeeded as often as it shall be watched."""
-        wanted, found = self.config.demonstrations, 0
+        wanted, shown = self.config.demonstrations, 0
         for tried in range(wanted * DEMONSTRATION_TRIES):
-            if found == wanted:
+            if shown == wanted:
                 return
-            found += self._watch(derive_seed("demonstrations", self._seed, tried))
-        if found < wanted:
+            shown += self._watch(derive_seed("demonstrations", self._seed, tried))
+        if shown < wanted:
             raise InputError(
-                f"The demonstrator succeeded in {found} of {wanted * DEMONSTRATION_TRIES} episodes,"
+                f"The demonstrator succeeded in {shown} of {wanted * DEMONSTRATION_TRIES} episodes,"
                 f" {wanted} are wanted: choose less behaviour.noise and behaviour.random_share"
             )
 

@@ -1,4 +1,4 @@
-"""A small agent that sees the simulator's state: it makes data, and is never evaluated."""
+"""A small network that sees the simulator's state, made worse by noise: it makes data only."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -6,9 +6,30 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from datasets.behaviours.noisy import NoisyBehaviour
+from envs.config import EnvConfig
+from envs.simulator import Simulator
 from perception.errors import InputError
 
 AGENTS = Path(__file__).resolve().parent / "agents"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Which agent acts, and how badly.
+
+    Attributes:
+        kind: `state_agent`.
+        path: An agent's file; null takes the one shipped for the task.
+        noise: Range of the standard deviation of the Gaussian noise added to each action, in
+            units of the agent's own spread of actions.
+        random_share: Range of the share of actions replaced by uniformly random ones.
+    """
+
+    kind: str
+    path: Path | None
+    noise: tuple[float, float]
+    random_share: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -59,3 +80,25 @@ class StateAgent:
         hidden = np.tanh(hidden @ self.w1.T + self.b1)
         output = self.out_scale * (hidden @ self.w2.T + self.b2) + self.out_shift
         return np.asarray(np.clip(output, -1, 1), np.float32)
+
+
+def make(config: Config, env: EnvConfig, simulator: Simulator) -> NoisyBehaviour:
+    """Make the agent of a file, or the one shipped for the task.
+
+    Raises:
+        InputError: There is no such file, or none is shipped for this task.
+    """
+    if config.path is None and not shipped(env.name).exists():
+        raise InputError(f"No agent is shipped for {env.name}; choose behaviour=scripted or random")
+    agent = StateAgent.load(config.path or shipped(env.name))
+    return NoisyBehaviour(
+        lambda simulator: agent.act(simulator.features()),
+        agent.out_scale,
+        config.noise,
+        config.random_share,
+    )
+
+
+def shipped(task: str) -> Path:
+    """Name the file of the agent that this project brings for a task, where it brings one."""
+    return AGENTS / f"{task}.npz"

@@ -1,1 +1,1 @@
-"""What a store holds, told and shown: cards, pages, plots."""
+"""What a store holds, in numbers and pictures: cards, pages, plots."""

@@ -30,9 +30,9 @@ class Outcomes:
         returns: Sum of the rewards.
         at_end: Whether the goal was reached at the last step.
         ever: Whether it was reached at any.
-        noise: Standard deviation of the noise on the behaviour's actions; 0 where not known.
+        noise: Standard deviation of the noise on the behaviour's actions; 0 where not recorded.
         agent_steps: How many steps a learning agent had taken before; 0 for other behaviours.
-        judged: Whether rewards and successes were recorded; where not, they are given as 0.
+        judged: Whether rewards and successes were recorded; where not, they are 0 here.
         success_at: Which of the two counts, by the task's rule: `end` or `ever`.
     """
 
@@ -93,7 +93,7 @@ class Card:
         return_quantiles: Least, quarter, median, three quarters, greatest.
         along_time: From the first tenth of the episodes to the last.
         action_quantiles: The same five of every number of an action.
-        state_quantiles: Of every reading of the robot.
+        state_quantiles: Of every number of the robot state.
         noise_bands: Success from the least noisy quarter of the episodes to the noisiest.
         stored_bytes: The whole folder on disk.
         dp3_cloud_bytes: What DP3's float32 positions and colours would take for these clouds.
@@ -135,53 +135,54 @@ def outcomes(store: EpisodeStore) -> Outcomes:
         store.read(name) if judged else np.zeros(store.steps) for name in ("reward", "success")
     )
     successes = successes.astype(bool)
-    known = {n: store.read(f"meta/{n}") for n in ("noise", "agent_step") if store.has(f"meta/{n}")}
-    env: dict[str, Any] = store.attributes["identity"].get("env", {})
+    names = [name for name in ("noise", "agent_step") if store.has(f"meta/{name}")]
+    recorded = {name: store.read(f"meta/{name}") for name in names}
+    env: dict[str, Any] = store.identity.get("env", {})
     return Outcomes(
         lengths=ends - starts,
         returns=np.add.reduceat(rewards.astype(np.float64), starts),
         at_end=successes[ends - 1],
         ever=np.logical_or.reduceat(successes, starts),
-        noise=known.get("noise", np.zeros(len(ends))),
-        agent_steps=known.get("agent_step", np.zeros(len(ends), np.int64)),
+        noise=recorded.get("noise", np.zeros(len(ends))),
+        agent_steps=recorded.get("agent_step", np.zeros(len(ends), np.int64)),
         judged=judged,
         success_at=env.get("success_at", "ever"),
     )
 
 
-def make_card(store: EpisodeStore, known: Outcomes) -> Card:
-    """Count and measure a store, given what its episodes came to."""
+def make_card(store: EpisodeStore, results: Outcomes) -> Card:
+    """Count and measure a store; `results` is what its episodes came to."""
     arrays = tuple(_measure(store, name) for name in store.names)
     points = sum(array.shape[1] for array in arrays if array.name == "point_cloud")
     return Card(
         task=store.attributes["task"],
         episodes=store.episodes,
         steps=store.steps,
-        success_at=known.success_at,
-        at_end=int(known.at_end.sum()),
-        ever=int(known.ever.sum()),
-        judged=known.judged,
-        return_quantiles=tuple(float(q) for q in np.quantile(known.returns, QUANTILES)),
-        along_time=along_time(known),
+        success_at=results.success_at,
+        at_end=int(results.at_end.sum()),
+        ever=int(results.ever.sum()),
+        judged=results.judged,
+        return_quantiles=tuple(float(q) for q in np.quantile(results.returns, QUANTILES)),
+        along_time=along_time(results),
         action_quantiles=_rounded(quantiles(store.read("action"))),
         state_quantiles=_rounded(quantiles(store.read("state"))),
-        noise_bands=noise_bands(known),
+        noise_bands=noise_bands(results),
         arrays=arrays,
         stored_bytes=folder_bytes(store.path) - card_bytes(store.path),
         dp3_cloud_bytes=store.steps * points * DP3_POINT_BYTES,
     )
 
 
-def along_time(known: Outcomes) -> tuple[Tenth, ...]:
-    """Tell how success and return change from the first tenth of the episodes to the last."""
-    order = np.argsort(known.agent_steps, kind="stable")
+def along_time(results: Outcomes) -> tuple[Tenth, ...]:
+    """Say how success and return change from the first tenth of the episodes to the last."""
+    order = np.argsort(results.agent_steps, kind="stable")
     tenths = [rows for rows in np.array_split(order, 10) if len(rows)]
     return tuple(
         Tenth(
-            int(known.agent_steps[rows[0]]),
+            int(results.agent_steps[rows[0]]),
             len(rows),
-            int(known.successes[rows].sum()),
-            float(known.returns[rows].mean()),
+            int(results.successes[rows].sum()),
+            float(results.returns[rows].mean()),
         )
         for rows in tenths
     )
@@ -192,20 +193,20 @@ def quantiles(values: Float[np.ndarray, "step number"]) -> Float[np.ndarray, "qu
     return np.quantile(values.astype(np.float64), QUANTILES, axis=0)
 
 
-def _rounded(found: Float[np.ndarray, "quantile number"]) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(float(f"{value:.4g}") for value in column) for column in found.T)
+def _rounded(values: Float[np.ndarray, "quantile number"]) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(f"{value:.4g}") for value in column) for column in values.T)
 
 
-def noise_bands(known: Outcomes) -> tuple[NoiseBand, ...]:
-    """Tell how success falls with noise: four bands of equally many episodes."""
-    order = np.argsort(known.noise, kind="stable")
+def noise_bands(results: Outcomes) -> tuple[NoiseBand, ...]:
+    """Say how success falls with noise: four bands of equally many episodes."""
+    order = np.argsort(results.noise, kind="stable")
     bands = [rows for rows in np.array_split(order, 4) if len(rows)]
     return tuple(
         NoiseBand(
-            float(known.noise[rows[0]]),
-            float(known.noise[rows[-1]]),
+            float(results.noise[rows[0]]),
+            float(results.noise[rows[-1]]),
             len(rows),
-            int(known.successes[rows].sum()),
+            int(results.successes[rows].sum()),
         )
         for rows in bands
     )

@@ -15,24 +15,24 @@ from visualizer import pages
 def keep_card(path: Path) -> None:
     """Write the card of a finished store into it: card.json, card.png and card.html."""
     store = EpisodeStore.open(path)
-    known = outcomes(store)
-    plots = overview_plots(store, known)
-    write_card(make_card(store, known), store, plots[0], path / "card.json")
-    (path / "card.html").write_text(card_page(store, known, plots))
+    results = outcomes(store)
+    plots = overview_plots(store, results)
+    write_card(make_card(store, results), store, plots[0], path / "card.json")
+    (path / "card.html").write_text(card_page(store, results, plots))
 
 
 def write_card(card: Card, store: EpisodeStore, plot: bytes, path: Path) -> None:
     """Keep a store's figures as JSON, with how it was made, and a plot of it beside them."""
     said = store.attributes
-    made = {key: said.get(key) for key in ("identity", "versions", "source_commit", "conversion")}
+    origin = {key: said.get(key) for key in ("identity", "versions", "source_commit", "conversion")}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**asdict(card), **made}, indent=2) + "\n")
+    path.write_text(json.dumps({**asdict(card), **origin}, indent=2) + "\n")
     path.with_suffix(".png").write_bytes(plot)
 
 
-def card_page(store: EpisodeStore, known: Outcomes, plots: Sequence[bytes]) -> str:
+def card_page(store: EpisodeStore, results: Outcomes, plots: Sequence[bytes]) -> str:
     """Put the card on one page: figures, some clouds, and where it all comes from."""
-    parts = [overview(store, known, plots)]
+    parts = [overview(store, results, plots)]
     if "point_cloud" in store.names:
-        parts += [pages.heading("At a glance"), pages.figure(contact_sheet(store, known))]
+        parts += [pages.heading("At a glance"), pages.figure(contact_sheet(store, results))]
     return pages.page(f"{store.attributes['task']}: data card", [*parts, provenance_part(store)])

@@ -40,5 +40,6 @@ def _import_rerun() -> Any:  # noqa: ANN401 (an extra, so not always there to be
     try:
         return importlib.import_module("rerun")
     except ImportError as error:
-        told = "format=rerun needs the extra: pip install -e '.[rerun]'"
-        raise InputError(f"{told} ({error})") from error
+        raise InputError(
+            f"format=rerun needs the extra: pip install -e '.[rerun]' ({error})"
+        ) from error

@@ -19,17 +19,17 @@ SHEET_ROWS, SHEET_COLUMNS = 5, 5
 
 def store_page(
     store: EpisodeStore,
-    known: Outcomes,
+    results: Outcomes,
     sheet: bytes,
     shown: Mapping[str, tuple[Episode, Film]],
 ) -> str:
-    """Put the page together: overview, contact sheet, the episodes to show, and provenance."""
+    """Compose the page: overview, contact sheet, the episodes to show, and provenance."""
     caption = (
         "From the best episode to the worst by return. Near points are larger, and darker where"
         " they have no colour of their own."
     )
     parts = [
-        overview(store, known, overview_plots(store, known)),
+        overview(store, results, overview_plots(store, results)),
         pages.together(pages.heading("At a glance"), pages.figure(sheet, caption)),
         *(_episode_part(name, episode, film) for name, (episode, film) in shown.items()),
         provenance_part(store),
@@ -37,58 +37,57 @@ def store_page(
     return pages.page(f"{store.attributes['task']}: recorded episodes", parts)
 
 
-def contact_sheet(store: EpisodeStore, known: Outcomes) -> bytes:
-    """Draw episodes from the best to the worst, each at a few moments."""
-    order = np.argsort(-known.returns, kind="stable")
+def contact_sheet(store: EpisodeStore, results: Outcomes) -> bytes:
+    """Draw episodes from the best to the worst, each at a few of its steps."""
+    order = np.argsort(-results.returns, kind="stable")
     rows = order[np.linspace(0, len(order) - 1, min(SHEET_ROWS, len(order))).round().astype(int)]
     clouds = []
     for index in rows:
         points = store.read("point_cloud", store.rows(int(index)))
         clouds.append(points[np.linspace(0, len(points) - 1, SHEET_COLUMNS).round().astype(int)])
     shares = np.linspace(0, 1, SHEET_COLUMNS)[1:-1]
-    moments = ["start", *(f"{share:.0%} of the steps" for share in shares), "end"]
+    columns = ["start", *(f"{share:.0%} of the steps" for share in shares), "end"]
     cameras = [pinhole(camera) for camera in store.attributes["cameras"].values()]
-    titles = [_title(known, int(index)) for index in rows]
-    return plots.contact_sheet(np.stack(clouds), titles, moments, cameras=cameras)
+    titles = [_title(results, int(index)) for index in rows]
+    return plots.contact_sheet(np.stack(clouds), titles, columns, cameras=cameras)
 
 
-def _title(known: Outcomes, index: int) -> str:
-    verdict = "success" if known.successes[index] else "failure"
-    return f"episode {index}\nreturn {known.returns[index]:.4g}\n{verdict}"
+def _title(results: Outcomes, index: int) -> str:
+    verdict = "success" if results.successes[index] else "failure"
+    return f"episode {index}\nreturn {results.returns[index]:.4g}\n{verdict}"
 
 
-def overview(store: EpisodeStore, known: Outcomes, drawn: Sequence[bytes]) -> Html:
+def overview(store: EpisodeStore, results: Outcomes, drawn: Sequence[bytes]) -> Html:
     """Say in a sentence and figures, drawn by `overview_plots`, what the store holds."""
     task, episodes = store.attributes["task"], f"{store.episodes:,} episodes"
-    told = f"{episodes} of {task}, {store.steps:,} steps, made by: {_maker(store)}. "
-    if known.judged:
-        rate = known.successes.mean()
-        rule = "at their last step" if known.success_at == "end" else "at some step"
-        least, median, greatest = np.quantile(known.returns, [0, 0.5, 1])
-        told += (
-            f"{known.successes.sum():,} of them ({rate:.0%}) have reached the goal {rule}, which"
+    text = f"{episodes} of {task}, {store.steps:,} steps, made by: {_maker(store)}. "
+    if results.judged:
+        rate = results.successes.mean()
+        rule = "at their last step" if results.success_at == "end" else "at some step"
+        least, median, greatest = np.quantile(results.returns, [0, 0.5, 1])
+        text += (
+            f"{results.successes.sum():,} of them ({rate:.0%}) have reached the goal {rule}, which"
             f" is what counts here. Returns run from {least:.4g} over a median of {median:.4g} to"
             f" {greatest:.4g}."
         )
     else:
-        told += "Neither rewards nor successes were recorded."
+        text += "Neither rewards nor successes were recorded."
     *profile, coverage = drawn
-    caption = "The spread of what was done and sensed; darker is more often."
+    caption = "The spread of actions and robot states; darker is more often."
     figures = [*map(pages.figure, profile), pages.figure(coverage, caption)]
-    return pages.together(pages.paragraph(told), *figures)
+    return pages.together(pages.paragraph(text), *figures)
 
 
 def _maker(store: EpisodeStore) -> str:
     """Name who acted."""
-    identity = store.attributes["identity"]
-    behaviour = identity.get("behaviour", identity.get("demonstrator"))
-    return "unknown" if behaviour is None else _listed({"behaviour": behaviour.get("name", "")})
+    behaviour = store.identity.get("behaviour")
+    return "unknown" if behaviour is None else _listed({"behaviour": behaviour["kind"]})
 
 
 def _episode_part(title: str, episode: Episode, film: Film) -> Html:
-    """Show one episode: the film, and beside it what it earned and where it comes from."""
+    """Show one episode: the film, and beside it its rewards and where it comes from."""
     recording = episode.recording
-    points = "own colour" if episode.points.shape[-1] == 6 else "colour tells height"
+    points = "own colour" if episode.points.shape[-1] == 6 else "colour shows height"
     caption = (
         f"{episode.points.shape[1]} points a frame ({points}) on a grid of 10 cm, at"
         f" {film.frames_per_second:g} frames a second. Drag to turn, scroll to zoom; the bar below"
@@ -104,26 +103,26 @@ def _episode_part(title: str, episode: Episode, film: Film) -> Html:
 
 
 def _about(recording: Recording) -> dict[str, str | float]:
-    """List what is known of one episode."""
-    known: dict[str, str | float] = {"steps": len(recording)}
+    """List the facts about one episode."""
+    facts: dict[str, str | float] = {"steps": len(recording)}
     if (source := recording.provenance) is not None:
-        known |= {"noise": source.noise, "random actions": f"{source.random_share:.0%}"}
-        known |= {"seed": str(source.seed)} if source.seed >= 0 else {}
+        facts |= {"noise": source.noise, "random actions": f"{source.random_share:.0%}"}
+        facts |= {"seed": str(source.seed)} if source.seed >= 0 else {}
         if source.agent_step:
-            known["acted by"] = f"agent {source.agent} after {source.agent_step:,} steps"
+            facts["acted by"] = f"agent {source.agent} after {source.agent_step:,} steps"
     if recording.rewards is not None:
-        known["return"] = float(recording.rewards.sum())
+        facts["return"] = float(recording.rewards.sum())
     if recording.successes is not None:
         reached = f"{recording.successes.sum()} of {len(recording)} steps"
         also = "also" if recording.successes[-1] else "not"
-        known["goal reached at"] = f"{reached}, {also} the last"
-    return known
+        facts["goal reached at"] = f"{reached}, {also} the last"
+    return facts
 
 
 def provenance_part(store: EpisodeStore) -> Html:
     """Say everything that made the data."""
     attributes = store.attributes
-    identity, said = attributes["identity"], attributes.get
+    identity, said = store.identity, attributes.get
     about = {
         "store": str(store.path),
         "task": attributes["task"],
@@ -157,8 +156,8 @@ def _place(camera: dict[str, Any]) -> str:
 
 
 def _listed(values: dict[str, Any]) -> str:
-    given = {name: value for name, value in values.items() if value not in (None, "None")}
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in given.items())
+    said = {name: value for name, value in values.items() if value not in (None, "None")}
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in said.items())
 
 
 def pinhole(camera: dict[str, Any]) -> Pinhole:

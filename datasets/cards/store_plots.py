@@ -15,41 +15,44 @@ COVERED_STEPS = 20_000  # Enough for a density; more only takes longer.
 DENSITY = LinearSegmentedColormap.from_list("density", ["#eef1f5", "#2f6db3", "#14213d"])
 
 
-def overview_plots(store: EpisodeStore, known: Outcomes) -> tuple[bytes, ...]:
+def overview_plots(store: EpisodeStore, results: Outcomes) -> tuple[bytes, ...]:
     """Draw how good a store is, where that was recorded, and what it covers."""
-    profile = (profile_plot(known),) if known.judged else ()
+    profile = (profile_plot(results),) if results.judged else ()
     return (*profile, coverage_plot(store))
 
 
-def profile_plot(known: Outcomes) -> bytes:
+def profile_plot(results: Outcomes) -> bytes:
     """Draw success and return along time, and returns against noise, or ranked where it is one."""
     figure = new_figure(11, 3.3)
     success, returns, third = figure.subplots(1, 3)
-    learned = bool(known.agent_steps.any())
-    time = known.agent_steps if learned else np.arange(len(known.returns))
+    learned = bool(results.agent_steps.any())
+    time = results.agent_steps if learned else np.arange(len(results.returns))
     when = "steps the agent had taken" if learned else "episode, as recorded"
     order = np.argsort(time, kind="stable")
-    colours = np.where(known.successes, SUCCESS, FAILURE)
+    colours = np.where(results.successes, SUCCESS, FAILURE)
     success.plot(
         time[order],
-        centred_mean(known.successes[order], SMOOTHED_EPISODES),
+        centred_mean(results.successes[order], SMOOTHED_EPISODES),
         color=SUCCESS,
         linewidth=1.6,
     )
-    success.axhline(known.successes.mean(), color=INK, linewidth=1, linestyle=":")
+    success.axhline(results.successes.mean(), color=INK, linewidth=1, linestyle=":")
     success.set_ylim(-0.03, 1.03)
     dress(success, when, f"success (mean of {SMOOTHED_EPISODES} around)")
-    returns.scatter(time, known.returns, s=10, c=colours, alpha=0.6, linewidths=0)
+    returns.scatter(time, results.returns, s=10, c=colours, alpha=0.6, linewidths=0)
     returns.plot(
-        time[order], centred_mean(known.returns[order], SMOOTHED_EPISODES), color=INK, linewidth=1.4
+        time[order],
+        centred_mean(results.returns[order], SMOOTHED_EPISODES),
+        color=INK,
+        linewidth=1.4,
     )
     dress(returns, when, "return")
-    if np.ptp(known.noise):
-        third.scatter(known.noise, known.returns, s=14, c=colours, alpha=0.75, linewidths=0)
+    if np.ptp(results.noise):
+        third.scatter(results.noise, results.returns, s=14, c=colours, alpha=0.75, linewidths=0)
         dress(third, "noise on the behaviour's actions", "return")
     else:
-        ranked = np.argsort(known.returns)
-        third.bar(np.arange(len(ranked)), known.returns[ranked], 1.0, color=colours[ranked])
+        ranked = np.argsort(results.returns)
+        third.bar(np.arange(len(ranked)), results.returns[ranked], 1.0, color=colours[ranked])
         dress(third, "episodes, by return", "return")
     for label, colour in (("success", SUCCESS), ("failure", FAILURE)):
         third.scatter([], [], s=14, color=colour, label=label)
@@ -58,12 +61,12 @@ def profile_plot(known: Outcomes) -> bytes:
 
 
 def coverage_plot(store: EpisodeStore) -> bytes:
-    """Draw the spread of every action and reading, and states along their two main directions."""
+    """Draw the spread of actions and robot states, and states along their two main directions."""
     figure = new_figure(11, 3.3)
     actions, robot_state, plane = figure.subplots(1, 3)
-    _draw_spread(actions, quantiles(store.read("action")), "action")
+    _draw_spread(actions, quantiles(store.read("action")), "number of the action")
     states = store.read("state")
-    _draw_spread(robot_state, quantiles(states), "reading of the robot")
+    _draw_spread(robot_state, quantiles(states), "number of the robot state")
     stride = max(1, store.steps // COVERED_STEPS)
     x, y = principal_plane(states[::stride].astype(np.float64)).T
     plane.hexbin(x, y, gridsize=40, bins="log", cmap=DENSITY, mincnt=1, linewidths=0)
@@ -80,10 +83,10 @@ def principal_plane(
     return np.asarray(scaled @ directions[:, :-3:-1])
 
 
-def _draw_spread(axes: Axes, found: Float[np.ndarray, "quantile number"], of_what: str) -> None:
+def _draw_spread(axes: Axes, values: Float[np.ndarray, "quantile number"], of_what: str) -> None:
     """Draw least to greatest thinly, the middle half thickly, the median as a dot."""
-    low, quarter, median, three_quarters, high = found
-    at = np.arange(found.shape[1])
+    low, quarter, median, three_quarters, high = values
+    at = np.arange(values.shape[1])
     axes.vlines(at, low, high, color=GRID, linewidth=3)
     axes.vlines(at, quarter, three_quarters, color="#2f6db3", linewidth=3)
     axes.scatter(at, median, s=9, color=INK, zorder=3)

@@ -36,8 +36,8 @@ def view(config: ViewDataConfig) -> None:
         InputError: There is no such store or episode, or Rerun is wanted and missing.
     """
     store = EpisodeStore.open(config.data)
-    known = outcomes(store)
-    episodes = {t: store.read_episode(i) for t, i in chosen(known, config.episode).items()}
+    results = outcomes(store)
+    episodes = {t: store.read_episode(i) for t, i in chosen(results, config.episode).items()}
     films = {t: make_film(e, store, config.frames_per_second) for t, e in episodes.items()}
     if config.format == "rerun":
         path = config.out or config.data.with_suffix(".rrd")
@@ -47,21 +47,21 @@ def view(config: ViewDataConfig) -> None:
         return
     path = config.out or config.data.with_suffix(".html")
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet = contact_sheet(store, known)
+    sheet = contact_sheet(store, results)
     path.with_suffix(".png").write_bytes(sheet)
     shown = {title: (episodes[title], film) for title, film in films.items()}
-    path.write_text(store_page(store, known, sheet, shown))
+    path.write_text(store_page(store, results, sheet, shown))
     logger.info("written to %s and %s", path, path.with_suffix(".png"))
 
 
-def chosen(known: Outcomes, episode: int | None) -> dict[str, int]:
+def chosen(results: Outcomes, episode: int | None) -> dict[str, int]:
     """Name the episodes to show: the one asked for, or the best, the median and the worst."""
-    count = len(known.returns)
+    count = len(results.returns)
     if episode is not None:
         if not 0 <= episode < count:
             raise InputError(f"There is no episode {episode}; there are 0 to {count - 1}")
         return {f"episode {episode}": episode}
-    order = np.argsort(known.returns, kind="stable")
+    order = np.argsort(results.returns, kind="stable")
     # In this order a small store's only episode is its best one.
     places = {order[0]: "worst", order[count // 2]: "median", order[-1]: "best"}
     return {f"{place}: episode {i}": int(i) for i, place in reversed(places.items())}
@@ -77,6 +77,6 @@ def make_film(episode: Episode, store: EpisodeStore, frames_per_second: float) -
         episode.points,
         cameras,
         frames_per_second,
-        pictures={c: episode.images[n] for c, n in names.items() if n in episode.images},
+        pictures={c: episode.further[n] for c, n in names.items() if n in episode.further},
         numbers={n: a.astype(np.float32) for n, a in numbers.items() if a is not None},
     )

@@ -43,7 +43,7 @@ def merge(config: MergeConfig) -> None:
         for store, index in tqdm(
             left, "merge", len(places), initial=target.episodes, unit="episode"
         ):
-            target.append(store.read_episode(index))
+            target.append(store.read_whole(index))
     logger.info("written to %s", config.out)
 
 
@@ -53,7 +53,7 @@ def merged_attributes(stores: Sequence[EpisodeStore]) -> dict[str, Any]:
     Raises:
         InputError: They differ in something else; it is named, with both values.
     """
-    identities: list[dict[str, Any]] = [store.attributes["identity"] for store in stores]
+    identities = [store.identity for store in stores]
     for store, identity in zip(stores[1:], identities[1:], strict=True):
         for key, value in identity.items():
             if key != "seed" and value != identities[0].get(key):

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from configs.build import build
-from datasets.collection.collector import Making, Source, describe, fill, make_drawing
+from datasets.behaviours.behaviour import EpisodeSource
+from datasets.collection.collector import Making, describe, fill
 from datasets.episode import Episode, Recording
+from datasets.recorder import make_drawing
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from envs.make import make_simulator, settled
@@ -56,7 +57,7 @@ def render_again(config: RenderConfig) -> None:
     attributes = describe(wanted, make_simulator(wanted.env))
     keep_origin(source, attributes)
     with EpisodeStore.writing(config.out, wanted.format, attributes) as store:
-        drawn = Source(
+        drawn = EpisodeSource(
             jobs=lambda first: (recorded(source, i) for i in range(first, source.episodes)),
             total=source.episodes,
             make=partial(make_drawing_again, settled(wanted.env), wanted.images),
@@ -66,7 +67,7 @@ def render_again(config: RenderConfig) -> None:
 
 
 def recorded(source: EpisodeStore, index: int) -> Recorded:
-    """Read an episode without what its view has made: clouds and pictures."""
+    """Read an episode without what depends on its view: clouds and pictures."""
     rows = source.rows(index)
     kept = (name for name in source.further_names if not name.startswith(("img", "depth")))
     return source.read_recording(index), {name: source.read(name, rows) for name in kept}
@@ -79,30 +80,36 @@ def make_drawing_again(env: EnvConfig, images: tuple[str, ...]) -> Callable[[Rec
     def draw_again(job: Recorded) -> Episode:
         recording, kept = job
         episode = draw(recording)
-        return replace(episode, images={**episode.images, **kept})
+        return replace(episode, further={**episode.further, **kept})
 
     return draw_again
 
 
 def keep_origin(source: EpisodeStore, attributes: dict[str, Any]) -> None:
     """Keep what a converted store says of where it comes from, which drawing does not change."""
-    said = source.attributes
-    if "source" in said["identity"]:
-        attributes["identity"]["source"] = said["identity"]["source"]
-        attributes["conversion"] = said["conversion"]
+    identity = source.identity
+    if "source" in identity:
+        attributes["identity"]["source"] = identity["source"]
+        attributes["conversion"] = source.attributes["conversion"]
 
 
 def as_collected(source: EpisodeStore, config: RenderConfig) -> Making:
-    """Say what would have made the wanted store in the first place."""
-    made: dict[str, Any] = source.attributes["identity"]
-    env = build(EnvConfig, made["env"])
+    """Say what would have made the wanted store in the first place.
+
+    Raises:
+        InputError: The store was made without clouds, and no number of points is asked for.
+    """
+    identity, env = source.identity, source.env
     names = ("points", "cameras", "colour", "image_size", "crop_low", "crop_high")
     other = {n: getattr(config, n) for n in names if getattr(config, n) is not None}
+    view = replace(env.view, **other)
+    if view.points == 0:
+        raise InputError(f"{config.data} was made without clouds: say how many points= to draw")
     return Making(
-        env=replace(env, view=replace(env.view, sees="points", **other)),
-        behaviour=made["behaviour"],
-        seed=made["seed"],
-        images=tuple(made["images"]) if config.images is None else config.images,
-        zarr_format=made["zarr_format"] if config.zarr_format is None else config.zarr_format,
-        error_mm=made["error_mm"] if config.error_mm is None else config.error_mm,
+        env=replace(env, view=view),
+        behaviour=identity["behaviour"],
+        seed=identity["seed"],
+        images=tuple(identity["images"]) if config.images is None else config.images,
+        zarr_format=identity["zarr_format"] if config.zarr_format is None else config.zarr_format,
+        error_mm=identity["error_mm"] if config.error_mm is None else config.error_mm,
     )

@@ -1,4 +1,4 @@
-"""The simulator's own features of every recorded step, had by acting the episodes again.
+"""The simulator's own features of every recorded step, computed by acting episodes again.
 
 A store keeps what a picture depends on, and of each episode the exact start and the actions.
 Features may depend on more than a picture does (Meta-World's hold the frame before; at an episode's
@@ -12,10 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
-from configs.build import build
 from datasets.episode import Recording
 from datasets.store.store import EpisodeStore
-from envs.config import EnvConfig
 from envs.make import make_simulator
 from envs.simulator import Simulator
 from perception.errors import InputError
@@ -30,13 +28,11 @@ def state_features(store: EpisodeStore) -> Iterator[Float[np.ndarray, "time feat
         InputError: The store does not know its task or its episodes' starts, or an episode does
             not come out as recorded.
     """
-    made = store.attributes["identity"]
-    if "env" not in made or "sim_state" not in store.names or not store.has("meta/start_state"):
+    if "sim_state" not in store.names or not store.has("meta/start_state"):
         raise InputError(
-            f"{store.path} does not hold its task, starts and simulator states: it cannot be acted"
-            " again"
+            f"{store.path} does not hold its starts and simulator states: it cannot be acted again"
         )
-    simulator = make_simulator(build(EnvConfig, made["env"]))
+    simulator = make_simulator(store.env)
     for index in tqdm(range(store.episodes), "encode", unit="episode"):
         try:
             yield features_again(simulator, store.read_recording(index))
@@ -48,7 +44,7 @@ def features_again(simulator: Simulator, recording: Recording) -> Float[np.ndarr
     """Act an episode again and give the features before each action.
 
     Raises:
-        InputError: Its start is not known, or a state on the way is not the recorded one.
+        InputError: Its start was not recorded, or a state on the way is not the recorded one.
     """
     if recording.provenance is None:
         raise InputError("its start was not recorded")

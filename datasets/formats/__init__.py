@@ -1,1 +1,1 @@
-"""Doors: other projects' data formats, in and out."""
+"""Other projects' data formats, read into a store and written from one."""

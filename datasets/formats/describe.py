@@ -1,4 +1,4 @@
-"""What a converted store says of itself; the converter adds where it comes from."""
+"""Attributes of a converted store; the converter adds where its data comes from."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from envs.make import make_simulator
 
 def describe_drawn(env: EnvConfig, images: tuple[Any, ...], stored: StoreFormat) -> dict[str, Any]:
     """Describe clouds drawn from states as collecting would, so that they can be drawn again."""
-    recorded = {"name": "recorded"}
+    recorded = {"kind": "recorded"}
     making = Making(env, recorded, -1, images, stored.zarr_format, stored.error_mm)
     return describe(making, make_simulator(env))
 
 
 def describe_seen(task: str, images: tuple[str, ...], stored: StoreFormat) -> dict[str, Any]:
-    """Describe clouds that were recorded elsewhere: only what is known of them."""
+    """Describe clouds that were recorded elsewhere, whose cameras and frame are not recorded."""
     return {
         "identity": {
             "task": task,
-            "behaviour": {"name": "recorded"},
+            "behaviour": {"kind": "recorded"},
             "seed": -1,
             "images": list(images),
             "zarr_format": stored.zarr_format,

@@ -1,57 +1,98 @@
-"""Which format something is in, by its content."""
+"""Which formats there are, and which of them something is in.
 
+A module `from_<name>.py` of this folder is a format that is read, a module `to_<name>.py` one that
+is written: to add one, add its file.
+"""
+
+import importlib
 from pathlib import Path
-from typing import Any
+from typing import Protocol, cast, runtime_checkable
 
 import zarr
 
-from datasets.formats.from_minari import MAIN_FILE
-from datasets.formats.hdf5 import SIGNATURE, reading
+from datasets.formats.shared.source import ReadOptions, Source
+from datasets.store.store import EpisodeStore
+from envs.config import EnvConfig
 from perception.errors import InputError
 
-FORMATS = {
-    "dp3": "a Zarr folder with data/point_cloud and meta/episode_ends",
-    "dapg": "a pickle of demonstrations",
-    "d4rl": "HDF5 with observations, actions and infos/qpos",
-    "minari": "a folder with data/main_data.hdf5, or minari:<id>",
-    "robomimic": "HDF5 with data/demo_0",
-}
-PICKLES = (b"\x80", b"(", b"]")  # How a list starts, from protocol 0 on.
+STORE = "store"  # The name of this project's own format.
+
+
+@runtime_checkable
+class Importer(Protocol):
+    """What a module `from_<name>.py` has."""
+
+    LOOKS_LIKE: str  # How people recognise the format.
+
+    def recognises(self, path: Path) -> bool:
+        """Tell by its content whether a file or folder is in this format."""
+
+    def open_source(self, path: Path, env: EnvConfig, options: ReadOptions) -> Source:
+        """Open what is read; InputError if it is damaged, or an option does not apply."""
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """What a module `to_<name>.py` has."""
+
+    SUFFIX: str | None  # How the name of a target ends, where that alone names the format.
+
+    def write(self, store: EpisodeStore, out: Path) -> None:
+        """Write every episode of a store."""
+
+
+def importers() -> dict[str, Importer]:
+    """Give the formats that are read, by name."""
+    return {name: cast(Importer, _module(f"from_{name}")) for name in _names("from_")}
+
+
+def exporters() -> dict[str, Exporter]:
+    """Give the formats that are written, by name."""
+    return {name: cast(Exporter, _module(f"to_{name}")) for name in _names("to_")}
+
+
+def _names(prefix: str) -> list[str]:
+    here = Path(__file__).resolve().parent
+    return sorted(path.stem.removeprefix(prefix) for path in here.glob(f"{prefix}*.py"))
+
+
+def _module(name: str) -> object:
+    return importlib.import_module(f"datasets.formats.{name}")
+
+
+def locate(name: str) -> Path:
+    """Find what `from=` names: a path, or `<format>:<id>` of a format that knows where its data is.
+
+    Raises:
+        InputError: There is no such data where that format keeps it.
+    """
+    format_, colon, dataset = name.partition(":")
+    if colon and format_ in _names("from_"):
+        find = getattr(_module(f"from_{format_}"), "locate", None)
+        if find is not None:
+            return cast(Path, find(dataset))
+    return Path(name)
 
 
 def detect(path: Path) -> str:
-    """Tell the format of a file or folder: one of `FORMATS`, or `store` for ours.
+    """Tell the format of a file or folder: that of an importer, or `store`.
 
     Raises:
-        InputError: There is nothing, or it is none of these.
+        InputError: There is nothing, or nobody recognises it.
     """
     if not path.exists():
         raise InputError(f"There is no {path}")
-    found = _folder(path) if path.is_dir() else _file(path)
-    if found is None:
-        known = "; ".join(f"{name}: {what}" for name, what in FORMATS.items())
-        raise InputError(f"{path} is in no format known here. Known are {known}")
-    return found
+    if path.is_dir() and _is_store(path):
+        return STORE
+    for name, importer in importers().items():
+        if importer.recognises(path):
+            return name
+    readable = "; ".join(f"{name}: {one.LOOKS_LIKE}" for name, one in importers().items())
+    raise InputError(f"{path} is in no format that is read here. There are {readable}")
 
 
-def _folder(path: Path) -> str | None:
-    if (path / MAIN_FILE).exists() or (path / "data" / "metadata.json").exists():
-        return "minari"
+def _is_store(path: Path) -> bool:
     try:
-        group: Any = zarr.open_group(path, mode="r")
+        return "schema_version" in zarr.open_group(path, mode="r").attrs
     except (FileNotFoundError, ValueError):
-        return None
-    if "schema_version" in group.attrs:
-        return "store"
-    return "dp3" if "data" in group and "meta/episode_ends" in group else None
-
-
-def _file(path: Path) -> str | None:
-    with path.open("rb") as file:
-        start = file.read(len(SIGNATURE))
-    if start != SIGNATURE:
-        return "dapg" if start.startswith(PICKLES) else None
-    with reading(path) as hdf5:
-        if any(name.startswith("demo_") for name in hdf5.get("data", ())):
-            return "robomimic"
-        return "d4rl" if {"observations", "actions"} <= set(hdf5) else None
+        return False

@@ -1,11 +1,9 @@
-"""What the ways out share: a target is whole or absent; episodes go one by one, with a bar."""
+"""What exporters share: a target is whole or absent; episodes go one by one, with a bar."""
 
-import importlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -52,33 +50,3 @@ def walk(store: EpisodeStore, title: str) -> Iterator[tuple[int, slice]]:
     """Give each episode's number and its steps, behind a progress bar."""
     for index in tqdm(range(store.episodes), title, unit="episode"):
         yield index, store.rows(index)
-
-
-def extra(name: str) -> Any:  # noqa: ANN401 (an extra, so not always there to be typed)
-    """Import a package that the extra `convert` brings.
-
-    Raises:
-        InputError: It is not installed.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        package = name.partition(".")[0]
-        raise InputError(f"{package} is missing; run: pip install -e '.[convert]'") from error
-
-
-def views(store: EpisodeStore, kind: str) -> dict[str, str]:
-    """Name the cameras whose pictures of a kind (`img`, `depth`) a store holds.
-
-    Returns:
-        The array of each camera by the camera's name; `main` where the store does not tell it.
-    """
-    cameras = list(store.attributes.get("cameras") or {})
-    alone = cameras[0] if len(cameras) == 1 else "main"
-    names = [n for n in store.names if n == kind or n.startswith(f"{kind}_")]
-    return {n.removeprefix(kind).removeprefix("_") or alone: n for n in names}
-
-
-def task_of(store: EpisodeStore) -> str:
-    """Give the name of a store's task; `unknown` where it does not tell."""
-    return str(store.attributes.get("task", "unknown"))

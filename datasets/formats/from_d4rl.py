@@ -1,9 +1,9 @@
-"""D4RL's raw HDF5 in: `door-human-v1.hdf5` and its like (Fu et al., 2020).
+"""Read D4RL's raw HDF5: `door-human-v1.hdf5` and its like (Fu et al., 2020).
 
 Flat arrays over all steps: `observations`, `actions`, `rewards`, `terminals`, `timeouts`, and
-`infos/` with the simulator's whole state before each action. States are put as they are, nothing is
-acted again. An episode's last action is left out: what it led to was not recorded, so nobody can
-tell whether it succeeded.
+`infos/` with the simulator's whole state before each action. States are restored, nothing is acted
+again. An episode's last action is left out: what it led to was not recorded, so nobody can tell
+whether it succeeded.
 """
 
 from functools import partial
@@ -12,23 +12,34 @@ from typing import Any
 
 import numpy as np
 
-from datasets.formats.hdf5 import need, reading, rows
-from datasets.formats.resimulate import Placed
-from datasets.formats.source import Source
-from envs.adroit.restore import DRAWN, Moment, check_sizes
+from datasets.formats.shared.hdf5 import entries, need, reading, rows
+from datasets.formats.shared.resimulate import Placed, moments_of, require_adroit
+from datasets.formats.shared.source import ReadOptions, Source
+from envs.adroit.restore import DRAWN, check_sizes
+from envs.config import EnvConfig
 from perception.errors import InputError
 
+LOOKS_LIKE = "HDF5 with observations, actions and infos/qpos"
 
-def open_source(path: Path, *, task: str) -> Source:
+
+def recognises(path: Path) -> bool:
+    """Tell whether this is HDF5 with flat arrays over all steps."""
+    return {"observations", "actions"} <= set(entries(path))
+
+
+def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
     """Open a file.
 
     Args:
         path: The HDF5 file.
-        task: Adroit's name of the task.
+        env: The task.
+        options: None of them matters to how states are read.
 
     Raises:
         InputError: It is damaged, lacks an array, or is another task's.
     """
+    require_adroit(env, "d4rl")
+    task = env.task
     with reading(path) as file:
         observations, actions = need(file, "observations"), need(file, "actions")
         check_sizes(task, observations.shape[-1], actions.shape[-1], path.name)
@@ -70,17 +81,8 @@ def _read(path: Path, task: str, bounds: list[tuple[int, int]], index: int) -> P
         state = {key: rows(file, f"infos/{key}", part) for key in _state_keys(task)}
         return Placed(
             where=f"{path.name}, steps {start} to {end - 1}",
-            moments=moments(state, task, path.name),
+            moments=moments_of(state, task, path.name),
             observations=rows(file, "observations", part),
             actions=rows(file, "actions", slice(start, end - 1)),
             rewards=rows(file, "rewards", slice(start, end - 1)).ravel(),
         )
-
-
-def moments(state: dict[str, np.ndarray], task: str, where: str) -> tuple[Moment, ...]:
-    """Cut arrays over time into moments."""
-    steps = min(len(values) for values in state.values())
-    return tuple(
-        Moment.read({key: values[i] for key, values in state.items()}, task, where)
-        for i in range(steps)
-    )

@@ -1,4 +1,4 @@
-"""DAPG's demonstrations in: `door-v0_demos.pickle` of hand_dapg (Rajeswaran et al., RSS 2018).
+"""Read DAPG's demonstrations: `door-v0_demos.pickle` of hand_dapg (Rajeswaran et al., RSS 2018).
 
 A list of dictionaries, one an episode: `observations`, `actions`, and `init_state_dict` with the
 simulator's state at its start. Only the actions are taken: they are replayed in our simulator, one
@@ -11,26 +11,41 @@ from typing import Any
 
 import numpy as np
 
-from datasets.formats.pickle_arrays import load_arrays
-from datasets.formats.resimulate import Acted
-from datasets.formats.source import Source
+from datasets.formats.shared.pickle_arrays import load_arrays
+from datasets.formats.shared.resimulate import Acted, require_adroit
+from datasets.formats.shared.source import ReadOptions, Source
 from envs.adroit.restore import Moment, check_sizes
+from envs.config import EnvConfig
 from perception.errors import InputError
 
 NEEDED = ("observations", "actions", "init_state_dict")
 
 
-def open_source(path: Path, *, task: str, start: str) -> Source:
+LOOKS_LIKE = "a pickle of demonstrations"
+PICKLES = (b"\x80", b"(", b"]")  # How a list starts, from protocol 0 on.
+
+
+def recognises(path: Path) -> bool:
+    """Tell whether this is a pickle; nothing in it is run."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(1) in PICKLES
+
+
+def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
     """Open a file of demonstrations.
 
     Args:
         path: The pickle; nothing in it is run.
-        task: Adroit's name of the task.
-        start: Where to replay from: `observation` or `state`.
+        env: The task.
+        options: `start` says where to replay from.
 
     Raises:
         InputError: It holds something else than arrays, lacks a key, or is another task's.
     """
+    require_adroit(env, "dapg")
+    task, start = env.task, options.start
     demos = load_arrays(path)
     if not isinstance(demos, list | tuple):
         raise InputError(f"{path.name} holds no list of demonstrations")

@@ -1,4 +1,4 @@
-"""DP3's Zarr in (and Diffusion Policy's, where it holds clouds): Ze et al., RSS 2024.
+"""Read DP3's Zarr (and Diffusion Policy's, where it holds clouds): Ze et al., RSS 2024.
 
     data/{state,action,point_cloud[,img,depth,full_state]}, meta/episode_ends
 
@@ -15,29 +15,41 @@ import numpy as np
 import zarr
 
 from datasets.episode import Episode, Recording
-from datasets.formats.clouds import Clouds, check_shape, cleaned, colour_scale
-from datasets.formats.source import Source
+from datasets.formats.shared.clouds import Clouds, check_shape, cleaned, colour_scale
+from datasets.formats.shared.source import ReadOptions, Source, refuse_cameras
+from envs.config import EnvConfig
 from perception.errors import InputError
 
 BLOCK_STEPS = 1000
 CLOUD = "point_cloud"
+LOOKS_LIKE = "a Zarr folder with data/point_cloud and meta/episode_ends"
 
 
-def open_source(
-    path: Path, *, points: int | None, colour: bool | None, images: tuple[str, ...]
-) -> Source:
+def recognises(path: Path) -> bool:
+    """Tell whether this is a Zarr folder with steps and the ends of episodes."""
+    if not path.is_dir():
+        return False
+    try:
+        group = zarr.open_group(path, mode="r")
+    except (FileNotFoundError, ValueError):
+        return False
+    return "data" in group and "meta/episode_ends" in group
+
+
+def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
     """Open a dataset.
 
     Args:
         path: Its folder.
-        points: Points per cloud; None keeps their number.
-        colour: False drops colours; None keeps what there is.
-        images: Pictures to keep beside the clouds: `img`, `depth`.
+        env: The task; the clouds are what they are.
+        options: `points` (None keeps their number), `colour` (False drops it) and `images`.
 
     Raises:
-        InputError: It has no clouds, lacks an array, or one is too short.
+        InputError: It has no clouds, lacks an array, one is too short, or cameras are asked for.
     """
-    arrays, ends = _open(path, images)
+    refuse_cameras(options, "dp3")
+    points, colour = options.points, options.colour
+    arrays, ends = _open(path, options.images)
     check_shape(arrays[CLOUD].shape, colour, f"{path.name}: data/{CLOUD}")
     scale = 1.0 if colour is False else colour_scale(_blocks(arrays[CLOUD]))
     starts = np.concatenate([[0], ends[:-1]])

@@ -1,7 +1,7 @@
-"""Minari's Adroit datasets in: a folder with `data/main_data.hdf5` (Younis et al., 2024).
+"""Read Minari's Adroit datasets: a folder with `data/main_data.hdf5` (Younis et al., 2024).
 
 Groups `episode_0`, ...: `observations` (one more than actions), `actions`, `rewards`, `infos`.
-Where `infos/state` holds the simulator's states they are put as they are. The official
+Where `infos/state` holds the simulator's states they are restored. The official
 D4RL/{door,hammer,pen}/*-v2 sets hold none: the start is found from the first observation, and the
 actions are replayed.
 """
@@ -12,44 +12,48 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from datasets.formats.from_d4rl import moments
-from datasets.formats.hdf5 import need, reading, rows
-from datasets.formats.resimulate import Acted, Job, Placed
-from datasets.formats.source import Source
+from datasets.formats.shared.hdf5 import need, reading, rows
+from datasets.formats.shared.resimulate import Acted, Job, Placed, moments_of, require_adroit
+from datasets.formats.shared.source import ReadOptions, Source
 from envs.adroit.restore import DRAWN, check_sizes
+from envs.config import EnvConfig
 from perception.errors import InputError
 
-PREFIX = "minari:"
+LOOKS_LIKE = "a folder with data/main_data.hdf5, or minari:<id>"
 MAIN_FILE = Path("data", "main_data.hdf5")
 
 
-def locate(name: str) -> Path:
-    """Find a dataset's folder: `minari:<id>` lies where Minari keeps its data.
+def recognises(path: Path) -> bool:
+    """Tell whether this is a folder as Minari writes it."""
+    return (path / MAIN_FILE).exists() or (path / "data" / "metadata.json").exists()
+
+
+def locate(dataset: str) -> Path:
+    """Find a dataset's folder where Minari keeps its data, by its id.
 
     Raises:
         InputError: There is none; how to get it is said.
     """
-    if not name.startswith(PREFIX):
-        return Path(name)
     default = Path.home() / ".minari" / "datasets"
-    dataset = name.removeprefix(PREFIX)
     path = Path(os.environ.get("MINARI_DATASETS_PATH", default)) / dataset
     if not path.is_dir():
         raise InputError(f"There is no {path}: get it first (minari download {dataset})")
     return path
 
 
-def open_source(path: Path, *, task: str) -> Source:
+def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
     """Open a dataset's folder.
 
     Args:
         path: As Minari has written it, in its HDF5 format.
-        task: Adroit's name of the task.
+        env: The task.
+        options: None of them matters to how episodes are read.
 
     Raises:
         InputError: It is damaged, lacks an array, or is another task's.
     """
-    said = _metadata(path)
+    require_adroit(env, "minari")
+    said, task = _metadata(path), env.task
     with reading(path / MAIN_FILE) as file:
         names = sorted((n for n in file if n.startswith("episode_")), key=_number)
         if not names:
@@ -119,7 +123,7 @@ def _read(path: Path, task: str, names: list[str], index: int) -> Job:
         if group is None:
             return Acted(where, None, True, observations, actions)
         state = {key: rows(group, key) for key in ("qpos", "qvel", DRAWN[task])}
-        found = moments(state, task, where)
-        if len(found) != len(observations):
-            raise InputError(f"{where}: {len(observations)} observations, {len(found)} states")
-        return Placed(where, found, observations, actions, rows(episode, "rewards").ravel())
+        moments = moments_of(state, task, where)
+        if len(moments) != len(observations):
+            raise InputError(f"{where}: {len(observations)} observations, {len(moments)} states")
+        return Placed(where, moments, observations, actions, rows(episode, "rewards").ravel())

@@ -1,4 +1,4 @@
-"""robomimic's HDF5 in, where its observations hold clouds (Mandlekar et al., CoRL 2021).
+"""Read robomimic's HDF5, where its observations hold clouds (Mandlekar et al., CoRL 2021).
 
     data/demo_0/{obs/*, actions, rewards, dones, states}, ...; data.attrs["env_args"]
 
@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from datasets.episode import Episode, Recording
-from datasets.formats.clouds import Clouds, check_shape, cleaned, colour_scale
-from datasets.formats.hdf5 import need, reading, rows
-from datasets.formats.source import Source
+from datasets.formats.shared.clouds import Clouds, check_shape, cleaned, colour_scale
+from datasets.formats.shared.hdf5 import entries, need, reading, rows
+from datasets.formats.shared.source import ReadOptions, Source, refuse_cameras
+from envs.config import EnvConfig
 from perception.errors import InputError
 
-# What tells a robot's own state, the first set that is there.
+LOOKS_LIKE = "HDF5 with data/demo_0"
+# The robot's own state: the first of these sets that is there.
 USUAL_STATES = (
     ("state",),
     ("agent_pos",),
@@ -28,27 +30,28 @@ USUAL_STATES = (
 )
 
 
-def open_source(
-    path: Path,
-    *,
-    point_key: str,
-    state_keys: tuple[str, ...] | None,
-    points: int | None,
-    colour: bool | None,
-) -> Source:
+def recognises(path: Path) -> bool:
+    """Tell whether this is HDF5 with demonstrations."""
+    return any(name.startswith("demo_") for name in entries(path, "data"))
+
+
+def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
     """Open a file.
 
     Args:
         path: The HDF5 file.
-        point_key: Which observation is the cloud, (step, point, 3 or 6).
-        state_keys: Which observations are the robot's state, in this order; None finds the
-            usual ones.
-        points: Points per cloud; None keeps their number.
-        colour: False drops colours; None keeps what there is.
+        env: The task; the clouds are what they are.
+        options: `point_key`, `state_keys`, `points` (None keeps their number), `colour` (False
+            drops it).
 
     Raises:
-        InputError: It is damaged, has no clouds, or lacks an array.
+        InputError: It is damaged, has no clouds, lacks an array, or cameras or pictures are asked
+            for.
     """
+    refuse_cameras(options, "robomimic")
+    if options.images:
+        raise InputError("images= does not apply to robomimic: only its clouds are converted")
+    point_key, points, colour = options.point_key, options.points, options.colour
     with reading(path) as file:
         demos = sorted((n for n in need(file, "data") if n.startswith("demo_")), key=_number)
         if not demos:
@@ -57,7 +60,7 @@ def open_source(
         if point_key not in obs:
             raise InputError(_no_clouds(path, point_key, list(obs)))
         check_shape(obs[point_key].shape, colour, f"{path.name}: obs/{point_key}")
-        keys = state_keys or _usual(path, obs)
+        keys = options.state_keys or _usual(path, obs)
         lengths = tuple(len(need(file["data"][name], "actions")) for name in demos)
         action_size = int(file["data"][demos[0]]["actions"].shape[1])
         env_args = str(file["data"].attrs.get("env_args", ""))
@@ -95,10 +98,10 @@ def _number(name: str) -> int:
 
 
 def _no_clouds(path: Path, point_key: str, there: list[str]) -> str:
-    told = f"{path.name}: obs has no {point_key}; it has {', '.join(there)}."
+    text = f"{path.name}: obs has no {point_key}; it has {', '.join(there)}."
     if any("image" in key or "rgb" in key for key in there):
-        told += " Images alone give no cloud: depth images and the cameras' intrinsics are missing."
-    return told + " Name the cloud by point_key="
+        text += " Images alone give no cloud: depth images and the cameras' intrinsics are missing."
+    return text + " Name the cloud by point_key="
 
 
 def _usual(path: Path, obs: Any) -> tuple[str, ...]:  # noqa: ANN401 (h5py has no types)
@@ -117,12 +120,12 @@ def _clouds(path: Path, demos: list[str], key: str) -> Iterator[Clouds]:
 def _recording(demo: Any, state_keys: tuple[str, ...]) -> Recording:  # noqa: ANN401
     actions = rows(demo, "actions").astype(np.float32)
     parts = {key: rows(demo["obs"], key) for key in state_keys}
-    known = {key: rows(demo, key) for key in ("rewards", "dones", "states") if key in demo}
-    for key, values in {**parts, **known}.items():
+    others = {key: rows(demo, key) for key in ("rewards", "dones", "states") if key in demo}
+    for key, values in {**parts, **others}.items():
         if len(values) != len(actions):
             raise InputError(f"{demo.name}: {len(actions)} actions, but {len(values)} of {key}")
     flat = [values.reshape(len(actions), -1) for values in parts.values()]
-    rewards, dones, states = (known.get(key) for key in ("rewards", "dones", "states"))
+    rewards, dones, states = (others.get(key) for key in ("rewards", "dones", "states"))
     return Recording(
         np.concatenate(flat, axis=1).astype(np.float32),
         actions,

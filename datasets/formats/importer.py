@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from datasets.cards.card import outcomes
 from datasets.episode import Episode
-from datasets.formats.source import Converted, Drift
+from datasets.formats.shared.source import Converted, Drift
 from datasets.store.chunk_codecs import StoreFormat, codecs
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
@@ -20,12 +20,14 @@ from perception.errors import InputError
 logger = logging.getLogger(__name__)
 
 
-def write(store: EpisodeStore, made: Iterator[Converted], stored: StoreFormat, total: int) -> None:
+def write(
+    store: EpisodeStore, converted: Iterator[Converted], stored: StoreFormat, total: int
+) -> None:
     """Append episodes; before each, its drift is noted, so that a killed command loses none.
 
     Args:
         store: Open to write.
-        made: The episodes that it does not hold yet.
+        converted: The episodes that it does not hold yet.
         stored: How it is written.
         total: Episodes it will hold.
 
@@ -33,12 +35,12 @@ def write(store: EpisodeStore, made: Iterator[Converted], stored: StoreFormat, t
         InputError: An episode holds not-a-number, or positions too far out.
     """
     drifts = read_drifts(store.path)[: store.episodes]
-    for converted in tqdm(made, "convert", total=total, initial=store.episodes, unit="episode"):
-        check_numbers(converted.episode, stored, f"episode {store.episodes}")
-        if converted.drift is not None:
-            drifts.append(converted.drift)
+    for one in tqdm(converted, "convert", total=total, initial=store.episodes, unit="episode"):
+        check_numbers(one.episode, stored, f"episode {store.episodes}")
+        if one.drift is not None:
+            drifts.append(one.drift)
             _note(store.path, drifts)
-        store.append(converted.episode)
+        store.append(one.episode)
 
 
 def check_numbers(episode: Episode, stored: StoreFormat, where: str) -> None:
@@ -64,20 +66,20 @@ def read_drifts(path: Path) -> list[Drift]:
 
 def summary(store: EpisodeStore, success_at: str) -> str:
     """Say in one line what a converted store holds."""
-    told = f"{store.episodes} episodes, {store.steps:,} steps"
-    if (known := outcomes(store)).judged:
-        succeeded = known.at_end if success_at == "end" else known.ever
+    text = f"{store.episodes} episodes, {store.steps:,} steps"
+    if (results := outcomes(store)).judged:
+        succeeded = results.at_end if success_at == "end" else results.ever
         rule = "at their last step" if success_at == "end" else "at some step"
-        told += f", {succeeded.sum()} of them successful {rule}"
+        text += f", {succeeded.sum()} of them successful {rule}"
     if drifts := read_drifts(store.path):
         worst = int(np.argmax([drift.largest for drift in drifts]))
         median = np.median([[d.median, d.largest, d.last] for d in drifts], axis=0)
-        told += (
-            f"; from the observations recorded they are apart by {median[0]:.2g} (median over"
+        text += (
+            f"; they differ from the observations recorded by {median[0]:.2g} (median over"
             f" steps), {median[1]:.2g} (largest) and {median[2]:.2g} (last step) in the median"
             f" episode, by {drifts[worst].largest:.2g} at worst (episode {worst})"
         )
-    return told
+    return text
 
 
 def _conversion(path: Path) -> dict[str, Any]:
@@ -88,6 +90,6 @@ def _conversion(path: Path) -> dict[str, Any]:
 def _note(path: Path, drifts: list[Drift]) -> None:
     rows = [asdict(drift) for drift in drifts]
     columns = {name: [float(f"{row[name]:.4g}") for row in rows] for name in rows[0]}
-    told = {"of": "the largest difference of an entry of the observation, at each step", **columns}
+    drift = {"of": "the largest difference of an entry of the observation, at each step", **columns}
     group: Any = zarr.open_group(path, mode="r+")
-    group.attrs["conversion"] = {**_conversion(path), "drift": told}
+    group.attrs["conversion"] = {**_conversion(path), "drift": drift}

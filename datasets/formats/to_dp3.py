@@ -1,4 +1,4 @@
-"""The way out to DP3: its Zarr, version 2, as its ReplayBuffer reads it.
+"""Written for DP3: its Zarr, version 2, as its ReplayBuffer reads it.
 
     data/point_cloud (step, point, 3 or 6) float32, metres    data/state  (step, reading) float32
     data/img    (step, height, width, 3)   uint8              data/action (step, action)  float32
@@ -25,6 +25,7 @@ from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+SUFFIX = None  # It ends in .zarr, as our own stores do.
 CHUNK_STEPS = 100
 COMPRESSOR = numcodecs.Blosc(cname="zstd", clevel=3, shuffle=numcodecs.Blosc.SHUFFLE)  # DP3's.
 DTYPES = {"point_cloud": "f4", "state": "f4", "action": "f4", "img": "u1", "depth": "f4"}

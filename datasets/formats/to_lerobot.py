@@ -1,4 +1,4 @@
-"""The way out to LeRobot: a LeRobotDataset v3.0 folder.
+"""Written for LeRobot: a LeRobotDataset v3.0 folder.
 
     meta/info.json, stats.json, tasks.parquet, episodes/chunk-000/file-000.parquet
     data/chunk-000/file-000.parquet, videos/<camera's key>/chunk-000/file-000.mp4
@@ -8,7 +8,7 @@ feature_utils,utils}.py (0.4.2). LeRobot has no feature for clouds: they are an 
 float32, described under `info` of the feature. It has no place for lenses and poses of cameras
 either: `info.json` has them under `cameras`, which LeRobot ignores, and all else that the store
 says of itself under `made_from`. `next.done` marks an episode's last step, whether it ended or was
-cut off. Depth is an array of float32, in metres. Simulator states are left behind.
+cut off. Depth is an array of float32, in metres. Simulator states are left out.
 """
 
 import json
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.formats.exporter import extra, task_of, walk, whole
+from datasets.formats.exporter import walk, whole
 from datasets.formats.lerobot.features import (
     OWN_COLUMNS,
     columns_of,
@@ -35,8 +35,10 @@ from datasets.formats.lerobot.files import (
     arrow,
 )
 from datasets.formats.lerobot.stats import Stats, joined, picture_stats_of, stats_of
+from datasets.formats.shared.exporting import extra, task_of
 from datasets.store.store import EpisodeStore
 
+SUFFIX = ""  # A folder.
 DATA_PATH = f"data/{NUMBERED}.parquet"
 VIDEO_PATH = f"videos/{{video_key}}/{NUMBERED}.mp4"
 EPISODES_PATH = f"meta/episodes/{NUMBERED}.parquet"
@@ -65,7 +67,7 @@ def info_of(store: EpisodeStore) -> dict[str, Any]:
     filmed = any(column.dtype == "video" for column in columns.values())
     return {
         "codebase_version": "v3.0",
-        "robot_type": attributes.get("identity", {}).get("env", {}).get("simulator"),
+        "robot_type": store.identity.get("env", {}).get("simulator"),
         "total_episodes": store.episodes,
         "total_frames": store.steps,
         "total_tasks": 1,
@@ -106,7 +108,7 @@ class _Dataset:
             pictures = self._store.read(self._columns[key].name, rows)
             stats[key] = picture_stats_of(pictures)
             place |= {f"videos/{key}/{n}": v for n, v in videos.append(pictures).items()}
-        self.stats = {key: joined(self.stats.get(key), told) for key, told in stats.items()}
+        self.stats = {key: joined(self.stats.get(key), new) for key, new in stats.items()}
         self._append_row(index, rows, place, stats)
 
     def _frames(self, index: int, rows: slice) -> dict[str, np.ndarray]:
@@ -140,8 +142,8 @@ class _Dataset:
             "dataset_to_index": rows.stop,
             **{
                 f"stats/{key}/{name}": values.tolist()
-                for key, told in stats.items()
-                for name, values in told.items()
+                for key, own in stats.items()
+                for name, values in own.items()
             },
             **{f"meta/episodes/{name}": number for name, number in self._episodes.turn().items()},
         }
@@ -156,8 +158,8 @@ class _Dataset:
                 stack.enter_context(closing(videos))
 
 
-def _write_json(path: Path, told: dict[str, Any]) -> None:
-    path.write_text(json.dumps(told, indent=4, default=np.ndarray.tolist))
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=4, default=np.ndarray.tolist))
 
 
 def _write_tasks(task: str, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The way out to robomimic: one HDF5 file, as its SequenceDataset reads it.
+"""Written for robomimic: one HDF5 file, as its SequenceDataset reads it.
 
     data/demo_<i>/actions (step, action)    data/demo_<i>/obs/state       (step, reading)
     data/demo_<i>/rewards (step,)           data/demo_<i>/obs/point_cloud (step, point, 3 or 6)
@@ -20,11 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from datasets.formats.exporter import extra, task_of, views, walk, whole
+from datasets.formats.exporter import walk, whole
+from datasets.formats.shared.exporting import extra, task_of, views
 from datasets.store.store import EpisodeStore
 
 logger = logging.getLogger(__name__)
 
+SUFFIX = ".hdf5"
 GYM_TYPE = 2  # robomimic's EnvType.
 VALID_SHARE = 0.1  # As in robomimic's split_train_val.py.
 SPLIT_SEED = 0
@@ -91,7 +93,5 @@ def _as_observed(name: str, values: np.ndarray) -> np.ndarray:
 
 def _env_args(store: EpisodeStore) -> str:
     """Describe the task as robomimic does, with our configuration of it (JSON)."""
-    made = store.attributes.get("identity", {}).get("env", {})
-    return json.dumps(
-        {"env_name": task_of(store), "type": GYM_TYPE, "env_kwargs": {"config": made}}
-    )
+    env = store.identity.get("env", {})
+    return json.dumps({"env_name": task_of(store), "type": GYM_TYPE, "env_kwargs": {"config": env}})

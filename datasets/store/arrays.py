@@ -206,6 +206,6 @@ def open_array(group: zarr.Group, name: str, path: Path) -> "zarr.Array[Any]":
         ) from error
     foreign = sorted(names - PLAIN_CODECS)
     if kind not in "biuf" or foreign:
-        told = f"codec {', '.join(foreign)}" if foreign else f"type {array.dtype}"
-        raise InputError(f"{path}: {name} is not plain numbers ({told}) and is not read")
+        kinds = f"codec {', '.join(foreign)}" if foreign else f"type {array.dtype}"
+        raise InputError(f"{path}: {name} is not plain numbers ({kinds}) and is not read")
     return array.with_config({"write_empty_chunks": True})

@@ -15,7 +15,7 @@ import zarr
 from jaxtyping import Int
 
 CHECKSUMS = {"crc32", "crc32c"}
-NO_CHUNK = (RuntimeError, ValueError, TypeError)  # What codecs say to damaged bytes.
+NO_CHUNK = (RuntimeError, ValueError, TypeError)  # What codecs raise at damaged bytes.
 
 
 class DamageError(Exception):
@@ -59,7 +59,7 @@ def is_there(array: "zarr.Array[Any]", folder: Path, chunk: int) -> bool:
 
 
 def require_chunks(array: "zarr.Array[Any]", folder: Path, start: int, stop: int) -> None:
-    """Look whether the chunks of some rows exist, without reading them.
+    """Check that the chunks of some rows exist, without reading them.
 
     Raises:
         DamageError: One is missing.
@@ -119,7 +119,7 @@ def explain(damage: DamageError, path: Path, name: str, ends: Int[np.ndarray, " 
     """Say in one line what is lost and what to do.
 
     Args:
-        damage: What was found.
+        damage: Where, and what is wrong.
         path: The store's folder.
         name: The array's name with its folder.
         ends: Where episodes end, exclusive; empty where that itself is lost.
@@ -138,5 +138,5 @@ def _episodes(rows: range, name: str, ends: Int[np.ndarray, " episode"]) -> str:
     if name.startswith("data/"):  # Its rows are steps; those of `meta` are episodes.
         first, last = (int(np.searchsorted(ends, row, side="right")) for row in (first, last))
     last = min(last, len(ends) - 1)
-    told = f"episode {first}" if first == last else f"episodes {first} to {last}"
-    return f"{told} (0 to {len(ends) - 1} are there)"
+    lost = f"episode {first}" if first == last else f"episodes {first} to {last}"
+    return f"{lost} (0 to {len(ends) - 1} are there)"

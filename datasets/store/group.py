@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 import zarr
 
 from datasets.store.chunk_codecs import StoreFormat
+from datasets.store.identity import upgrade_identity
 from perception.errors import InputError
 
 SCHEMA_VERSION = 3  # 3: chunks carry checksums and are all there. 2, without, is read too.
@@ -50,13 +51,13 @@ def open_to_continue(path: Path, attributes: dict[str, Any]) -> zarr.Group:
         InputError: It was not, or as for `open_group`.
     """
     group = open_group(path, "r+")
-    identity = cast(dict[str, Any], group.attrs["identity"])
-    wanted = attributes["identity"]
+    identity = upgrade_identity(cast(dict[str, Any], group.attrs["identity"]))
+    wanted = upgrade_identity(attributes["identity"])
     keys = sorted(identity.keys() | wanted.keys())
     differing = [k for k in keys if identity.get(k) != wanted.get(k)]
     if differing:
-        told = "; ".join(f"{k}: there {identity.get(k)}, here {wanted.get(k)}" for k in differing)
-        raise InputError(f"{path} was made by another command ({told}); choose another out=")
+        texts = "; ".join(f"{k}: there {identity.get(k)}, here {wanted.get(k)}" for k in differing)
+        raise InputError(f"{path} was made by another command ({texts}); choose another out=")
     for rest in path.rglob("*.partial"):  # Zarr writes files aside; a killed writer leaves one.
         rest.unlink()
     return group

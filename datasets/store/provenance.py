@@ -1,4 +1,4 @@
-"""What a store says of the software that made it, and values as JSON gives them back."""
+"""The software that made a store, and values as JSON gives them back."""
 
 import importlib.metadata
 import subprocess
@@ -18,12 +18,12 @@ def source_commit() -> str | None:
     """Give the commit of this checkout, or None outside one."""
     root = Path(__file__).resolve().parents[2]
     try:
-        told = subprocess.run(
+        done = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return told.stdout.strip()
+    return done.stdout.strip()
 
 
 def as_json(value: Any) -> Any:  # noqa: ANN401

@@ -8,15 +8,14 @@
     meta/seed, noise, random_share, start_state, agent, agent_step: where each episode comes from
 
 Only action, state and episode_ends are always there: the record of a learning agent has no clouds,
-and what others have recorded may have no rewards and no simulator state.
+and data of other projects may have no rewards and no simulator state.
 
 Arrays grow ahead of what is written. An episode's data is written first and its end last, so
-whatever lies beyond the last end is spare, or the rest of a killed writer; it is cut off when
-writing ends, or by the next writer. Every chunk carries a checksum, which every reader verifies;
-one that is missing or damaged is an error (datasets/store/chunks.py), never zeros. Attributes hold
-all that is needed to make the store again.
-Points are kept as 16-bit integers through a standard codec: every reader sees float32, at most
-`error_mm` from what was rendered.
+whatever lies beyond the last end is spare, or was left by a killed writer; it is cut off when
+writing ends, or by the next writer. Every chunk carries a checksum, which every reader verifies
+(datasets/store/chunks.py). Attributes hold all that is needed to make the store again. Points are
+kept as 16-bit integers through a standard codec: every reader sees float32, at most `error_mm`
+from what was rendered.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,11 +28,12 @@ import numpy as np
 import zarr
 from jaxtyping import Int
 
-from datasets.episode import USUAL, Episode, Provenance, Recording, arrays_of, row_of
+from configs.build import build
+from datasets.episode import USUAL, Episode, Recording
 from datasets.store.arrays import StoreArrays
 from datasets.store.chunk_codecs import StoreFormat
-from datasets.store.chunks import DamageError, explain
-from datasets.store.episode_ends import CHUNK_EPISODES, ENDS, read_ends
+from datasets.store.contents import Contents
+from datasets.store.episodes import CHUNK_STEPS, append_episode, keep_first, read_recording
 from datasets.store.group import (
     SCHEMA_VERSION,
     create_group,
@@ -41,10 +41,9 @@ from datasets.store.group import (
     open_group,
     open_to_continue,
 )
+from datasets.store.identity import upgrade_identity
+from envs.config import EnvConfig
 from perception.errors import InputError
-
-PROVENANCE = ("seed", "noise", "random_share", "start_state", "agent", "agent_step")
-CHUNK_STEPS = 100
 
 
 class EpisodeStore:
@@ -52,14 +51,10 @@ class EpisodeStore:
 
     Attributes:
         path: The store's folder.
-        episode_ends: Where each whole episode ends, exclusive, as of opening or the last append.
     """
 
     def __init__(self, path: Path, group: zarr.Group) -> None:
-        self.path, self._group = path, group
-        self._arrays = StoreArrays(path, group)
-        self.episode_ends: Int[np.ndarray, " episode"] = np.zeros(0, np.int64)
-        self.episode_ends = self._read_ends()
+        self.path, self._contents = path, Contents(path, group)
 
     @classmethod
     def open(cls, path: Path) -> "EpisodeStore":
@@ -96,56 +91,48 @@ class EpisodeStore:
         with only_writer(path):
             if path.exists():
                 store = cls(path, open_to_continue(path, attributes))
-                store._verify()
-                store._arrays.cut(store._lengths)
+                store._contents.verify()
+                store._contents.cut()
             else:
                 own = {"schema_version": SCHEMA_VERSION, **asdict(format_)}
                 store = cls(path, create_group(path, format_, {**attributes, **own}))
             try:
                 yield store
             finally:
-                store._arrays.cut(store._lengths)
+                store._contents.cut()
 
     @property
     def attributes(self) -> dict[str, Any]:
         """Everything the store says of itself."""
-        return dict(self._group.attrs)
-
-    def _read_ends(self) -> Int[np.ndarray, " episode"]:
-        """Read where each whole episode ends, exclusive."""
-        if ENDS in self._arrays:
-            with self._explained(ENDS):
-                return read_ends(self._arrays[ENDS], self.path / ENDS, self._goes_on)
-        if self.attributes["schema_version"] >= 3 and self._goes_on(0, 0):
-            raise InputError(
-                f"{self.path} has lost {ENDS}, which says where episodes end: restore it from a"
-                " copy, or make the store again"
-            )
-        return np.zeros(0, np.int64)
-
-    def _goes_on(self, episodes: int, steps: int) -> bool:
-        return self._arrays.go_on({"data": steps, "meta": episodes})
-
-    @contextmanager
-    def _explained(self, name: str) -> Iterator[None]:
-        """Say what is lost where an array is damaged."""
-        try:
-            yield
-        except DamageError as damage:
-            raise InputError(explain(damage, self.path, name, self.episode_ends)) from damage
-
-    def _verify(self) -> None:
-        """Refuse to go on where a chunk is lost, or the last is damaged: the next goes into it."""
-        for folder, length in self._lengths.items():
-            for name in self._arrays.names(folder):
-                self._require_length(f"{folder}/{name}")
-                with self._explained(f"{folder}/{name}"):
-                    self._arrays.require(f"{folder}/{name}", length)
+        return dict(self._contents.group.attrs)
 
     @property
-    def _lengths(self) -> dict[str, int]:
-        """The rows of every array, by its folder."""
-        return {"data": self.steps, "meta": self.episodes}
+    def identity(self) -> dict[str, Any]:
+        """What must agree to continue the store, in today's keys."""
+        return upgrade_identity(self.attributes["identity"])
+
+    @property
+    def env(self) -> EnvConfig:
+        """The task that was recorded, and how it was seen.
+
+        Raises:
+            InputError: The store does not say: its clouds were recorded elsewhere.
+        """
+        identity = self.identity
+        if "env" not in identity:
+            raise InputError(f"{self.path} does not hold its task: it was recorded elsewhere")
+        return build(EnvConfig, identity["env"], f"{self.path}: ")
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells a store from one that has grown or was made anew: counts, and the seed."""
+        seed = self.attributes["identity"].get("seed")
+        return {"episodes": self.episodes, "steps": self.steps, "seed": seed}
+
+    @property
+    def episode_ends(self) -> Int[np.ndarray, " episode"]:
+        """Where each whole episode ends, exclusive, as of opening or the last append."""
+        return self._contents.episode_ends
 
     @property
     def episodes(self) -> int:
@@ -155,12 +142,12 @@ class EpisodeStore:
     @property
     def steps(self) -> int:
         """How many steps they have together."""
-        return int(self.episode_ends[-1]) if self.episodes else 0
+        return self._contents.lengths["data"]
 
     @property
     def names(self) -> list[str]:
         """The arrays under `data`."""
-        return self._arrays.names("data")
+        return self._contents.arrays.names("data")
 
     @property
     def further_names(self) -> list[str]:
@@ -169,7 +156,7 @@ class EpisodeStore:
 
     def has(self, name: str) -> bool:
         """Tell whether there is an array, e.g. `data/reward` or `meta/noise`."""
-        return name in self._arrays
+        return name in self._contents.arrays
 
     def read(self, name: str, rows: slice = slice(None)) -> np.ndarray:
         """Read steps of an array under `data`, or all of one under `meta` (`meta/seed`).
@@ -178,65 +165,30 @@ class EpisodeStore:
             InputError: There is no such array, it is shorter than its episodes, or it is damaged.
         """
         if name.startswith("meta/"):
-            return self._rows(name, 0, self.episodes)
+            return self._contents.rows(name, 0, self.episodes)
         if name not in self.names:
             raise InputError(f"{self.path} has no data/{name}; it has {', '.join(self.names)}")
         start, stop, _ = rows.indices(self.steps)
-        return self._rows(f"data/{name}", start, stop)
-
-    def _rows(self, name: str, start: int, stop: int) -> np.ndarray:
-        self._require_length(name)
-        with self._explained(name):
-            return self._arrays.read(name, start, stop)
-
-    def _require_length(self, name: str) -> None:
-        folder = name.partition("/")[0]
-        there, length = self._arrays[name].shape[0], self._lengths[folder]
-        if there < length:
-            unit = "steps" if folder == "data" else "episodes"
-            raise InputError(f"{self.path}: {name} has {there} of {length} {unit}")
+        return self._contents.rows(f"data/{name}", start, stop)
 
     def rows(self, index: int) -> slice:
         """Give the steps of one episode."""
-        ends = self.episode_ends
-        return slice(int(ends[index - 1]) if index else 0, int(ends[index]))
+        return self._contents.steps_of(index)
 
     def read_recording(self, index: int) -> Recording:
-        """Read what the simulator knew of one episode, without its clouds."""
-        rows = self.rows(index)
-
-        def read(name: str) -> np.ndarray | None:
-            return self.read(name, rows) if name in self.names else None
-
-        return Recording(
-            states=self.read("state", rows),
-            actions=self.read("action", rows),
-            rewards=read("reward"),
-            successes=read("success"),
-            sim_states=read("sim_state"),
-            provenance=self._read_provenance(index),
-        )
-
-    def _read_provenance(self, index: int) -> Provenance | None:
-        if not self.has("meta/seed"):
-            return None
-        old = self.attributes["schema_version"] < 2  # Without the agent.
-        names = PROVENANCE[:4] if old else PROVENANCE
-        row = {name: self._rows(f"meta/{name}", index, index + 1)[0] for name in names}
-        return Provenance(
-            seed=int(row["seed"]),
-            noise=float(row["noise"]),
-            random_share=float(row["random_share"]),
-            start=row["start_state"],
-            agent=int(row.get("agent", 0)),
-            agent_step=int(row.get("agent_step", 0)),
-        )
+        """Read one episode without its clouds."""
+        return read_recording(self._contents, index)
 
     def read_episode(self, index: int) -> Episode:
-        """Read one episode whole."""
+        """Read one episode with its clouds."""
         rows, recording = self.rows(index), self.read_recording(index)
         further = {name: self.read(name, rows) for name in self.further_names}
         return Episode(recording, self.read("point_cloud", rows), further)
+
+    def read_whole(self, index: int) -> Episode | Recording:
+        """Read all of one episode: without clouds where the store has none."""
+        drawn = "point_cloud" in self.names
+        return self.read_episode(index) if drawn else self.read_recording(index)
 
     def append(self, episode: Episode | Recording) -> None:
         """Write one episode; until this returns, the store is as before for every reader.
@@ -244,28 +196,7 @@ class EpisodeStore:
         Raises:
             InputError: The episodes before hold other arrays than this one.
         """
-        recording, data = arrays_of(episode)
-        ends = self.episode_ends
-        start, row = int(ends[-1]) if len(ends) else 0, len(ends)
-        if row and sorted(data) != self.names:
-            raise InputError(
-                f"{self.path} holds {', '.join(self.names)}; the next episode {', '.join(data)}"
-            )
-        if row and (recording.provenance is not None) != self.has("meta/seed"):
-            raise InputError(f"{self.path}: some episodes say where they come from, others do not")
-        if (
-            row % CHUNK_EPISODES == 0
-        ):  # Begun before its episodes: see datasets/store/episode_ends.py.
-            self._arrays.write(ENDS, np.zeros(1, np.int64), row, chunk=CHUNK_EPISODES)
-        for name, values in data.items():
-            self._arrays.write(f"data/{name}", values, start, chunk=CHUNK_STEPS)
-        if (known := recording.provenance) is not None:
-            for name, value in row_of(known).items():
-                values = np.asarray(value)[None]
-                self._arrays.write(f"meta/{name}", values, row, chunk=CHUNK_EPISODES)
-        end = np.array([start + len(recording)])
-        self._arrays.write(ENDS, end, row, chunk=CHUNK_EPISODES)
-        self.episode_ends = np.append(ends, end)
+        append_episode(self._contents, episode)
 
     def add_array(self, name: str, parts: Iterable[np.ndarray], about: dict[str, str]) -> None:
         """Write a further array under `data`, wholly or not at all; one of that name is replaced.
@@ -281,7 +212,7 @@ class EpisodeStore:
         with only_writer(self.path):
             writable = StoreArrays(self.path, open_group(self.path, "r+"))
             writable.add(f"data/{name}", parts, about, chunk=CHUNK_STEPS)
-        self._arrays = StoreArrays(self.path, self._group)
+        self._contents.arrays = StoreArrays(self.path, self._contents.group)
 
     def about(self, name: str) -> dict[str, Any]:
         """Give what an array under `data` says of itself.
@@ -289,13 +220,9 @@ class EpisodeStore:
         Raises:
             InputError: There is no such array.
         """
-        self.read(name, slice(0, 0))  # There it is, or here it is said that it is not.
-        return dict(self._arrays[f"data/{name}"].attrs)
+        self.read(name, slice(0, 0))  # Raises where there is none.
+        return dict(self._contents.arrays[f"data/{name}"].attrs)
 
     def keep(self, episodes: int) -> None:
         """Forget all but the first episodes, the newest first to go."""
-        ends = self.episode_ends[:episodes]
-        if len(ends) < self.episodes:
-            self._arrays[ENDS].resize((len(ends),))  # First: readers see only wholes.
-            self.episode_ends = ends
-            self._arrays.cut(self._lengths)
+        keep_first(self._contents, episodes)

@@ -111,6 +111,7 @@ class AdroitSimulator:
         field, body = self._task.edit
         self.layout = StateLayout((ModelEdit(field, self.model.body(body).id),))
         self.action_size = int(self.model.nu)
+        self.step_s = float(self._env.dt)
         # What gymnasium-robotics returned last: its positions of bodies are 2 ms old.
         self.observed: Float[np.ndarray, " feature"] = self.observation()
 
@@ -140,6 +141,11 @@ class AdroitSimulator:
     def hand(self) -> Float[np.ndarray, " 3"]:
         """Where the palm grasps."""
         return np.array(self.data.site("S_grasp").xpos)
+
+    def hand_path(
+        self, _hand: Float[np.ndarray, " 3"], _actions: Float[np.ndarray, "planned action"]
+    ) -> None:
+        """Actions are targets of joints: where the hand goes only the simulator can say."""
 
     def features(self) -> Float[np.ndarray, " feature"]:
         """The observation of gymnasium-robotics."""
@@ -178,3 +184,8 @@ class AdroitSimulator:
         self.data.sensordata[:] = sensors
         for name, length in zip(self._task.lengths, lengths, strict=True):
             setattr(self._env, name, length)
+
+
+def make(config: EnvConfig) -> AdroitSimulator:
+    """Make one of Adroit's tasks."""
+    return AdroitSimulator(config)

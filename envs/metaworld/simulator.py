@@ -17,6 +17,7 @@ from perception.errors import InputError
 
 Env = Any  # metaworld's classes are only partly typed.
 
+STEP_M = 0.01  # An action of 1 moves the hand's target by a centimetre.
 EDITED_FIELDS = ("body_pos", "body_quat", "site_pos", "geom_pos")
 
 
@@ -72,6 +73,7 @@ class MetaWorldSimulator:
         self.step(np.zeros(4))  # Some tasks fill their memory at the first step.
         self._memory = _memory_fields(self._env)
         self.action_size = 4
+        self.step_s = float(self._env.dt)
         self.reset(0)
 
     def reset(self, seed: int) -> None:
@@ -100,6 +102,13 @@ class MetaWorldSimulator:
     def hand(self) -> Float[np.ndarray, " 3"]:
         """Where the hand is."""
         return np.array(self._env.get_endeff_pos())
+
+    def hand_path(
+        self, hand: Float[np.ndarray, " 3"], actions: Float[np.ndarray, "planned action"]
+    ) -> Float[np.ndarray, "corner 3"]:
+        """Add up the displacements that actions are; the hand itself lags behind."""
+        moves_m = actions[:, :3].astype(np.float64) * (STEP_M * self._config.action_repeat)
+        return np.concatenate([hand[None], hand + np.cumsum(moves_m, axis=0)])
 
     def features(self) -> Float[np.ndarray, " feature"]:
         """Meta-World's 39 numbers, the goal included."""
@@ -137,6 +146,11 @@ class MetaWorldSimulator:
         current = self._env._get_curr_obs_combined_no_goal()
         self._env._prev_obs = current.copy()
         self._observation = np.concatenate([current, current, self._env._get_pos_goal()])
+
+
+def make(config: EnvConfig) -> MetaWorldSimulator:
+    """Make one of Meta-World's tasks."""
+    return MetaWorldSimulator(config)
 
 
 def _make(name: str) -> Env:

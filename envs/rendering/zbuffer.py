@@ -59,8 +59,7 @@ class ZBuffer:
             self._spans,
             rotations.astype(np.float32),
             np.column_stack([positions, self._radii]).astype(np.float32),
-            np.array([camera.focal_px, *camera.principal_point], np.float32),
-            np.float32(self._near_m),
+            np.array([camera.focal_px, *camera.principal_point, self._near_m], np.float32),
             inverse_depth,
             labels,
         )

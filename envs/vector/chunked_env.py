@@ -1,9 +1,10 @@
 """A task played in chunks of actions: only the frames that a planner reads are rendered.
 
-With `view.sees=state` none are: a planner then reads the simulator's own features.
+None are where it reads the simulator's own features instead of clouds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -11,9 +12,12 @@ from jaxtyping import Float
 from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
 from envs.rendering.scene import Scene
+from perception.errors import InputError
 from perception.observation import Observation
 
 NO_CLOUD = np.zeros((0, 0), np.float32)
+SHOWN_POINTS = 512  # Of a cloud for people, where the view has none for the planner.
+Observes = Literal["points", "features"]  # Clouds with the robot's state; or the simulator's state.
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,18 @@ class ChunkedTask:
     Args:
         config: The task.
         history: Frames in an observation, T_o; before there are as many the first is repeated.
+        observes: What an observation holds.
+
+    Raises:
+        InputError: Clouds are to be observed, and the view has no points.
     """
 
-    def __init__(self, config: EnvConfig, history: int) -> None:
+    def __init__(self, config: EnvConfig, history: int, observes: Observes = "points") -> None:
         self._config, self._history = config, history
+        self._sees_points = observes == "points"
+        if self._sees_points and config.view.points == 0:
+            raise InputError("This planner sees clouds, and the view has none: give points=")
         self.simulator = make_simulator(config)
-        self._sees_points = config.view.sees == "points"
         self._scene: Scene | None = None  # Made at the first look: some tasks are never looked at.
         self._frames: list[tuple[np.ndarray, np.ndarray]] = []
         self._step = 0
@@ -83,7 +93,9 @@ class ChunkedTask:
     def cloud(self, state: Float[np.ndarray, " scene"]) -> Float[np.ndarray, "point channel"]:
         """Draw the cloud of a moment, whether or not a planner is shown it."""
         if self._scene is None:
-            self._scene = make_scene(self.simulator, self._config)
+            view = self._config.view
+            shown = replace(view, points=view.points or SHOWN_POINTS)
+            self._scene = make_scene(self.simulator, replace(self._config, view=shown))
         return self._scene.points(state)
 
     def _seen(self, state: Float[np.ndarray, " scene"]) -> Float[np.ndarray, "point channel"]:

@@ -42,7 +42,7 @@ class VectorEnv:
 
     def __init__(self, config: EnvConfig, shapes: Shapes, *, workers: int) -> None:
         self.shapes, config = shapes, settled(config)
-        first = ChunkedTask(config, shapes.history)
+        first = ChunkedTask(config, shapes.history, shapes.observes)
         look = first.reset(0)
         self.sizes = {
             "channels": look.points.shape[-1],

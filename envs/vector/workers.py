@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from envs.config import EnvConfig
-from envs.vector.chunked_env import ChunkedTask
+from envs.vector.chunked_env import ChunkedTask, Observes
 from perception.observation import Observation
 
 logger = logging.getLogger(__name__)
@@ -29,11 +29,13 @@ class Shapes:
         envs: Episodes at once.
         history: Frames in an observation.
         chunk: Actions executed per step.
+        observes: What an observation holds.
     """
 
     envs: int
     history: int
     chunk: int
+    observes: Observes = "points"
 
 
 Shared = tuple[Any, tuple[int, ...], str]
@@ -64,7 +66,8 @@ class Local:
         self.share = share
         self._arrays = {name: as_array(shared) for name, shared in buffers.items()}
         made = [first] if first is not None else []
-        made += [ChunkedTask(config, shapes.history) for _ in share[len(made) :]]
+        for _ in share[len(made) :]:
+            made.append(ChunkedTask(config, shapes.history, shapes.observes))
         self._tasks = dict(zip(share, made, strict=True))
 
     def send(self, command: str, envs: dict[int, int | None]) -> None:

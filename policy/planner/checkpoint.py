@@ -20,7 +20,7 @@ def save_planner(planner: Planner, path: Path, about: Mapping[str, Any]) -> None
     Args:
         planner: What to save.
         path: The file; its folder is made.
-        about: Further facts for whoever finds it (task, stage, step), kept as JSON.
+        about: Further facts for whoever opens it (task, view, stage, step), kept as JSON.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {
@@ -45,19 +45,26 @@ def load_planner(path: Path) -> tuple[Planner, dict[str, Any]]:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            config = build(PlannerConfig, _as_written_now(json.loads(metadata["planner"])))
-            sizes = json.loads(metadata["sizes"])
-            sizes = {"robot_state" if k == "readings" else k: n for k, n in sizes.items()}
-            planner = Planner(config, build(Sizes, sizes))
+            sizes = _sizes(json.loads(metadata["sizes"]))
+            planner = Planner(_config(json.loads(metadata["planner"]), sizes), sizes)
             planner.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} is not a planner of this program: {error}") from error
     return planner.eval(), json.loads(metadata["about"])
 
 
-def _as_written_now(planner: dict[str, Any]) -> dict[str, Any]:
-    """Name what a checkpoint leaves unsaid that was written when U-Nets were the only denoisers."""
-    # They took the context as it is. Newer files have both keys, and keep what they say.
-    unsaid = {"kind": "unet", "context_features": None}
-    denoiser = planner["denoiser"]
-    return planner if "kind" in denoiser else {**planner, "denoiser": {**unsaid, **denoiser}}
+def _sizes(values: Mapping[str, int]) -> Sizes:
+    """Build the sizes; `robot_state` was `readings` in older files."""
+    return build(Sizes, {"robot_state" if k == "readings" else k: n for k, n in values.items()})
+
+
+def _config(values: Mapping[str, Any], sizes: Sizes) -> PlannerConfig:
+    """Build the configuration, with what older files leave unsaid.
+
+    The oldest know only U-Nets that take the context as it is; before there was a choice of
+    encoders, data without points meant that the simulator's features were encoded.
+    """
+    denoiser, encoder = values["denoiser"], {"kind": "dp3" if sizes.channels else "state_only"}
+    if "kind" not in denoiser:
+        denoiser = {"kind": "unet", "context_features": None, **denoiser}
+    return build(PlannerConfig, {"encoder": encoder, **values, "denoiser": denoiser})

@@ -5,20 +5,24 @@ Dimension legend: B batch, H horizon, A action, S sampling steps; a chain has S 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from configs.kinds import Kind, OneOf, find_kind, make_kind
 from datasets.windows import Batch
-from perception.encoders.dp3 import Encoder
+from perception.encoders import dp3
+from perception.encoders.encoder import Encoder
 from perception.observation import Encoded, Observation
-from policy.planner.denoisers.make import DenoiserConfig, make_denoiser
-from policy.planner.denoisers.unet import Denoiser, Films
+from policy.planner.denoisers.denoiser import Denoiser
 from policy.planner.normalizer import Normalizer
 from policy.planner.schedule import Schedule, Step
+
+ENCODERS, DENOISERS = "perception.encoders", "policy.planner.denoisers"
+DP3 = dp3.Config("dp3")  # The encoder of every file that is older than the choice.
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class PlannerConfig:
         sampling_steps: DDIM steps taken when acting.
         eta: Share of DDPM's noise in them.
         spacing: Where they lie; see `Schedule.cosine`.
-        denoiser: Which network, and its sizes.
+        denoiser: Which network denoises, and its sizes.
+        encoder: Which network encodes observations, and its sizes.
     """
 
     history: int
@@ -45,7 +50,8 @@ class PlannerConfig:
     sampling_steps: int
     eta: float
     spacing: Literal["trailing", "leading"]
-    denoiser: DenoiserConfig
+    denoiser: Annotated[Kind, OneOf(DENOISERS)]
+    encoder: Annotated[Kind, OneOf(ENCODERS)] = DP3
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,13 @@ class Sizes:
     channels: int
     robot_state: int
     actions: int
+
+
+def observed_by(encoder: Kind) -> Literal["points", "features"]:
+    """Tell what an encoder will observe, before there is one; see `Encoder.observes`."""
+    choice = find_kind(ENCODERS, encoder.kind)
+    own = getattr(choice.make, "observes", "points")
+    return cast(Literal["points", "features"], getattr(choice.config, "observes", own))
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,7 @@ class Noising:
 
 
 class Planner(nn.Module):
-    """Plans the next actions from recent clouds and robot states.
+    """Plans the next actions from recent observations.
 
     Args:
         config: See `PlannerConfig`.
@@ -94,7 +107,8 @@ class Planner(nn.Module):
         super().__init__()
         self.config, self.sizes = config, sizes
         self.normalizer = Normalizer(sizes.channels, sizes.robot_state, sizes.actions)
-        self.encoder = Encoder(sizes.channels, sizes.robot_state)
+        seen = (sizes.channels, sizes.robot_state)
+        self.encoder: Encoder = make_kind(ENCODERS, config.encoder, *seen)
         self.denoiser = self._fresh_denoiser()
         schedule = Schedule.cosine(
             config.denoising_steps, config.sampling_steps, config.eta, config.spacing
@@ -118,6 +132,11 @@ class Planner(nn.Module):
         return Schedule(self.alpha_bar, self.grid, self.reverse)
 
     @property
+    def observes(self) -> Literal["points", "features"]:
+        """What the encoder takes: clouds and the robot's state, or the simulator's features."""
+        return self.encoder.observes
+
+    @property
     def device(self) -> torch.device:
         """Where the planner lives."""
         return self.normalizer.actions.shift.device
@@ -128,7 +147,9 @@ class Planner(nn.Module):
         """Encode histories; leading axes batch, history."""
         return cast(Tensor, self.encoder(self.normalizer(observations)).flatten(1))
 
-    def visual(self, points: Float[Tensor, "*lead point channel"]) -> Float[Tensor, "*lead 64"]:
+    def visual(
+        self, points: Float[Tensor, "*lead point channel"]
+    ) -> Float[Tensor, "*lead feature"]:
         """Encode clouds alone: what `policy/encode.py` keeps beside them."""
         return self.encoder.visual(self.normalizer.points(points))
 
@@ -161,8 +182,8 @@ class Planner(nn.Module):
         min_std: float,
     ) -> Step:
         """Give the reverse step from noisy chunks at positions of the sampling grid."""
-        films = self.denoiser.films(self.schedule.grid[index], context)
-        return self._step(noisy, index, films, min_std)
+        conditions = self.denoiser.conditions(self.schedule.grid[index], context)
+        return self._step(noisy, index, conditions, min_std)
 
     @torch.no_grad()
     def sample(
@@ -180,14 +201,10 @@ class Planner(nn.Module):
             min_std: Least std of a step, for exploration (DPPO); 0 leaves DDIM's own.
         """
         samples, means = [noises[:, 0]], []
-        steps = len(self.schedule.grid)
-        # The films of all steps at once: they depend on the step and the context, not the chunk.
-        k = self.schedule.grid.repeat_interleave(len(context))
-        films = [
-            f.unflatten(0, (steps, -1)) for f in self.denoiser.films(k, context.repeat(steps, 1))
-        ]
-        for position in range(steps):
-            step = self._step(samples[-1], position, [f[position] for f in films], min_std)
+        # All at once: they depend on the step and the context, not on the chunk.
+        conditions = self.denoiser.conditions_of_steps(self.schedule.grid, context)
+        for position, of_step in enumerate(conditions):
+            step = self._step(samples[-1], position, of_step, min_std)
             samples.append(step.mean + step.std * noises[:, position + 1])
             means.append(step.mean)
         return Chain(torch.stack(means, dim=1), torch.stack(samples, dim=1))
@@ -223,22 +240,22 @@ class Planner(nn.Module):
         predicted = self.denoiser(self.schedule.add_noise(actions, noise, k), k, context)
         return F.mse_loss(predicted, noise if self.config.prediction == "noise" else actions)
 
-    def _fresh_denoiser(self) -> Denoiser:
-        return make_denoiser(
-            self.config.denoiser,
-            horizon=self.config.horizon,
-            action_size=self.sizes.actions,
-            context_size=self.config.history * Encoder.features,
+    def _fresh_denoiser(self) -> Denoiser[Any]:
+        sizes = (
+            self.config.horizon,
+            self.sizes.actions,
+            self.config.history * self.encoder.features,
         )
+        return cast(Denoiser[Any], make_kind(DENOISERS, self.config.denoiser, *sizes))
 
     def _step(
         self,
         noisy: Float[Tensor, "batch horizon action"],
         index: Int[Tensor, " batch"] | int,
-        films: Films,
+        conditions: Any,  # noqa: ANN401 (only the denoiser knows its type)
         min_std: float,
     ) -> Step:
-        predicted = self.denoiser.denoise(noisy, films)
+        predicted = self.denoiser.denoise(noisy, conditions)
         return self.schedule.step(
             predicted, noisy, index, prediction=self.config.prediction, min_std=min_std
         )

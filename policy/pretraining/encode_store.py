@@ -1,4 +1,4 @@
-"""What a planner's eye makes of every cloud of a store, or the simulator's features, kept in it."""
+"""Features kept in a store: those of every cloud by a planner's encoder, or the simulator's."""
 
 import hashlib
 import logging
@@ -26,7 +26,7 @@ STEPS = 500  # Clouds encoded at a time.
 
 @dataclass(frozen=True)
 class EncodeConfig:
-    """What to make of which store; every key is explained in configs/scripts/encode.yaml."""
+    """What to write into which store; every key is explained in configs/scripts/encode.yaml."""
 
     data: Path
     what: Literal["visual", "state"]
@@ -38,11 +38,11 @@ class EncodeConfig:
 def encode(config: EncodeConfig) -> None:
     """Write `data/visual_feature` (step, 64) or `data/state_feature` (step, feature), float32.
 
-    One that is there is made anew.
+    An array that is there already is replaced.
 
     Raises:
-        InputError: The store or the planner is missing, they are of other kinds of clouds, or the
-            store's episodes cannot be acted again.
+        InputError: The store or the planner is missing, their clouds are of other kinds, the
+            planner encodes no clouds, or the store's episodes cannot be acted again.
     """
     store = EpisodeStore.open(config.data)
     if config.what == "state":
@@ -60,10 +60,10 @@ def _encode_clouds(store: EpisodeStore, config: EncodeConfig, checkpoint: Path) 
     channels = store.read("point_cloud", slice(0, 1)).shape[-1]
     if channels != planner.sizes.channels:
         raise InputError(
-            f"{checkpoint} sees points of {planner.sizes.channels} numbers;"
+            f"{checkpoint} encodes points of {planner.sizes.channels} numbers;"
             f" {config.data} has {channels}"
         )
-    about = {"eye_sha256": eye_sha256(planner), "checkpoint": str(checkpoint)}
+    about = {"encoder_sha256": encoder_sha256(planner), "checkpoint": str(checkpoint)}
     store.add_array(NAME, _encoded(store, planner.to(device)), about)
     logger.info("written to %s", config.data / "data" / NAME)
 
@@ -76,25 +76,47 @@ def _encoded(store: EpisodeStore, planner: Planner) -> Iterator[np.ndarray]:
         yield features.cpu().numpy()
 
 
-def eye_sha256(planner: Planner) -> str:
-    """Identify the part of a planner that sees clouds, with its normaliser."""
-    found = hashlib.sha256()
-    for module in (planner.normalizer.points, planner.encoder.cloud):
+def encoder_sha256(planner: Planner) -> str:
+    """Identify the part of a planner that encodes clouds, with its normaliser.
+
+    Raises:
+        InputError: Its encoder has no such part.
+    """
+    digest = hashlib.sha256()
+    for module in (planner.normalizer.points, planner.encoder.visual_part):
         for name, values in sorted(module.state_dict().items()):
-            found.update(name.encode() + values.cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()
+            digest.update(name.encode() + values.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
-def check_eye(store: EpisodeStore, checkpoint: Path) -> None:
-    """Refuse features that another planner has made.
+def check_encoder(store: EpisodeStore, checkpoint: Path) -> None:
+    """Refuse features that another planner's encoder has computed.
 
     Raises:
         InputError: The checkpoint is missing, or is not the one.
     """
     planner, _ = load_planner(checkpoint)
-    made = store.about(NAME)
-    if made.get("eye_sha256") != eye_sha256(planner):
+    about = store.about(NAME)
+    written = about.get("encoder_sha256", about.get("eye_sha256"))  # The second in older stores.
+    if written != encoder_sha256(planner):
         raise InputError(
-            f"The features of {store.path} were made by {made.get('checkpoint')}, not by"
+            f"The features of {store.path} were made by {about.get('checkpoint')}, not by"
             f" {checkpoint}: give that checkpoint=, or encode again"
         )
+
+
+def copy_visual_part(source: Planner, target: Planner) -> None:
+    """Give a planner another one's part that encodes clouds, with its normaliser, frozen.
+
+    Raises:
+        InputError: Their encoders differ, or have no such part.
+    """
+    if source.config.encoder != target.config.encoder:
+        raise InputError(
+            f"The features were made by an encoder {source.config.encoder}; this run has"
+            f" {target.config.encoder}"
+        )
+    visual = target.encoder.visual_part
+    visual.load_state_dict(source.encoder.visual_part.state_dict())
+    visual.requires_grad_(requires_grad=False)
+    target.normalizer.points.load_state_dict(source.normalizer.points.state_dict())

@@ -1,4 +1,4 @@
-"""From a checkpoint to its success rate: what `train.py` and `evaluate.py` share."""
+"""Planners and the tasks they act in: read together, and held to fit each other."""
 
 import logging
 from collections.abc import Mapping
@@ -6,96 +6,116 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from envs.config import EnvConfig
-from envs.vector.vector_env import Shapes, VectorEnv
+import yaml
+
+from envs.config import EnvConfig, read_env
+from envs.request import EnvRequest
+from envs.vector.vector_env import VectorEnv
+from envs.vector.workers import Shapes
 from perception.errors import InputError
 from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner, Sizes
-from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds, write_evaluation
-from policy.runs.device import DeviceName, prepare
 
 logger = logging.getLogger(__name__)
 
+STAGES = ("finetune", "pretrain")  # The newest first.
+
 
 @dataclass(frozen=True)
-class EvaluateConfig:
-    """What to evaluate; every key is explained in configs/scripts/evaluate.yaml."""
+class Loaded:
+    """A planner from disk.
 
+    Attributes:
+        planner: Ready to act.
+        about: What its checkpoint says of it (task, stage, steps).
+        env: The task to act in, seen as the planner learned to see it.
+    """
+
+    planner: Planner
+    about: dict[str, Any]
     env: EnvConfig
-    checkpoint: Path
-    out: Path | None
-    episodes: int
-    seed: int
-    device: DeviceName
-    threads: int
-    envs: int
-    workers: int
-    gallery: int
-
-    @property
-    def folder(self) -> Path:
-        """Where to write."""
-        return self.out or run_folder(self.checkpoint)
 
 
-def judge(config: EvaluateConfig) -> Evaluation:
-    """Evaluate a checkpoint on its task and note the outcome.
+def load_for(checkpoint: Path, request: EnvRequest) -> Loaded:
+    """Read a planner and the task it shall act in: its own, but for what the command says.
+
+    Args:
+        checkpoint: A planner's file, or the folder of a run.
+        request: The task as the command gives it.
 
     Raises:
-        InputError: The checkpoint is missing, or was made for another task.
+        InputError: The checkpoint is missing, or cannot act in the task asked for.
     """
-    if config.gallery < 0:
-        raise InputError(f"gallery must be 0 or more, not {config.gallery}")
-    device = prepare(config.device, config.threads)
-    planner, about = load_planner_of(config.checkpoint, config.env)
-    envs = make_envs(config.env, planner, envs=config.envs, workers=config.workers)
-    seeds = evaluation_seeds(config.seed, config.episodes)
-    evaluation = evaluate(planner.to(device), envs, seeds, success_at=config.env.success_at)
-    envs.close()
-    config.folder.mkdir(parents=True, exist_ok=True)
-    write_evaluation(config.folder, about["stage"], evaluation)
-    logger.info("%s (%s): %s", config.checkpoint, about["stage"], evaluation)
-    return evaluation
+    path = find_checkpoint(checkpoint)
+    planner, about = load_planner(path)
+    made = env_of(about, path)
+    if made is None:
+        logger.warning("%s does not say how its task was seen: taken as env= has it", path)
+        check_robot(str(about["task"]), request.config, path)
+    else:
+        check_simulator(made, request, path)
+    env = request.as_made(made, str(path))
+    if env.name != about["task"]:
+        logger.info("%s was made for %s and acts in %s", path, about["task"], env.name)
+    return Loaded(planner, about, env)
 
 
-def load_planner_of(checkpoint: Path, env: EnvConfig) -> tuple[Planner, dict[str, Any]]:
-    """Read the planner of a task, and what was said about it.
+def find_checkpoint(path: Path) -> Path:
+    """Give the newest planner of a run's folder, or the file itself.
 
     Raises:
-        InputError: The checkpoint is missing, or was made for another task.
+        InputError: The folder holds none.
     """
-    planner, about = load_planner(checkpoint)
-    check_planner(about, env, str(checkpoint))
-    return planner, about
+    if not path.is_dir():
+        return path
+    found = [path / "checkpoints" / f"{stage}.safetensors" for stage in STAGES]
+    for checkpoint in found:
+        if checkpoint.exists():
+            return checkpoint
+    raise InputError(f"{path} holds no finished planner: train first (policy/train.py out={path})")
 
 
 def run_folder(checkpoint: Path) -> Path:
     """Give the folder of the run that a checkpoint belongs to, or its own outside a run."""
+    if checkpoint.is_dir():
+        return checkpoint
     folder = checkpoint.parent
     return folder.parent if folder.name == "checkpoints" else folder
 
 
-def check_task(there: str, here: str, what: str) -> None:
-    """Refuse what was made for another task."""
-    if there != here:
-        suite, _, task = there.partition("-")
-        choice = f"env=metaworld env.task={task}" if suite == "metaworld" else f"env={there}"
-        raise InputError(f"{what} was made for {there}, not for {here}; choose {choice}")
+def env_of(about: Mapping[str, Any], checkpoint: Path) -> EnvConfig | None:
+    """Give the task that a planner was made with; of an older checkpoint its run says it."""
+    if "env" in about:
+        return read_env(about["env"])
+    written = run_folder(checkpoint) / "config.yaml"
+    if not written.exists():
+        return None
+    values = yaml.safe_load(written.read_text(encoding="utf-8"))
+    return read_env(values["env"]) if "env" in (values or {}) else None
 
 
-def check_planner(about: Mapping[str, Any], env: EnvConfig, what: str) -> None:
-    """Refuse a planner of another kind of robot; say so where only the task is another.
+def check_simulator(made: EnvConfig, request: EnvRequest, what: Path) -> None:
+    """Refuse a task in another simulator than the planner's.
 
-    A planner of many Meta-World tasks, or of one, may be tried on any.
+    Raises:
+        InputError: The command names one.
+    """
+    if request.names_task and request.env.simulator != made.simulator:
+        raise InputError(
+            f"{what} was made for {made.name}, not for {request.env.name}; leave env= out, or"
+            " choose another checkpoint"
+        )
+
+
+def check_robot(task: str, env: EnvConfig, what: Path) -> None:
+    """Refuse a planner of another kind of robot, by its task's name: all that old ones say.
 
     Raises:
         InputError: The planner cannot act in this environment.
     """
-    there = str(about["task"])
-    if there.partition("-")[0] != "metaworld" or env.simulator != "metaworld":
-        check_task(there, env.name, what)
-    elif there != env.name:
-        logger.info("%s was made for %s and acts in %s", what, there, env.name)
+    family = task.partition("-")[0]
+    if family != env.name.partition("-")[0] or (family != "metaworld" and task != env.name):
+        raise InputError(f"{what} was made for {task}, not for {env.name}: give its env=")
 
 
 def make_envs(env: EnvConfig, planner: Planner, *, envs: int, workers: int) -> VectorEnv:
@@ -104,10 +124,22 @@ def make_envs(env: EnvConfig, planner: Planner, *, envs: int, workers: int) -> V
     Raises:
         InputError: The planner was made for data of other sizes.
     """
-    shapes = Shapes(envs, planner.config.history, planner.config.chunk)
+    plan = planner.config
+    shapes = Shapes(envs, plan.history, plan.chunk, planner.observes)
     made = VectorEnv(env, shapes, workers=workers)
-    sizes = Sizes(**made.sizes)
-    if sizes != planner.sizes:
+    try:
+        check_sizes(planner, Sizes(**made.sizes), env)
+    except InputError:
         made.close()
-        raise InputError(f"The planner was made for {planner.sizes}; {env.name} has {sizes}")
+        raise
     return made
+
+
+def check_sizes(planner: Planner, sizes: Sizes, env: EnvConfig) -> None:
+    """Refuse a planner that was made for data of other sizes.
+
+    Raises:
+        InputError: Clouds, robot states or actions of the task are of other sizes.
+    """
+    if sizes != planner.sizes:
+        raise InputError(f"The planner was made for {planner.sizes}; {env.name} has {sizes}")

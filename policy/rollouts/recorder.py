@@ -7,23 +7,27 @@ denoising of the plan made at that step, normalised, and zeros between plans; `d
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from datasets.collection.collector import CollectConfig
+from datasets.behaviours.behaviour import EpisodeSource
+from datasets.collection.collector import CollectConfig, Making, describe, fill
 from datasets.episode import Episode, Provenance
 from datasets.recorder import render, walk
-from envs.make import make_scene, make_simulator
+from datasets.store.store import EpisodeStore
+from envs.config import with_view
+from envs.make import make_scene, make_simulator, settled
 from envs.rendering.scene import Scene
 from envs.seeding import derive_seed
 from envs.simulator import Simulator
-from perception.errors import InputError
 from perception.observation import Observation
+from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner
-from policy.rollouts.loading import load_planner_of
 
 
 class Acting:
@@ -68,18 +72,31 @@ class Acting:
         return Observation(torch.from_numpy(points)[None], torch.from_numpy(robot_state)[None])
 
 
-def make_planner_work(config: CollectConfig) -> Callable[[int], Episode]:
-    """Prepare a process to record the planner of `behaviour.checkpoint`, one episode a seed.
+def record(config: CollectConfig, checkpoint: Path, episodes: int) -> None:
+    """Record a planner until the store holds so many episodes."""
+    env = with_view(config.env, config.points, config.cameras, config.colour)
+    behaviour = {"kind": "planner", "checkpoint": str(checkpoint)}
+    stored = (config.images, config.zarr_format, config.error_mm)
+    making = Making(env, behaviour, config.seed, *stored)
+    make = partial(make_planner_work, checkpoint, replace(config, env=settled(env)))
+
+    def seeds(first: int) -> list[int]:
+        return [derive_seed("data", config.seed, index) for index in range(first, episodes)]
+
+    attributes = describe(making, make_simulator(env))
+    with EpisodeStore.writing(config.out, making.format, attributes) as store:
+        source = EpisodeSource(seeds, episodes, make)
+        fill(store, source, env, workers=config.workers, launcher=config.launcher)
+
+
+def make_planner_work(checkpoint: Path, config: CollectConfig) -> Callable[[int], Episode]:
+    """Prepare a process to record a planner, one episode a seed.
 
     Raises:
         InputError: There is no such planner, or it is another task's.
     """
-    if config.behaviour.checkpoint is None:
-        raise InputError("behaviour=planner needs behaviour.checkpoint=<a planner's file>")
-    if config.env.view.sees == "state":
-        raise InputError("behaviour=planner records one that sees clouds: env.view.sees=points")
     torch.set_num_threads(1)
-    planner, _ = load_planner_of(config.behaviour.checkpoint, config.env)
+    planner, _ = load_planner(checkpoint)
     simulator = make_simulator(config.env)
     scene = make_scene(simulator, config.env)
 
@@ -91,7 +108,7 @@ def make_planner_work(config: CollectConfig) -> Callable[[int], Episode]:
         steps = config.env.episode_steps
         recording = walk(simulator, acting.act, steps=steps, provenance=provenance)
         episode = render(recording, scene, config.images)
-        return replace(episode, images={**episode.images, **_chains(acting.chains)})
+        return replace(episode, further={**episode.further, **_chains(acting.chains)})
 
     return work
 

@@ -3,6 +3,7 @@
 import ctypes
 import logging
 import sys
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -17,12 +18,23 @@ LARGE = 1 << 30
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 
-def prepare(name: DeviceName, threads: int) -> torch.device:
-    """Choose the device and set up this process for training on it.
+@dataclass(frozen=True)
+class Machine:
+    """Where to compute; no result depends on it but in rounding.
 
-    Args:
-        name: `cpu`, `cuda`, or `auto`: a GPU where there is one.
+    Attributes:
+        device: `cpu`, `cuda`, or `auto`: a GPU where there is one.
         threads: Of Torch on the CPU; 0 leaves its own choice.
+        workers: Processes that share the environments; 0 plays in this one.
+    """
+
+    device: DeviceName
+    threads: int
+    workers: int
+
+
+def prepare(name: DeviceName, threads: int) -> torch.device:
+    """Choose the device and set up this process for training on it; see `Machine`.
 
     Raises:
         InputError: `cuda` was asked for and there is none.
@@ -32,7 +44,8 @@ def prepare(name: DeviceName, threads: int) -> torch.device:
     if threads:
         torch.set_num_threads(threads)
     keep_memory()
-    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    # As `use_deterministic_algorithms` does, without importing Torch's compiler for three seconds.
+    torch.set_deterministic_debug_mode("warn")
     # Every new tensor would be filled first: a fifth of a training step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     on_gpu = name == "cuda" or (name == "auto" and torch.cuda.is_available())

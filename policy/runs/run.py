@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 from torch.utils.tensorboard import SummaryWriter
 
+from configs.differences import differences
+from configs.files import write_text_whole
 from datasets.behaviours.training_state import load_state, save_state
 from perception.errors import InputError
 
@@ -34,14 +36,13 @@ class Run:
         written = path / "config.yaml"
         text = yaml.safe_dump(_plain(config))
         if written.exists() and written.read_text() != text:
-            told = "; ".join(
-                _differences(yaml.safe_load(written.read_text()), yaml.safe_load(text))
-            )
+            there, here = yaml.safe_load(written.read_text()), yaml.safe_load(text)
             raise InputError(
-                f"{path} belongs to another configuration ({told}); choose another out="
+                f"{path} belongs to another configuration ({'; '.join(differences(there, here))});"
+                " choose another out="
             )
         if not written.exists():
-            written.write_text(text)
+            write_text_whole(written, text)
         self.config_sha256 = hashlib.sha256(text.encode()).hexdigest()
 
     def checkpoint(self, stage: str) -> Path:
@@ -85,7 +86,7 @@ class Metrics:
 
     def __init__(self, path: Path, board: Path, step: int) -> None:
         kept = [line for line in read_metrics(path) if line["step"] <= step]
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        write_text_whole(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._path = path
         self._board = SummaryWriter(str(board), purge_step=step + 1)
 
@@ -117,10 +118,3 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 def _plain(value: Any) -> Any:  # noqa: ANN401
     """Leave only what YAML knows: lists for tuples, text for paths."""
     return json.loads(json.dumps(value, default=str))
-
-
-def _differences(there: Any, here: Any, key: str = "") -> list[str]:  # noqa: ANN401
-    if isinstance(there, dict) and isinstance(here, dict):
-        pairs = [(k, there.get(k), here.get(k)) for k in sorted(there.keys() | here.keys())]
-        return [d for k, a, b in pairs for d in _differences(a, b, f"{key}.{k}" if key else k)]
-    return [] if there == here else [f"{key}: there {there}, here {here}"]

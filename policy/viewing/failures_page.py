@@ -8,7 +8,7 @@ from typing import Any
 from envs.config import EnvConfig
 from policy.planner.planner import Planner
 from policy.rollouts.evaluation import Evaluation
-from policy.rollouts.loading import EvaluateConfig, load_planner_of
+from policy.rollouts.loading import Loaded
 from policy.viewing.rollout_page import Shown, episode_part, provenance_part, verdict
 from policy.viewing.viewer import open_studio
 from visualizer import pages
@@ -19,18 +19,18 @@ SIZE = (480, 360)  # Of the videos, in pixels.
 FRAMES_PER_SECOND = 20.0
 
 
-def write_failures(config: EvaluateConfig, evaluation: Evaluation) -> Path:
+def write_failures(loaded: Loaded, evaluation: Evaluation, folder: Path, *, count: int) -> Path:
     """Play the first failed episodes again and write `failures.html`, with a video of each."""
-    planner, about = load_planner_of(config.checkpoint, config.env)
-    studio = open_studio(planner, config.env, None, size=SIZE)
+    planner, about, env = loaded.planner, loaded.about, loaded.env
+    studio = open_studio(planner.cpu(), env, None, size=SIZE)
     shown: dict[int, Shown] = {}
-    for index, seed in enumerate(evaluation.failures[: config.gallery]):
-        video = config.folder / f"failures-{index}.mp4"
+    for index, seed in enumerate(evaluation.failures[:count]):
+        video = folder / f"failures-{index}.mp4"
         shown[seed] = studio.record(seed, video, FRAMES_PER_SECOND)
-        if shown[seed].played.succeeded(config.env.success_at):
+        if shown[seed].played.succeeded(env.success_at):
             logger.warning("seed %d failed when evaluated and succeeds when played alone", seed)
-    page = config.folder / "failures.html"
-    page.write_text(failures_page(planner, about, config.env, evaluation, shown))
+    page = folder / "failures.html"
+    page.write_text(failures_page(planner, about, env, evaluation, shown))
     logger.info("written to %s", page)
     return page
 

@@ -9,7 +9,7 @@ from typing import Literal
 import viser
 
 from policy.rollouts.evaluation import evaluation_seeds
-from policy.rollouts.loading import load_planner_of
+from policy.rollouts.loading import load_for
 from policy.viewing.live_episode import LiveEpisode, LiveFrame
 from policy.viewing.viewer import ViewRolloutConfig
 from visualizer.player import Film, Frame, serving, set_up
@@ -27,9 +27,10 @@ def watch(config: ViewRolloutConfig) -> None:
     Raises:
         InputError: The checkpoint is missing, or made for something else.
     """
-    planner, _ = load_planner_of(config.checkpoint, config.env)
+    loaded = load_for(config.checkpoint, config.task)
+    planner, env = loaded.planner, loaded.env
     (seed,) = evaluation_seeds(config.seed, 1)
-    episode = LiveEpisode(planner, config.env)
+    episode = LiveEpisode(planner, env)
     with serving(config.port) as server, suppress(KeyboardInterrupt):
         view = LiveView(server, episode, seed, frames_per_second=config.frames_per_second)
         logger.info("open http://127.0.0.1:%d in a browser; Ctrl-C ends it", server.get_port())

@@ -58,7 +58,7 @@ def episode_part(title: str, env: EnvConfig, shown: Shown) -> Html:
         if film.paths
         else "Plans of this task are joint targets, not places, so no planned path is drawn."
     )
-    sees = env.view.sees == "points"
+    sees = env.view.points > 0
     caption = (
         f"{'What the planner sees' if sees else 'The scene as a cloud'}, at"
         f" {film.frames_per_second:g} frames a second on a grid of 10 cm, and the camera that"
@@ -76,7 +76,7 @@ def provenance_part(planner: Planner, about: dict[str, Any], env: EnvConfig) -> 
     """Say what played."""
     plan = planner.config
     seen = f"{plan.history} frames of {env.view.points} points from {', '.join(env.view.cameras)}"
-    if env.view.sees == "state":
+    if env.view.points == 0:
         seen = f"{plan.history} frames of the simulator's {planner.sizes.robot_state} features"
     told = {
         **{name.replace("_", " "): value for name, value in about.items()},

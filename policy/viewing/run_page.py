@@ -107,7 +107,7 @@ def _episode_part(run: Run, env: EnvConfig, stage: str) -> Html:
         one = studio.record(seed, Path(folder) / "episode.mp4", FRAMES_PER_SECOND)
         video = one.video.read_bytes()
     shown = pages.video(video, "The same episode, drawn without OpenGL.")
-    told = "What the planner sees" if env.view.sees == "points" else "The scene as a cloud"
+    told = "What the planner sees" if env.view.points > 0 else "The scene as a cloud"
     player = pages.embedded(as_html(one.film), f"{told}. Drag to turn.", height_px=560)
     plot = pages.figure(plots.episode_plot(one.played.rewards, one.played.successes))
     return pages.together(

@@ -3,16 +3,19 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from configs.build import Inline
 from envs.config import EnvConfig
 from envs.make import make_scene
 from envs.rendering.scene import Scene
+from envs.request import EnvRequest
 from envs.vector.chunked_env import ChunkedTask
 from perception.errors import InputError
 from policy.planner.planner import Planner, Sizes
 from policy.rollouts.episode import draw, make_film, play, upright
 from policy.rollouts.evaluation import evaluation_seeds
-from policy.rollouts.loading import load_planner_of, run_folder
+from policy.rollouts.loading import check_sizes, load_for, run_folder
 from policy.viewing.rollout_page import Shown, rollout_page, verdict
 from visualizer.video import write_video
 
@@ -25,7 +28,7 @@ BEST_CAMERA = "vil_camera"  # Adroit's own, from the front; its planners look fr
 class ViewRolloutConfig:
     """What to watch; every key is explained in configs/scripts/view-rollout.yaml."""
 
-    env: EnvConfig
+    task: Annotated[EnvRequest, Inline()]
     checkpoint: Path
     out: Path | None
     seed: int
@@ -45,16 +48,17 @@ def view(config: ViewRolloutConfig) -> None:
     """
     if config.episodes < 1:
         raise InputError(f"episodes must be at least 1, not {config.episodes}")
-    planner, about = load_planner_of(config.checkpoint, config.env)
-    studio = open_studio(planner, config.env, config.camera, size=config.size)
+    loaded = load_for(config.checkpoint, config.task)
+    planner, about, env = loaded.planner, loaded.about, loaded.env
+    studio = open_studio(planner, env, config.camera, size=config.size)
     page = config.out or run_folder(config.checkpoint) / "rollout.html"
     shown = []
     for index, seed in enumerate(evaluation_seeds(config.seed, config.episodes)):
         video = page.with_name(f"{page.stem}{f'-{index}' if config.episodes > 1 else ''}.mp4")
         shown.append(studio.record(seed, video, config.frames_per_second))
-        told = verdict(shown[-1].played, config.env)
+        told = verdict(shown[-1].played, env)
         logger.info("episode %d: %s, written to %s", index, told, video)
-    page.write_text(rollout_page(planner, about, config.env, shown, seed=config.seed))
+    page.write_text(rollout_page(planner, about, env, shown, seed=config.seed))
     logger.info("written to %s", page)
 
 
@@ -106,11 +110,10 @@ def open_task(planner: Planner, env: EnvConfig) -> ChunkedTask:
     Raises:
         InputError: The planner was made for clouds or robots of another kind.
     """
-    task = ChunkedTask(env, planner.config.history)
+    task = ChunkedTask(env, planner.config.history, planner.observes)
     look = task.reset(0)
     sizes = Sizes(look.points.shape[-1], look.robot_state.shape[-1], task.simulator.action_size)
-    if sizes != planner.sizes:
-        raise InputError(f"The planner was made for {planner.sizes}; {env.name} has {sizes}")
+    check_sizes(planner, sizes, env)
     return task
 
 

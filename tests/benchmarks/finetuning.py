@@ -22,7 +22,7 @@ from policy.finetuning.losses import chunk_weights, improvement_loss
 from policy.planner.planner import Planner
 from policy.planner.schedule import Step, log_probability
 from policy.runs.device import keep_memory
-from tests.benchmarks.learning import PLAIN, make_plain, make_planner
+from tests.benchmarks.planners import PLAIN, make_plain, make_planner
 from tests.benchmarks.timing import Entry, entry, seconds
 from tests.conftest import task_config
 

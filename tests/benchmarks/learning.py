@@ -4,56 +4,25 @@ The plain way: Torch in eager mode, float32: PointNet over all points forward an
 nn.Conv1d, every film and every encoding computed anew at each denoising step, one thread.
 """
 
-import copy
-import types
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from configs.command import compose_part
 from datasets.windows import Batch, load_windows
 from envs.vector.vector_env import Shapes, VectorEnv
-from perception.encoders.dp3 import PointNet
 from perception.observation import Observation
-from policy.planner.denoisers.make import DenoiserConfig
-from policy.planner.denoisers.mixer import MixerConfig
-from policy.planner.denoisers.unet import ShortConv1d, ShortConvTranspose1d, UnetConfig
-from policy.planner.planner import Planner, PlannerConfig, Sizes
+from policy.planner.denoisers.mixer import Config as MixerConfig
 from policy.pretraining.pretrain import Learner, PretrainConfig
 from policy.rollouts.rollout import roll_out
 from policy.runs.device import keep_memory
+from tests.benchmarks.planners import PLAIN, make_plain, make_planner
 from tests.benchmarks.timing import Apart, Entry, entry, seconds
 from tests.conftest import task_config
-
-SIMPLE_DP3 = UnetConfig("unet", (128, 256, 384), 1, 5, 8, 128, None)
-PLAIN = "eager float32, dense PointNet backward, nn.Conv1d, one thread"
-
-
-def make_planner(denoiser: DenoiserConfig = SIMPLE_DP3, sampling_steps: int = 10) -> Planner:
-    """Make a planner for Adroit's door, if nothing else is said of Simple DP3's size."""
-    torch.manual_seed(0)
-    config = PlannerConfig(2, 4, 3, "noise", 100, sampling_steps, 1.0, "trailing", denoiser)
-    return Planner(config, Sizes(3, 24, 28))
-
-
-def make_plain(planner: Planner) -> Planner:
-    """Copy a planner, same weights, into one that computes the plain way."""
-    plain = copy.deepcopy(planner)
-    for module in plain.modules():
-        if isinstance(module, PointNet):
-            module.forward = types.MethodType(_dense, module)  # type: ignore[method-assign]
-        for short, usual in ((ShortConv1d, nn.Conv1d), (ShortConvTranspose1d, nn.ConvTranspose1d)):
-            if isinstance(module, short):
-                module.forward = types.MethodType(usual.forward, module)  # type: ignore[method-assign]
-    return plain
-
-
-def _dense(self: PointNet, points: Tensor) -> Tensor:
-    return self.projection(self.points(points).max(dim=1).values)
 
 
 def make_batch(size: int, points: int, data: Path) -> Batch:

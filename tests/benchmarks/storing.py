@@ -17,7 +17,8 @@ from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
 from datasets.windows import load_windows
 from envs.make import make_simulator
-from tests.benchmarks.collecting import PLAIN, PlainCollector, stage_times
+from tests.benchmarks.collecting import PLAIN, stage_times
+from tests.benchmarks.collectors import PlainCollector
 from tests.benchmarks.timing import Entry, entry
 from tests.conftest import collect_config, task_config
 

@@ -1,6 +1,5 @@
 """Collecting for real: any number of workers, killed and continued, gives the same store."""
 
-import itertools
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -8,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.behaviours.behaviour import BehaviourConfig, make_behaviour
+from datasets.behaviours import demonstrator, scripted, state_agent
+from datasets.behaviours.behaviour import act
 from datasets.collection.collector import collect
-from datasets.recorder import act
 from datasets.store.store import EpisodeStore
 from envs.make import make_simulator
 from perception.errors import InputError
 from tests.conftest import collect_config, needs_gl, task_config
-from tests.helpers.commands import succeed
+from tests.helpers.commands import refuse, succeed
 from tests.helpers.killing import assert_equal, grown, stop, whole_episodes
 
 TINY = ("env.episode_steps=12", "points=64")
@@ -50,7 +49,7 @@ def test_a_store_says_how_it_was_made(tiny_store: Path) -> None:
     said = EpisodeStore.open(tiny_store).attributes
     assert said["task"] == "adroit-door"
     assert said["frame"] == "world"
-    assert said["identity"]["behaviour"]["name"] == "agent"
+    assert said["identity"]["behaviour"]["kind"] == "state_agent"
     assert said["identity"]["env"]["view"]["crop_low"] == [-1.0, -1.0, 0.001]
     camera = said["cameras"]["top"]
     np.testing.assert_allclose(np.array(camera["world_from_camera"])[:3, 3], [0, 0, 1.5])
@@ -78,7 +77,9 @@ def test_the_default_data_is_mixed_from_failing_to_expert() -> None:
     config = task_config("adroit-door")
     simulator = make_simulator(config)
     clean, noisy = (
-        make_behaviour(BehaviourConfig("agent", None, (n, n), (0.0, 0.0)), config, simulator)
+        state_agent.make(
+            state_agent.Config("state_agent", None, (n, n), (0.0, 0.0)), config, simulator
+        )
         for n in (0.0, 2.5)
     )
     expert, failing = (
@@ -116,29 +117,31 @@ def test_rgb_and_opengl_depth_are_kept_when_asked_for(tmp_path: Path) -> None:
     assert store.read("point_cloud").shape == (12, 64, 6)
 
 
-@pytest.mark.parametrize("name", ["replay", "planner"])
-def test_what_is_no_policy_of_the_state_is_refused(name: str) -> None:
-    config = task_config("adroit-door")
-    with pytest.raises(InputError, match="choose agent, scripted or random"):
-        make_behaviour(BehaviourConfig(name, None, (0, 0), (0, 0)), config, make_simulator(config))
+def test_a_behaviour_of_ones_own_collects(tmp_path: Path) -> None:
+    own = ("behaviour.kind=tests.helpers.own_behaviour:Swing", "behaviour.width=0.25")
+    collect(collect_config(tmp_path / "s.zarr", *own, "workers=1"))
+    store = EpisodeStore.open(tmp_path / "s.zarr")
+    assert np.abs(store.read("action")).max() <= 0.25
+    assert store.attributes["identity"]["behaviour"] == {"kind": own[0][15:], "width": 0.25}
+    with pytest.raises(InputError, match=r"Unknown key behaviour.depth; there are kind, width"):
+        collect_config(tmp_path / "s.zarr", own[0], "behaviour.depth=1")
+    with pytest.raises(InputError, match=r"behaviour.kind=nowhere:Swing does not import"):
+        collect_config(tmp_path / "s.zarr", "behaviour.kind=nowhere:Swing")
 
 
-def test_a_planner_that_nobody_brings_is_refused(tmp_path: Path) -> None:
-    own = ("behaviour=planner", "behaviour.checkpoint=a.safetensors")
-    with pytest.raises(InputError, match="behaviour=planner is not a policy"):
-        collect(collect_config(tmp_path / "s.zarr", *own))
-    assert not (tmp_path / "s.zarr").exists()
+def test_a_planner_is_recorded_elsewhere(tmp_path: Path) -> None:
+    told = refuse("datasets/collect.py", "behaviour=planner", f"out={tmp_path / 's.zarr'}")
+    assert told == "error: behaviour=planner is unknown; policy/record.py records a planner"
 
 
 def test_behaviours_that_a_task_lacks_are_refused() -> None:
-    config = task_config("adroit-door")
-    simulator = make_simulator(config)
-    for name, env in itertools.product(["scripted"], [config]):
-        with pytest.raises(InputError, match="choose behaviour=agent or random"):
-            make_behaviour(BehaviourConfig(name, None, (0, 0), (0, 0)), env, simulator)
+    door = task_config("adroit-door")
+    simulator, reach = make_simulator(door), replace(door, name="metaworld-reach")
+    noise = ((0.0, 0.0), (0.0, 0.0))
+    with pytest.raises(InputError, match="choose behaviour=agent or random"):
+        scripted.make(scripted.Config("scripted", *noise), door, simulator)
     with pytest.raises(InputError, match="choose behaviour=scripted or random"):
-        make_behaviour(
-            BehaviourConfig("agent", None, (0, 0), (0, 0)),
-            replace(config, name="metaworld-reach"),
-            simulator,
-        )
+        state_agent.make(state_agent.Config("state_agent", None, *noise), reach, simulator)
+    either = demonstrator.DemonstratorConfig(None, *noise)
+    with pytest.raises(InputError, match="has no scripted policy"):
+        demonstrator.make_demonstrator(either, reach, simulator)

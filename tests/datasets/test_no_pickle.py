@@ -25,7 +25,7 @@ LOADERS = {  # The argument that keeps each from running what it reads.
 }
 RUNNING = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 ALLOWED = {  # A reader of arrays and nothing else, and tests that write what must be refused.
-    "datasets/formats/pickle_arrays.py",
+    "datasets/formats/shared/pickle_arrays.py",
     "datasets/formats/from_dapg.py",
 }
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from configs.command import compose
-from datasets.behaviours.rlpd import Transitions
 from datasets.behaviours.training_state import load_state, save_state
+from datasets.behaviours.transitions import Transitions
 from datasets.collection.collector import CollectConfig, collect
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError

@@ -9,7 +9,8 @@ import torch
 from torch.distributions import Normal, TransformedDistribution
 from torch.distributions.transforms import TanhTransform
 
-from datasets.behaviours.rlpd import RLPD, Actor, Critics, Memory, RLPDConfig, Transitions
+from datasets.behaviours.rlpd import RLPD, Actor, Critics, RLPDConfig
+from datasets.behaviours.transitions import Memory, Transitions
 
 CONFIG = RLPDConfig(
     hidden=32,
@@ -17,7 +18,7 @@ CONFIG = RLPDConfig(
     updates_per_step=0.5,
     learning_rate=3e-3,
     discount=0.9,
-    smoothing=0.01,
+    tau=0.01,
     temperature=0.1,
     warm_up=10,
 )
@@ -109,6 +110,11 @@ def test_a_memory_gives_back_what_was_put_in() -> None:
         memory.add(**{name: values[row].numpy() for name, values in vars(batch).items()})
     for name, values in vars(memory.everything()).items():
         assert torch.equal(values, vars(batch)[name])
+    saved = memory.state()
+    saved["going_on"] = saved.pop("not_done")  # As lives were saved before.
+    again = Memory(capacity=4, features=3, actions=2)
+    again.load(saved)
+    assert torch.equal(again.everything().not_done, batch.not_done)
     drawn = memory.sample(100, torch.Generator().manual_seed(0))
     assert set(drawn.rewards.tolist()) == set(batch.rewards.tolist())
 

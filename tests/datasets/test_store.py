@@ -67,9 +67,9 @@ def test_stored_points_look_like_float32_to_every_reader(tmp_path: Path) -> None
 
 def test_pictures_are_kept_too(tmp_path: Path) -> None:
     pictures = {"img": np.arange(10 * 8 * 8 * 3, dtype=np.uint8).reshape(10, 8, 8, 3)}
-    write(tmp_path / "s.zarr", replace(episode(10), images=pictures))
+    write(tmp_path / "s.zarr", replace(episode(10), further=pictures))
     read = EpisodeStore.open(tmp_path / "s.zarr").read_episode(0)
-    np.testing.assert_array_equal(read.images["img"], pictures["img"])
+    np.testing.assert_array_equal(read.further["img"], pictures["img"])
 
 
 def test_parts_of_different_length_are_no_episode() -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-import envs.register  # noqa: F401 (registers the ids)
+import envs.gymnasium_env  # noqa: F401 (registers the ids)
 
 IDS = [
     ("sodp/adroit-door-v0", {}),

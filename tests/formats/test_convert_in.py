@@ -14,16 +14,17 @@ from datasets.formats.importer import read_drifts
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 from tests.datasets.test_collect import assert_equal
-from tests.formats.test_convert_in_clouds import write_dp3, write_robomimic
-from tests.formats.test_convert_in_simulated import (
+from tests.helpers.commands import refuse, succeed
+from tests.helpers.foreign_data import (
     convert_config,
     converted,
     make_demo,
     write_d4rl,
     write_dapg,
+    write_dp3,
     write_minari,
+    write_robomimic,
 )
-from tests.helpers.commands import refuse, succeed
 from tests.helpers.killing import grown, stop
 
 h5py: Any = pytest.importorskip("h5py")
@@ -54,7 +55,7 @@ def test_what_nobody_can_tell_is_refused_with_the_formats_there_are(tmp_path: Pa
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "folder").mkdir()
     for name in ("notes.txt", "folder"):
-        with pytest.raises(InputError, match=r"no format known here.*dp3.*dapg.*d4rl.*minari"):
+        with pytest.raises(InputError, match=r"no format that is read.*d4rl.*dapg.*dp3.*minari"):
             detect(tmp_path / name)
     with pytest.raises(InputError, match="There is no"):
         detect(tmp_path / "none")
@@ -90,11 +91,15 @@ def test_the_end_of_the_name_tells_the_target(
 def test_targets_that_make_no_sense_are_refused(tiny_store: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="say target=dp3"):
         converted(tiny_store, tmp_path / "s.zarr")
-    with pytest.raises(InputError, match="tells no target"):
+    with pytest.raises(InputError, match="names no target"):
         converted(tiny_store, tmp_path / "s.txt")
     with pytest.raises(InputError, match="is what is read"):
         converted(tiny_store, tiny_store, "target=dp3")
+    with pytest.raises(InputError, match="target=hdf5 is unknown; choose one of auto, store, dp3"):
+        converted(tiny_store, tmp_path / "s.hdf5", "target=hdf5")
     write_dapg(tmp_path / "demos.pickle", "door", episodes=1, steps=2)
+    with pytest.raises(InputError, match="format=pickle is unknown; choose one of auto, d4rl"):
+        converted(tmp_path / "demos.pickle", tmp_path / "s.zarr", "format=pickle")
     with pytest.raises(InputError, match="convert it to a store first"):
         converted(tmp_path / "demos.pickle", tmp_path / "out.hdf5")
 

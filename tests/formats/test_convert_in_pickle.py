@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datasets.formats import pickle_arrays as arrays_only
-from datasets.formats.pickle_arrays import load_arrays
+from datasets.formats.shared import pickle_arrays as arrays_only
+from datasets.formats.shared.pickle_arrays import load_arrays
 from perception.errors import InputError
 
 RNG = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""The ways out together: whole or not at all, and clear about what is missing."""
+"""Exporters together: a target is whole or absent, and what is missing is named."""
 
 import multiprocessing
 import os
@@ -13,7 +13,8 @@ import pytest
 
 from datasets.collection.collector import collect
 from datasets.episode import Recording
-from datasets.formats import to_dp3, to_lerobot, to_robomimic
+from datasets.formats import to_dp3, to_lerobot
+from datasets.formats.detect import exporters
 from datasets.formats.exporter import whole
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
@@ -21,17 +22,17 @@ from tests.conftest import collect_config
 from tests.helpers.made_up import PLAIN, attributes, episode
 
 Write = Callable[[EpisodeStore, Path], None]
-DOORS = {"dp3": to_dp3.write, "lerobot": to_lerobot.write, "robomimic": to_robomimic.write}
-every_door = pytest.mark.parametrize("write", DOORS.values(), ids=DOORS)
+WRITERS = {name: exporter.write for name, exporter in exporters().items()}
+every_format = pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
 
 
 def made_store(path: Path, *, bare: bool = False) -> EpisodeStore:
-    """Write episodes whose lengths straddle chunks; bare ones know states and actions only."""
+    """Write episodes whose lengths straddle chunks; bare ones hold states and actions only."""
     with EpisodeStore.writing(path, PLAIN, attributes(a=1)) as store:
         for seed, steps in enumerate((60, 130, 1, 99)):
             whole_one = episode(steps, seed)
-            known = whole_one.recording
-            alone = Recording(known.states, known.actions, None, None, None, None)
+            recording = whole_one.recording
+            alone = Recording(recording.states, recording.actions, None, None, None, None)
             store.append(alone if bare else whole_one)
     return EpisodeStore.open(path)
 
@@ -45,9 +46,9 @@ def pictured_store(folder: Path, *overrides: str) -> EpisodeStore:
             one = seen.read_episode(index)
             pictures = {
                 name.replace("depth", "img"): smooth_pictures(depth.shape, 40 * index + 20 * camera)
-                for camera, (name, depth) in enumerate(one.images.items())
+                for camera, (name, depth) in enumerate(one.further.items())
             }
-            store.append(replace(one, images={**one.images, **pictures}))
+            store.append(replace(one, further={**one.further, **pictures}))
     return EpisodeStore.open(folder / "pictured.zarr")
 
 
@@ -71,7 +72,7 @@ def die_while_writing(write: Write, source: Path, out: Path) -> None:
     write(EpisodeStore.open(source), out)
 
 
-@every_door
+@every_format
 def test_a_killed_export_leaves_nothing_of_that_name_and_can_be_repeated(
     write: Write, tmp_path: Path
 ) -> None:
@@ -89,7 +90,7 @@ def test_a_killed_export_leaves_nothing_of_that_name_and_can_be_repeated(
     assert not (out.parent / ".out.partial").exists()
 
 
-@every_door
+@every_format
 def test_what_exists_is_left_alone(write: Write, tmp_path: Path) -> None:
     store, out = made_store(tmp_path / "s.zarr"), tmp_path / "out"
     out.write_text("mine")
@@ -120,14 +121,14 @@ def test_two_exports_to_one_name_are_refused(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "first"
 
 
-@pytest.mark.parametrize(("door", "package"), [("lerobot", "pyarrow"), ("robomimic", "h5py")])
+@pytest.mark.parametrize(("target", "package"), [("lerobot", "pyarrow"), ("robomimic", "h5py")])
 def test_a_missing_extra_is_named(
-    door: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    target: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = made_store(tmp_path / "s.zarr")
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InputError, match=rf"{package} is missing; run: pip install -e '.\[convert"):
-        DOORS[door](store, tmp_path / "out")
+        WRITERS[target](store, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -140,7 +141,7 @@ def test_dp3_needs_clouds(tmp_path: Path) -> None:
 def test_an_odd_picture_size_is_refused(tmp_path: Path) -> None:
     pictures = {"img": np.zeros((5, 7, 8, 3), np.uint8)}
     with EpisodeStore.writing(tmp_path / "s.zarr", PLAIN, attributes(a=1)) as store:
-        store.append(replace(episode(5), images=pictures))
+        store.append(replace(episode(5), further=pictures))
     with pytest.raises(InputError, match="even width and height, not 8 x 7: draw the pictures"):
         to_lerobot.write(EpisodeStore.open(tmp_path / "s.zarr"), tmp_path / "out")
     assert not (tmp_path / "out").exists()

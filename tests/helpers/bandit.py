@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from perception.encoders.dp3 import Encoder
+from perception.encoders.dp3 import Dp3
 from policy.finetuning.buffers import ReplayBuffer, TargetBuffer
 from policy.finetuning.objective import Objective, ObjectiveConfig
-from policy.planner.denoisers.unet import UnetConfig
+from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner, PlannerConfig, Sizes
 from policy.rollouts.rollout import Rollout
 
@@ -105,7 +105,7 @@ def play(planner: Planner, count: int, generator: torch.Generator, min_std: floa
 
 def same_contexts(count: int) -> Float[Tensor, "count context"]:
     """Give the one context, as often as it is needed."""
-    return torch.zeros(count, Encoder.features)
+    return torch.zeros(count, Dp3.features)
 
 
 def first_actions(planner: Planner, count: int = 1000) -> Float[Tensor, " count"]:

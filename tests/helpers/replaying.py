@@ -5,13 +5,11 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool
 
-from configs.build import build
 from configs.command import compose
-from datasets.behaviours.behaviour import make_demonstrator
+from datasets.behaviours.demonstrator import make_demonstrator
 from datasets.behaviours.rl_agent import Learner
 from datasets.collection.collector import CollectConfig
 from datasets.store.store import EpisodeStore
-from envs.config import EnvConfig
 from envs.make import make_simulator
 
 
@@ -20,8 +18,7 @@ def replay_episode(store: EpisodeStore, index: int) -> Bool[np.ndarray, " time"]
 
     Compared bit for bit: the scene's state before the action, reward and success after it.
     """
-    config = build(EnvConfig, store.attributes["identity"]["env"])
-    simulator = make_simulator(config)
+    simulator = make_simulator(store.env)
     recording = store.read_recording(index)
     simulator.restore_state(recording.provenance.start)
     same = []
@@ -42,7 +39,7 @@ def small_learner(demonstrations: int = 1, seeding: int = 0) -> Learner:
     learning = replace(
         learning, steps=400, demonstrations=demonstrations, seeding=seeding, rlpd=rlpd
     )
-    demonstrator = make_demonstrator(config.behaviour, config.env, simulator)
+    demonstrator = make_demonstrator(config.behaviour.demonstrator, config.env, simulator)
     return Learner(
         simulator, demonstrator, learning, episode_steps=40, success_at="end", agent=0, seed=0
     )

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from envs.config import seen
+from envs.config import with_view
 from envs.make import make_scene, make_simulator
 from perception import point_cloud as cloud_module
 from perception.camera import Pinhole
@@ -81,7 +81,7 @@ def test_a_short_cloud_repeats_its_own_points() -> None:
 
 
 def test_a_cloud_of_several_cameras_holds_points_of_each() -> None:
-    config = seen(task_config("adroit-door"), None, ("top", "vil_camera"), None)
+    config = with_view(task_config("adroit-door"), None, ("top", "vil_camera"), None)
     simulator = make_simulator(config)
     scene = make_scene(simulator, config)
     simulator.reset(0)

@@ -1,5 +1,7 @@
-"""Clouds encoded once: the same features, the same gradients, and the eye that made them."""
+"""Clouds encoded once: the same features, the same gradients, and the encoder they came from."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,15 @@ from datasets.windows import load_windows
 from perception.errors import InputError
 from policy.planner.checkpoint import load_planner, save_planner
 from policy.planner.planner import Planner
-from policy.pretraining.encode_store import EncodeConfig, check_eye, encode
+from policy.pretraining.encode_store import (
+    EncodeConfig,
+    check_encoder,
+    copy_visual_part,
+    encode,
+)
 from tests.conftest import collect_config
 from tests.helpers.commands import refuse, succeed
+from tests.helpers.own_encoder import Means
 from tests.policy.finetuning.test_finetune import small_planner
 from tests.policy.test_training import SMALL
 
@@ -24,7 +32,7 @@ from tests.policy.test_training import SMALL
 def encoded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A store with features, and the planner that made them."""
     folder = tmp_path_factory.mktemp("encoded")
-    data, checkpoint = folder / "data.zarr", folder / "eye.safetensors"
+    data, checkpoint = folder / "data.zarr", folder / "encoder.safetensors"
     collect(collect_config(data, episodes=4))
     planner, windows = small_planner(), load_windows([data], history=2, horizon=4, chunk=3)
     planner.normalizer.fit(windows.observations, windows.actions)
@@ -54,7 +62,7 @@ def test_the_loss_is_the_same_from_features_as_from_clouds(encoded: tuple[Path, 
     torch.testing.assert_close(losses[0], losses[1])
 
 
-def test_a_planner_trained_on_features_acts_with_the_eye_that_made_them(
+def test_a_planner_trained_on_features_acts_with_the_encoder_that_made_them(
     encoded: tuple[Path, Path], tmp_path: Path
 ) -> None:
     data, checkpoint = encoded
@@ -71,20 +79,52 @@ def test_a_planner_trained_on_features_acts_with_the_eye_that_made_them(
     assert not torch.equal(before["encoder.state.0.weight"], after["encoder.state.0.weight"])
 
 
-def test_features_of_another_eye_are_refused(encoded: tuple[Path, Path], tmp_path: Path) -> None:
+def test_features_of_another_encoder_are_refused(
+    encoded: tuple[Path, Path], tmp_path: Path
+) -> None:
     torch.manual_seed(5)
     other = small_planner()
     with torch.no_grad():
-        next(other.encoder.cloud.parameters()).add_(1)
+        next(other.encoder.visual_part.parameters()).add_(1)
     save_planner(other, tmp_path / "other.safetensors", {"task": "adroit-door"})
     with pytest.raises(InputError, match="were made by"):
-        check_eye(EpisodeStore.open(encoded[0]), tmp_path / "other.safetensors")
+        check_encoder(EpisodeStore.open(encoded[0]), tmp_path / "other.safetensors")
+
+
+def test_an_older_store_names_its_encoder_in_another_way(
+    encoded: tuple[Path, Path], tmp_path: Path
+) -> None:
+    old = tmp_path / "old.zarr"
+    shutil.copytree(encoded[0], old)
+    attributes = old / "data" / "visual_feature" / ".zattrs"
+    text = attributes.read_text()
+    assert "encoder_sha256" in text
+    attributes.write_text(text.replace("encoder_sha256", "eye_sha256"))
+    check_encoder(EpisodeStore.open(old), encoded[1])
+
+
+def test_a_part_that_encodes_clouds_is_copied_only_between_equal_encoders() -> None:
+    source, target = small_planner(), small_planner()
+    with torch.no_grad():
+        next(source.encoder.visual_part.parameters()).add_(1)
+    copy_visual_part(source, target)
+    for one, other in zip(
+        source.encoder.visual_part.parameters(),
+        target.encoder.visual_part.parameters(),
+        strict=True,
+    ):
+        assert torch.equal(one, other)
+        assert not other.requires_grad
+    own = Means.Config("tests.helpers.own_encoder:Means")
+    foreign = Planner(replace(target.config, encoder=own), target.sizes)
+    with pytest.raises(InputError, match="own_encoder"):
+        copy_visual_part(source, foreign)
 
 
 def test_encoding_again_replaces_and_leaves_the_rest(tmp_path: Path) -> None:
     data = tmp_path / "data.zarr"
     collect(collect_config(data, "zarr_format=3"))
-    checkpoint = tmp_path / "eye.safetensors"
+    checkpoint = tmp_path / "encoder.safetensors"
     save_planner(small_planner(), checkpoint, {"task": "adroit-door"})
     with pytest.raises(InputError, match="has no data/visual_feature"):
         load_windows([data], history=2, horizon=4, chunk=3, features=True)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from configs.command import compose
-from datasets.collection.collector import CollectConfig, collect
+from datasets.collection.collector import CollectConfig
 from datasets.collection.merger import MergeConfig, merge
 from datasets.collection.rerender import RenderConfig, render_again
 from datasets.store.store import EpisodeStore
@@ -16,13 +16,12 @@ from envs.vector.chunked_env import ChunkedTask
 from perception.errors import InputError
 from policy.planner.checkpoint import save_planner
 from policy.rollouts.episode import play
-from policy.rollouts.recorder import make_planner_work
+from policy.rollouts.recorder import record
 from tests.conftest import collect_config
-from tests.helpers.commands import succeed
 from tests.helpers.replaying import replay_episode
 from tests.policy.finetuning.test_finetune import small_planner
 
-TINY = ("behaviour=planner", "env.episode_steps=10", "points=32", "episodes=2")
+TINY = ("env.episode_steps=10", "points=32")
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +34,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def store(checkpoint: Path) -> EpisodeStore:
     out = checkpoint.with_name("out.zarr")
-    own = (f"behaviour.checkpoint={checkpoint}", f"out={out}", "workers=1")
-    succeed("datasets/collect.py", *TINY, *own)
+    record(compose(CollectConfig, "collect", [*TINY, f"out={out}", "workers=1"]), checkpoint, 2)
     return EpisodeStore.open(out)
 
 
@@ -65,18 +63,16 @@ def test_its_episodes_replay_exactly(store: EpisodeStore) -> None:
 
 
 def test_a_planner_of_another_task_is_refused(checkpoint: Path, tmp_path: Path) -> None:
-    pen = ("env=adroit-pen", "behaviour=planner", f"behaviour.checkpoint={checkpoint}")
     with pytest.raises(InputError, match="made for adroit-door, not for adroit-pen"):
-        collect(collect_config(tmp_path / "s.zarr", *pen), make_planner_work)
+        record(collect_config(tmp_path / "s.zarr", "env=adroit-pen"), checkpoint, 2)
 
 
 def test_chains_stay_beside_the_steps_when_merged_and_drawn_again(
     checkpoint: Path, store: EpisodeStore, tmp_path: Path
 ) -> None:
-    other, own = tmp_path / "other.zarr", f"behaviour.checkpoint={checkpoint}"
-    collect(compose(CollectConfig, "collect", [
-        *TINY, own, f"out={other}", "seed=1", "workers=0", "images=[depth]",
-    ]), make_planner_work)  # fmt: skip
+    other = tmp_path / "other.zarr"
+    own = (f"out={other}", "seed=1", "workers=0", "images=[depth]")
+    record(compose(CollectConfig, "collect", [*TINY, *own]), checkpoint, 2)
     again, merged = tmp_path / "again.zarr", tmp_path / "merged.zarr"
     render = [f"data={other}", f"out={again}", "images=[]", "workers=0"]
     render_again(compose(RenderConfig, "render", render))

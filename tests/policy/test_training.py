@@ -9,7 +9,8 @@ import yaml
 from safetensors.torch import load_file
 
 from configs.command import compose
-from policy.pipeline import TrainConfig, train
+from policy.pipeline.config import TrainConfig
+from policy.pipeline.stages import train
 from policy.planner.checkpoint import load_planner
 from policy.runs.run import read_metrics
 from tests.helpers.commands import succeed

@@ -24,7 +24,7 @@ from envs.vector.vector_env import Shapes, VectorEnv
 from perception.camera import Pinhole, project
 from perception.errors import InputError
 from policy.planner.checkpoint import save_planner
-from policy.planner.denoisers.unet import UnetConfig
+from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner, PlannerConfig, Sizes
 from policy.rollouts.episode import Plan, Played, paths, planned_path, play, upright
 from policy.rollouts.evaluation import evaluation_seeds

@@ -99,7 +99,7 @@ def kill(name: str, command: tuple[str, ...], folder: Path, *, kills: int, seed:
     whole, out = folder / f"{name}.zarr", folder / f"{name}-killed.zarr"
     begun = time.monotonic()
     *given, last = command
-    succeed(*given, last.format(whole))
+    succeed(*given, last.format(whole), cold=True)
     seconds, reference = time.monotonic() - begun, EpisodeStore.open(whole)
     rng, finished, again = random.Random(seed), 0, (*given, last.format(out))
     found: list[int | None] = []
@@ -129,6 +129,15 @@ def kill(name: str, command: tuple[str, ...], folder: Path, *, kills: int, seed:
     )
 
 
+def make_inputs(name: str, folder: Path, episodes: int) -> None:
+    """Make what a command reads beside the collected store."""
+    if name == "merge":
+        shard = (*TINY, "workers=0", "seed=1", f"episodes={episodes // 2}")
+        succeed("datasets/collect.py", *shard, f"out={folder / 'shard.zarr'}")
+    elif name == "convert":
+        write_d4rl(folder / "door.hdf5", EpisodeStore.open(folder / "collect.zarr"))
+
+
 def main() -> None:
     """Kill every command and write what came of it."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -144,17 +153,13 @@ def main() -> None:
     found = {e["name"]: e for e in json.loads(path.read_text())} if path.exists() else {}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        for name, command in commands(folder, asked.episodes).items():
-            if asked.only is not None and name not in asked.only:
-                if name == "collect":  # Others read it.
-                    succeed(*command[:-1], f"out={folder / 'collect.zarr'}")
-                continue
-            if name == "merge":
-                shard = (*TINY, "workers=0", "seed=1", f"episodes={asked.episodes // 2}")
-                succeed("datasets/collect.py", *shard, f"out={folder / 'shard.zarr'}")
-            if name == "convert":
-                write_d4rl(folder / "door.hdf5", EpisodeStore.open(folder / "collect.zarr"))
-            killed = kill(name, command, folder, kills=asked.kills, seed=asked.seed)
+        every = commands(folder, asked.episodes)
+        chosen = asked.only or list(every)
+        if "collect" not in chosen:  # Others read it.
+            succeed(*every["collect"][:-1], f"out={folder / 'collect.zarr'}")
+        for name in (name for name in every if name in chosen):
+            make_inputs(name, folder, asked.episodes)
+            killed = kill(name, every[name], folder, kills=asked.kills, seed=asked.seed)
             found[name] = asdict(killed)
             path.write_text(json.dumps(list(found.values()), indent=2) + "\n")
 

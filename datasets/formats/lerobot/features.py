@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from datasets.formats.exporter import views
+from datasets.formats.shared.exporting import views
 from datasets.store.store import EpisodeStore
 
 # Seconds per simulator step: MuJoCo's time step times its steps per simulator step (5 in both). An
 # agent step is `action_repeat` of these. Measured at the simulators; stores do not hold it.
 SIMULATOR_STEP_S = {"adroit": 0.002 * 5, "metaworld": 0.0025 * 5}
-OTHER_FRAMES_PER_SECOND = 50  # Adroit's, for a store that does not tell its simulator.
+OTHER_FRAMES_PER_SECOND = 50  # Adroit's, for a store that does not name its simulator.
 OWN_COLUMNS = {  # What LeRobot adds to every dataset.
     "timestamp": "float32",
     "frame_index": "int64",
@@ -30,7 +30,7 @@ class Column:
         dtype: LeRobot's type: NumPy's name, or `video`.
         shape: Of one frame.
         names: What the axes or the entries are called.
-        info: Further words on it.
+        info: Further facts about it.
     """
 
     name: str
@@ -41,13 +41,13 @@ class Column:
 
     def described(self) -> dict[str, Any]:
         """Describe the feature as info.json does."""
-        told = {"dtype": self.dtype, "shape": list(self.shape), "names": self.names}
-        return told if self.info is None else {**told, "info": self.info}
+        feature = {"dtype": self.dtype, "shape": list(self.shape), "names": self.names}
+        return feature if self.info is None else {**feature, "info": self.info}
 
 
 def frames_per_second(store: EpisodeStore) -> int:
     """Give the agent steps in a second of simulated time."""
-    env = store.attributes.get("identity", {}).get("env", {})
+    env = store.identity.get("env", {})
     step_s = SIMULATOR_STEP_S.get(env.get("simulator"))
     if step_s is None:
         return OTHER_FRAMES_PER_SECOND
@@ -57,7 +57,7 @@ def frames_per_second(store: EpisodeStore) -> int:
 def columns_of(store: EpisodeStore) -> dict[str, Column]:
     """Name what a store holds by LeRobot's keys; the robot's state comes first."""
     names = set(store.names)
-    columns = {"observation.robot_state": _array(store, "state")}
+    columns = {"observation.state": _array(store, "state")}
     if "point_cloud" in names:
         columns["observation.point_cloud"] = _cloud(store)
     for camera, name in views(store, "depth").items():

@@ -7,7 +7,7 @@ import imageio_ffmpeg  # type: ignore[import-untyped]
 import numpy as np
 from jaxtyping import UInt8
 
-from datasets.formats.exporter import extra
+from datasets.formats.shared.exporting import extra
 from perception.errors import InputError
 
 CHUNK_FILES = 1000  # Files in a folder; this and the sizes are LeRobot's defaults.

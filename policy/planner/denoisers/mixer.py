@@ -2,10 +2,11 @@
 
 PocketDP3 (arXiv 2601.22018) reports that such a decoder, a hundredth of DP3's U-Net, is as good and
 needs two denoising steps instead of ten. This is our own: Tolstikhin et al.'s mixer (NeurIPS 2021),
-whose tokens are the steps of the chunk, with films as in Peebles and Xie's DiT (AdaLN-Zero, ICCV
-2023) from the denoising step and the context.
+whose tokens are the steps of the chunk, conditioned on the denoising step and the context as in
+Peebles and Xie's DiT (AdaLN-Zero, ICCV 2023).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -14,17 +15,17 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from policy.planner.denoisers.unet import Denoiser, Films, sinusoids
+from policy.planner.denoisers.denoiser import Denoiser, TensorConditions, batch_steps, sinusoids
 
-SCALE, SHIFT, GATE = 1.0, 0.0, 0.0  # How films begin: each block as the identity.
+SCALE, SHIFT, GATE = 1.0, 0.0, 0.0  # At first: each block is the identity.
 
 
 @dataclass(frozen=True)
-class MixerConfig:
+class Config:
     """Sizes of the mixer.
 
     Attributes:
-        kind: Tells this from other denoisers.
+        kind: This module's name.
         width: Channels of each step of the chunk.
         blocks: Each mixes the steps, then the channels.
         token_hidden: Hidden units where the steps are mixed.
@@ -41,27 +42,27 @@ class MixerConfig:
 
 
 class MixerBlock(nn.Module):
-    """Mixes the steps of a chunk, then its channels, each as a film says."""
+    """Mixes the steps of a chunk, then its channels, each scaled, shifted and gated (AdaLN)."""
 
-    def __init__(self, horizon: int, config: MixerConfig) -> None:
+    def __init__(self, horizon: int, config: Config) -> None:
         super().__init__()
         self.tokens = _mlp(horizon, config.token_hidden)
         self.channels = _mlp(config.width, config.channel_hidden)
         self.film = _film(config.condition, config.width, (SCALE, SHIFT, GATE) * 2)
 
     def forward(
-        self, x: Float[Tensor, "batch horizon width"], film: Float[Tensor, "batch film"]
+        self, x: Float[Tensor, "batch horizon width"], condition: Float[Tensor, "batch _"]
     ) -> Float[Tensor, "batch horizon width"]:
-        """Apply the block under a film that `film(condition)` gave."""
-        scale, shift, gate, *second = film.unsqueeze(1).chunk(6, dim=-1)
+        """Apply the block; the condition is what the layer `film` computed."""
+        scale, shift, gate, *second = condition.unsqueeze(1).chunk(6, dim=-1)
         mixed = self.tokens(_modulate(x, scale, shift).transpose(1, 2)).transpose(1, 2)
         x = torch.addcmul(x, gate, mixed)
         scale, shift, gate = second
         return torch.addcmul(x, gate, self.channels(_modulate(x, scale, shift)))
 
 
-class Mixer(Denoiser):
-    """Predicts what is to be removed from (or left of) a noisy chunk, given a context.
+class Mixer(Denoiser[TensorConditions]):
+    """The mixer; its conditions are the scales, shifts and gates of each block, then of the end.
 
     Args:
         horizon: Actions in a chunk.
@@ -71,7 +72,7 @@ class Mixer(Denoiser):
     """
 
     def __init__(
-        self, horizon: int, action_size: int, context_size: int, *, config: MixerConfig
+        self, horizon: int, action_size: int, context_size: int, *, config: Config
     ) -> None:
         super().__init__()
         self.config = config
@@ -83,21 +84,29 @@ class Mixer(Denoiser):
         self.film = _film(size, config.width, (SCALE, SHIFT))
         self.leave = nn.Linear(config.width, action_size)
 
-    def films(self, k: Int[Tensor, " batch"], context: Float[Tensor, "batch context"]) -> Films:
-        """Compute everything that does not depend on the chunk: a film per block, and the last."""
+    def conditions(
+        self, k: Int[Tensor, " batch"], context: Float[Tensor, "batch context"]
+    ) -> TensorConditions:
+        """Compute everything that does not depend on the chunk."""
         step = self.step(sinusoids(k, self.config.condition))
         condition = F.mish(step + self.context(context))
         blocks = [cast(MixerBlock, block) for block in self.blocks]
         return [*(block.film(condition) for block in blocks), self.film(condition)]
 
+    def conditions_of_steps(
+        self, grid: Int[Tensor, " S"], context: Float[Tensor, "batch context"]
+    ) -> Sequence[TensorConditions]:
+        """Compute the conditions of each step of a sampling grid in one pass."""
+        return batch_steps(self, grid, context)
+
     def denoise(
-        self, noisy: Float[Tensor, "batch horizon action"], films: Films
+        self, noisy: Float[Tensor, "batch horizon action"], conditions: TensorConditions
     ) -> Float[Tensor, "batch horizon action"]:
-        """Predict for chunks under films made before."""
+        """Predict for chunks under conditions computed before."""
         x = self.enter(noisy)
-        for block, film in zip(self.blocks, films[:-1], strict=True):
-            x = block(x, film)
-        scale, shift = films[-1].unsqueeze(1).chunk(2, dim=-1)
+        for block, condition in zip(self.blocks, conditions[:-1], strict=True):
+            x = block(x, condition)
+        scale, shift = conditions[-1].unsqueeze(1).chunk(2, dim=-1)
         return cast(Tensor, self.leave(_modulate(x, scale, shift)))
 
 
@@ -106,7 +115,7 @@ def _mlp(size: int, hidden: int) -> nn.Sequential:
 
 
 def _film(condition: int, width: int, start: tuple[float, ...]) -> nn.Linear:
-    """Make films that begin as some numbers whatever the condition, each for all channels."""
+    """Make the layer of a FiLM; at first it gives `start` whatever the condition."""
     film = nn.Linear(condition, len(start) * width)
     nn.init.zeros_(film.weight)
     film.bias = nn.Parameter(torch.tensor(start).repeat_interleave(width))
@@ -120,3 +129,15 @@ def _modulate(
 ) -> Float[Tensor, "batch horizon width"]:
     """Normalise over the channels, then scale and shift."""
     return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:]), scale)
+
+
+def make(config: Config, horizon: int, action_size: int, context_size: int) -> Mixer:
+    """Make a mixer.
+
+    Args:
+        config: Sizes.
+        horizon: Actions in a chunk.
+        action_size: Numbers in an action.
+        context_size: Numbers in the context (the encoded history).
+    """
+    return Mixer(horizon, action_size, context_size, config=config)

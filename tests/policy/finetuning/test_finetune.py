@@ -15,7 +15,7 @@ from policy.finetuning.losses import chunk_weights
 from policy.finetuning.objective import ObjectiveConfig
 from policy.finetuning.trainer import FinetuneConfig, Trainer
 from policy.planner.checkpoint import load_planner
-from policy.planner.denoisers.unet import UnetConfig
+from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner, PlannerConfig, Sizes
 from policy.rollouts.rollout import PLAYED, Rollout, newest, roll_out
 from policy.runs.run import Run, read_metrics

@@ -12,7 +12,7 @@ from perception.observation import Observation
 from policy.finetuning.buffers import Chunks, Experience
 from policy.finetuning.losses import improvement_loss
 from policy.finetuning.objective import Objective, ObjectiveConfig, Regulariser, Terms
-from policy.planner.denoisers.unet import UnetConfig
+from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner, PlannerConfig, Sizes
 from policy.planner.schedule import Step, log_probability
 from tests.helpers import bandit

@@ -9,11 +9,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from configs.kinds import Kind
 from perception.errors import InputError
 from policy.planner.checkpoint import load_planner, save_planner
-from policy.planner.denoisers.make import DenoiserConfig
-from policy.planner.denoisers.mixer import MixerConfig
-from policy.planner.denoisers.unet import UnetConfig
+from policy.planner.denoisers.mixer import Config as MixerConfig
+from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner, PlannerConfig, Sizes
 
 UNET = UnetConfig("unet", (16, 32), 1, 5, 8, 16, None)
@@ -21,7 +21,7 @@ LINEAR = UnetConfig("unet", (16, 32), 1, 5, 8, 16, 8)
 MIXER = MixerConfig("mixer", 16, 2, 8, 32, 24)
 
 
-def planner(net: DenoiserConfig) -> Planner:
+def planner(net: Kind) -> Planner:
     torch.manual_seed(0)
     plan = PlannerConfig(2, 4, 3, "start", 100, 2, 1.0, "trailing", net)
     return Planner(plan, Sizes(3, 24, 6)).eval()
@@ -37,7 +37,7 @@ def rewrite(source: Path, target: Path, denoiser: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("net", [UNET, LINEAR, MIXER])
-def test_a_planner_comes_back(net: DenoiserConfig, tmp_path: Path) -> None:
+def test_a_planner_comes_back(net: Kind, tmp_path: Path) -> None:
     saved = planner(net)
     save_planner(saved, tmp_path / "a.safetensors", {"task": "door"})
     loaded, about = load_planner(tmp_path / "a.safetensors")
@@ -63,6 +63,6 @@ def test_a_checkpoint_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     save_planner(planner(UNET), tmp_path / "a.safetensors", {})
     rewrite(tmp_path / "a.safetensors", tmp_path / "b.safetensors", {"kind": "tree"})
     with pytest.raises(
-        InputError, match=r"denoiser\.kind=tree is unknown; choose one of unet, mix"
+        InputError, match=r"denoiser\.kind=tree is unknown; choose one of mixer, unet"
     ):
         load_planner(tmp_path / "b.safetensors")

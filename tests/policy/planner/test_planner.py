@@ -7,7 +7,7 @@ import torch
 
 from datasets.windows import Batch
 from perception.observation import Observation
-from policy.planner.denoisers.unet import UnetConfig
+from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.normalizer import Normalizer, Range
 from policy.planner.planner import Planner, PlannerConfig, Sizes
 from policy.planner.schedule import log_probability
@@ -166,8 +166,3 @@ def test_the_average_follows_slowly_and_acts() -> None:
     average.update(net)
     moved = (average.planner.state_dict()[name] - start[name] - 1).mean().item()
     assert moved == pytest.approx(2**-0.75, rel=1e-4)
-
-
-def test_a_horizon_that_cannot_be_halved_is_refused() -> None:
-    with pytest.raises(ValueError, match="horizon=6"):
-        Planner(PlannerConfig(2, 6, 3, "noise", 100, 10, 1.0, "trailing", config().denoiser), SIZES)

@@ -11,7 +11,7 @@ import pytest
 
 from configs.command import compose, compose_part, options
 from perception.errors import InputError
-from policy.pipeline import TrainConfig
+from policy.pipeline.config import TrainConfig
 from policy.reports.grid import (
     Experiment,
     RunExperimentConfig,

@@ -1,0 +1,39 @@
+"""Keys of the command line that have another name now: understood, and said so in one line."""
+
+import logging
+from collections.abc import Iterator, Sequence
+
+logger = logging.getLogger(__name__)
+
+# By script; `*` is every script. An old key, or an old key with its value, and what it is now.
+RENAMED = {
+    "*": {
+        "env.history": "planner.history",
+        "env.horizon": "planner.horizon",
+        "env.chunk": "planner.chunk",
+    },
+    "train": {
+        "checkpoint": "init_from",
+        "stage=start": "stage=zero_shot",
+        "env.view.sees=state": "encoder=state_only",
+        "finetune.from_each_start": "finetune.group_size",
+    },
+    "collect": {"env.view.sees=state": "points=0"},
+}
+
+
+def as_named_now(script: str, overrides: Sequence[str]) -> list[str]:
+    """Give the overrides of a command with today's keys."""
+    renamed = {**RENAMED["*"], **RENAMED.get(script, {})}
+    if "pretrain.features=true" in overrides:
+        renamed["checkpoint"] = "encoder_from"
+    return list(_named_now(renamed, overrides))
+
+
+def _named_now(renamed: dict[str, str], overrides: Sequence[str]) -> Iterator[str]:
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        now = renamed.get(text) or (f"{renamed[key]}{equals}{value}" if key in renamed else text)
+        if now != text:
+            logger.warning("%s is now %s", text, now)
+        yield now

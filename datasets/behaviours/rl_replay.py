@@ -1,0 +1,224 @@
+"""The early (or late) part of the replay buffers of agents that learn, as SODP's data is."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from configs.build import Inline
+from datasets.behaviours.behaviour import Collection, EpisodeSource
+from datasets.behaviours.demonstrator import DemonstratorConfig, make_demonstrator
+from datasets.behaviours.rl_agent import Learner, LearningConfig
+from datasets.behaviours.training_state import load_state, save_state
+from datasets.episode import Recording
+from datasets.recorder import make_finish
+from datasets.store.chunk_codecs import StoreFormat
+from datasets.store.provenance import as_json
+from datasets.store.store import EpisodeStore
+from datasets.worker_pool import parallel_map
+from envs.config import EnvConfig
+from envs.make import make_simulator
+from envs.seeding import derive_seed
+from envs.simulator import Simulator
+from perception.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+RECENT_EPISODES = 100
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """Which part of which lives is data.
+
+    Attributes:
+        logs: Folder that keeps every step of every agent, and its checkpoint.
+        agents: How many agents, each with a life of its own.
+        fraction: Share of each life that is kept.
+        quality: The first part of it (`suboptimal`) or the last (`near_optimal`).
+        learning: How they live.
+    """
+
+    logs: Path
+    agents: int
+    fraction: float
+    quality: Literal["suboptimal", "near_optimal"]
+    learning: LearningConfig
+
+
+@dataclass(frozen=True)
+class Config:
+    """Who learns, from whom, and what is kept of it.
+
+    Attributes:
+        kind: `rl_replay`.
+        demonstrator: Who shows the agents success.
+        replay: How they live, and which part is data.
+    """
+
+    kind: str
+    demonstrator: Annotated[DemonstratorConfig, Inline()]
+    replay: ReplayConfig
+
+
+def make(config: Config, env: EnvConfig, simulator: Simulator) -> "RLReplay":
+    """Make the behaviour; who shows success must exist for the task.
+
+    Raises:
+        InputError: Nobody can show success in this task, or a value makes no sense.
+    """
+    _check(config.replay)
+    make_demonstrator(config.demonstrator, env, simulator)
+    return RLReplay(config)
+
+
+@dataclass(frozen=True)
+class RLReplay:
+    """Agents that learn, and the part of their lives that is wanted; see `Behaviour`."""
+
+    config: Config
+
+    def episodes(self, collection: Collection) -> EpisodeSource:
+        """Let the agents learn, then draw what is wanted of their lives."""
+        lives = Lives(
+            collection.env, self.config, seed=collection.seed, zarr_format=collection.zarr_format
+        )
+        lives.live(workers=collection.workers, launcher=collection.launcher)
+        places = lives.places()[: collection.episodes]
+        make_work = partial(make_finish, collection.env, collection.images)
+        return EpisodeSource(lambda first: lives.recordings(places[first:]), len(places), make_work)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an episode is: in which agent's log, and at which of its steps it began."""
+
+    agent_step: int
+    agent: int
+    index: int
+
+
+class Lives:
+    """The logs of all agents of a task, lived to their ends.
+
+    Args:
+        env: The task.
+        config: How they live.
+        seed: Agent number i has its randomness from (seed, i).
+        zarr_format: Of the logs.
+    """
+
+    def __init__(self, env: EnvConfig, config: Config, *, seed: int, zarr_format: int) -> None:
+        self.env, self.demonstrator, self.replay = env, config.demonstrator, config.replay
+        self.seed, self.zarr_format = seed, zarr_format
+
+    def live(self, *, workers: int, launcher: str) -> None:
+        """Let each agent live what it has not lived yet; they live side by side."""
+        agents = range(self.replay.agents)
+        make_life = partial(_make_life, self)
+        workers = min(workers, len(agents))
+        for log in parallel_map(make_life, agents, workers=workers, launcher=launcher):
+            logger.info("%s is whole", log)
+
+    def log(self, agent: int) -> Path:
+        """Name the log of an agent."""
+        return self.replay.logs / f"agent{agent}.zarr"
+
+    def places(self) -> list[Place]:
+        """List the kept episodes of all agents, those that began early in a life first."""
+        steps, share = self.replay.learning.steps, self.replay.fraction
+        low, high = (
+            (0, share * steps)
+            if self.replay.quality == "suboptimal"
+            else ((1 - share) * steps, steps)
+        )
+        places = []
+        for agent in range(self.replay.agents):
+            began = EpisodeStore.open(self.log(agent)).read("meta/agent_step")
+            kept = np.flatnonzero((began >= low) & (began < high))
+            places += [Place(int(began[index]), agent, int(index)) for index in kept]
+        return sorted(places, key=lambda place: (place.agent_step, place.agent))
+
+    def recordings(self, places: list[Place]) -> Iterator[Recording]:
+        """Read episodes."""
+        logs = [EpisodeStore.open(self.log(agent)) for agent in range(self.replay.agents)]
+        return (logs[place.agent].read_recording(place.index) for place in places)
+
+    def attributes(self, agent: int) -> dict[str, Any]:
+        """Say what a log is; "identity" is what must agree to go on with it."""
+        env, learning = asdict(self.env), asdict(self.replay.learning)
+        del env["view"]  # Agents see the state.
+        for passing in ("steps", "save_every"):  # A life can be made longer.
+            del learning[passing]
+        identity = {
+            "env": env,
+            "demonstrator": asdict(self.demonstrator),
+            "learning": learning,
+            "seed": self.seed,
+        }
+        return {"identity": as_json(identity), "task": self.env.name, "agent": agent}
+
+
+def _check(replay: ReplayConfig) -> None:
+    if not 0 < replay.fraction <= 1:
+        raise InputError(f"behaviour.replay.fraction must be in (0, 1], not {replay.fraction}")
+    if replay.agents < 1:
+        raise InputError(f"behaviour.replay.agents must be at least 1, not {replay.agents}")
+
+
+def _make_life(lives: Lives) -> Callable[[int], Path]:
+    """Prepare a process to let an agent live."""
+    torch.set_num_threads(1)  # Small networks; and the same numbers on every machine alike.
+    return partial(_live, lives)
+
+
+def _live(lives: Lives, agent: int) -> Path:
+    """Live an agent's life to its end, from its last checkpoint."""
+    config, path = lives.replay.learning, lives.log(agent)
+    format_ = StoreFormat(lives.zarr_format, 0.0)
+    with EpisodeStore.writing(path, format_, lives.attributes(agent)) as log:
+        if log.steps >= config.steps:
+            return path
+        learner = _make_learner(lives, agent)
+        saved = path.with_suffix(".state")
+        if (state := load_state(saved)) is not None:
+            learner.load(state)
+        if learner.episodes > log.episodes:
+            raise InputError(f"{path} is shorter than {saved} knows: delete both, and begin again")
+        log.keep(learner.episodes)
+        progress = tqdm(
+            total=config.steps, initial=learner.step, desc=f"{lives.env.name}, agent {agent}",
+            unit="step", position=agent,
+        )  # fmt: skip
+        recent: list[bool] = []
+        while learner.step < config.steps:
+            before = learner.step
+            recording = learner.episode()
+            log.append(recording)
+            recent = [*recent, bool(recording.succeeded(lives.env.success_at))][-RECENT_EPISODES:]
+            progress.update(learner.step - before)
+            progress.set_postfix(success=f"{np.mean(recent):.0%}")
+            due = learner.step // config.save_every > before // config.save_every
+            if due or learner.step >= config.steps:
+                save_state(learner.state(), saved)
+        progress.close()
+    return path
+
+
+def _make_learner(lives: Lives, agent: int) -> Learner:
+    simulator = make_simulator(lives.env)
+    return Learner(
+        simulator,
+        make_demonstrator(lives.demonstrator, lives.env, simulator),
+        lives.replay.learning,
+        episode_steps=lives.env.episode_steps,
+        success_at=lives.env.success_at,
+        agent=agent,
+        seed=derive_seed("agent", lives.seed, agent),
+    )

@@ -1,0 +1,169 @@
+"""Adroit as others recorded it: acted again from its start, or restored state by state."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from datasets.episode import Provenance, Recording
+from datasets.formats.shared.source import Converted, Drift
+from datasets.recorder import render
+from envs.adroit.recovery import recover
+from envs.adroit.restore import Moment, apart, check_sizes, place
+from envs.adroit.simulator import AdroitSimulator
+from envs.config import EnvConfig
+from envs.make import make_scene, make_simulator
+from perception.errors import InputError
+
+
+@dataclass(frozen=True)
+class Acted:
+    """An episode whose start and actions were recorded.
+
+    Attributes:
+        where: Which one, for errors.
+        start: The simulator's state before the first action, if that was recorded.
+        posed: Whether to start from the pose that the first observation shows.
+        observations: Before each action, and after the last if there is one more.
+        actions: Beyond [-1, 1] they are clipped, as they were when they were recorded.
+    """
+
+    where: str
+    start: Moment | None
+    posed: bool
+    observations: Float[np.ndarray, "moment feature"]
+    actions: Float[np.ndarray, "time action"]
+
+    def record(self, simulator: AdroitSimulator, task: str) -> tuple[Recording, Drift]:
+        """Act it again; rewards, successes and states are ours.
+
+        Raises:
+            InputError: The start or a size is not this task's.
+        """
+        check_sizes(task, self.observations.shape[1], self.actions.shape[1], self.where)
+        self._begin(simulator, task)
+        start = simulator.save_state()
+        drifts = [apart(task, simulator.observation(), self.observations[0])]
+        actions = np.clip(self.actions, -1, 1).astype(np.float32)
+        states, scenes, outcomes = [], [], []
+        for step, action in enumerate(actions):
+            states.append(simulator.robot_state())
+            scenes.append(simulator.scene_state())
+            outcomes.append(simulator.step(action))
+            if step + 1 < len(self.observations):
+                drifts.append(apart(task, simulator.observed, self.observations[step + 1]))
+        recording = Recording(
+            np.array(states, np.float32),
+            actions,
+            np.array([outcome.reward for outcome in outcomes], np.float32),
+            np.array([outcome.success for outcome in outcomes], bool),
+            np.array(scenes, np.float64),
+            _unseeded(start),
+        )
+        return recording, _drift(drifts)
+
+    def _begin(self, simulator: AdroitSimulator, task: str) -> None:
+        start = self.start
+        try:
+            if start is not None:
+                place(simulator, start)
+            if start is None or self.posed:
+                first = self.observations[0].astype(np.float64)
+                place(simulator, recover(simulator, task, first, known=start))
+        except InputError as error:
+            raise InputError(f"{self.where}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An episode whose every state was recorded.
+
+    Attributes:
+        where: Which one, for errors.
+        moments: Before each action, and after the last.
+        observations: At each moment.
+        actions: Between the moments.
+        rewards: As recorded.
+    """
+
+    where: str
+    moments: tuple[Moment, ...]
+    observations: Float[np.ndarray, "moment feature"]
+    actions: Float[np.ndarray, "time action"]
+    rewards: Float[np.ndarray, " time"]
+
+    def record(self, simulator: AdroitSimulator, task: str) -> tuple[Recording, Drift]:
+        """Restore every state; an action succeeds if the state after it has reached the goal.
+
+        Raises:
+            InputError: A size is not this task's.
+        """
+        check_sizes(task, self.observations.shape[1], self.actions.shape[1], self.where)
+        starts: list[np.ndarray] = []
+        states, scenes, reached, drifts = [], [], [], []
+        for moment, observation in zip(self.moments, self.observations, strict=True):
+            place(simulator, moment)
+            starts = starts or [simulator.save_state()]
+            states.append(simulator.robot_state())
+            scenes.append(simulator.scene_state())
+            reached.append(simulator.reached())
+            drifts.append(apart(task, simulator.observation(), observation))
+        recording = Recording(
+            np.array(states[:-1], np.float32),
+            np.clip(self.actions, -1, 1).astype(np.float32),
+            self.rewards.astype(np.float32),
+            np.array(reached[1:], bool),
+            np.array(scenes[:-1], np.float64),
+            _unseeded(starts[0]),
+        )
+        return recording, _drift(drifts)
+
+
+Job = Acted | Placed
+
+
+def require_adroit(env: EnvConfig, format_: str) -> None:
+    """Refuse a task that is none of Adroit's.
+
+    Raises:
+        InputError: It is another simulator's.
+    """
+    if env.simulator != "adroit":
+        raise InputError(f"{format_} is data of Adroit; choose env=adroit-door, -hammer or -pen")
+
+
+def moments_of(state: dict[str, np.ndarray], task: str, where: str) -> tuple[Moment, ...]:
+    """Cut arrays over time into moments."""
+    steps = min(len(values) for values in state.values())
+    return tuple(
+        Moment.read({key: values[i] for key, values in state.items()}, task, where)
+        for i in range(steps)
+    )
+
+
+def make_work(env: EnvConfig, images: tuple[str, ...]) -> Callable[[Job], Converted]:
+    """Prepare a process to replay and render episodes.
+
+    Raises:
+        InputError: The task is none of Adroit's.
+    """
+    simulator: Any = make_simulator(env)
+    if not isinstance(simulator, AdroitSimulator):
+        raise InputError(f"This is data of Adroit, not of {env.name}: choose env=adroit-door, ...")
+    scene = make_scene(simulator, env)
+
+    def work(job: Job) -> Converted:
+        recording, drift = job.record(simulator, env.task)
+        return Converted(render(recording, scene, images), drift)
+
+    return work
+
+
+def _unseeded(start: Float[np.ndarray, " number"]) -> Provenance:
+    return Provenance(seed=-1, noise=0.0, random_share=0.0, start=start)
+
+
+def _drift(drifts: list[float]) -> Drift:
+    return Drift(float(np.median(drifts)), float(np.max(drifts)), drifts[-1])

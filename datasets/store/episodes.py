@@ -1,0 +1,92 @@
+"""Single episodes of a store: written with their end last, and read back."""
+
+from typing import Any
+
+import numpy as np
+
+from datasets.episode import Episode, Provenance, Recording, arrays_of, provenance_row
+from datasets.store.contents import Contents
+from datasets.store.episode_ends import CHUNK_EPISODES, ENDS
+from perception.errors import InputError
+
+CHUNK_STEPS = 100
+PROVENANCE = ("seed", "noise", "random_share", "start_state", "agent", "agent_step")
+
+
+def append_episode(contents: Contents, episode: Episode | Recording) -> None:
+    """Write one episode; until this returns, the store is as before for every reader.
+
+    Raises:
+        InputError: The episodes before hold other arrays than this one.
+    """
+    recording, data = arrays_of(episode)
+    _require_alike(contents, recording, data)
+    arrays, start, row = contents.arrays, contents.lengths["data"], contents.lengths["meta"]
+    if row % CHUNK_EPISODES == 0:  # Before its episodes: see datasets/store/episode_ends.py.
+        arrays.write(ENDS, np.zeros(1, np.int64), row, chunk=CHUNK_EPISODES)
+    for name, values in data.items():
+        arrays.write(f"data/{name}", values, start, chunk=CHUNK_STEPS)
+    for name, value in provenance_row(recording).items():
+        arrays.write(f"meta/{name}", np.asarray(value)[None], row, chunk=CHUNK_EPISODES)
+    end = np.array([start + len(recording)])
+    arrays.write(ENDS, end, row, chunk=CHUNK_EPISODES)
+    contents.episode_ends = np.append(contents.episode_ends, end)
+
+
+def _require_alike(contents: Contents, recording: Recording, data: dict[str, np.ndarray]) -> None:
+    """Refuse an episode that holds other arrays than those before it."""
+    if not len(contents.episode_ends):
+        return
+    names = contents.arrays.names("data")
+    if sorted(data) != names:
+        there, here = ", ".join(names), ", ".join(data)
+        raise InputError(f"{contents.path} holds {there}; the next episode {here}")
+    if (recording.provenance is not None) != ("meta/seed" in contents.arrays):
+        raise InputError(f"{contents.path}: some episodes say where they come from, others do not")
+
+
+def keep_first(contents: Contents, episodes: int) -> None:
+    """Forget all but the first episodes, the newest first to go."""
+    ends = contents.episode_ends[:episodes]
+    if len(ends) < len(contents.episode_ends):
+        contents.arrays[ENDS].resize((len(ends),))  # First: readers see only wholes.
+        contents.episode_ends = ends
+        contents.cut()
+
+
+def read_recording(contents: Contents, index: int) -> Recording:
+    """Read one episode without its clouds.
+
+    Raises:
+        InputError: An array is shorter than its episodes, or damaged.
+    """
+    steps = contents.steps_of(index)
+    there = contents.arrays.names("data")
+
+    def read(name: str) -> np.ndarray | None:
+        return contents.rows(f"data/{name}", steps.start, steps.stop) if name in there else None
+
+    return Recording(
+        states=contents.rows("data/state", steps.start, steps.stop),
+        actions=contents.rows("data/action", steps.start, steps.stop),
+        rewards=read("reward"),
+        successes=read("success"),
+        sim_states=read("sim_state"),
+        provenance=_read_provenance(contents, index),
+    )
+
+
+def _read_provenance(contents: Contents, index: int) -> Provenance | None:
+    if "meta/seed" not in contents.arrays:
+        return None
+    version: Any = contents.group.attrs["schema_version"]
+    names = PROVENANCE[:4] if version < 2 else PROVENANCE  # Once without the agent.
+    row = {name: contents.rows(f"meta/{name}", index, index + 1)[0] for name in names}
+    return Provenance(
+        seed=int(row["seed"]),
+        noise=float(row["noise"]),
+        random_share=float(row["random_share"]),
+        start=row["start_state"],
+        agent=int(row.get("agent", 0)),
+        agent_step=int(row.get("agent_step", 0)),
+    )

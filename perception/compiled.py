@@ -1,0 +1,22 @@
+"""How loops are compiled with Numba: one decorator for each trade between speed and exact bits.
+
+Compiled functions carry `@no_type_check` as well: their annotations are for readers, and a checker
+that wraps them would hide them from the compiler.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from numba import njit
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+Compile = Callable[[FunctionT], FunctionT]
+
+# Floating point as written: the same bits as NumPy and Torch.
+exactly: Compile[Any] = njit(cache=True, nogil=True)
+# Sums may be taken in another order, so that vectors can be used.
+by_vectors: Compile[Any] = njit(
+    cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"}
+)
+# Any algebra that holds for real numbers: bits may differ between processors, never between runs.
+fast: Compile[Any] = njit(cache=True, nogil=True, error_model="numpy", fastmath=True)

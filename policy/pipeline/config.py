@@ -1,0 +1,88 @@
+"""What a training run is asked to do: what shapes its result, and what does not."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from configs.build import Inline
+from configs.kinds import Kind, OneOf
+from envs.request import EnvRequest
+from policy.finetuning.trainer import FinetuneConfig
+from policy.planner.planner import DENOISERS, ENCODERS, PlannerConfig
+from policy.pretraining.pretrain import PretrainConfig
+from policy.runs.device import Machine
+
+Stage = Literal["pretrain", "zero_shot", "finetune", "all"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How far a planner looks ahead.
+
+    Attributes:
+        horizon: Actions that it plans, T_p.
+        chunk: Actions that it executes before it plans again, T_a.
+    """
+
+    horizon: int
+    chunk: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that shapes the result, beside the task; a run goes on only with the same.
+
+    Attributes:
+        seed: All randomness follows from it.
+        envs: Episodes played side by side.
+        init_from: The planner that fine-tuning starts from, where it is not the run's own.
+        encoder_from: The planner whose encoder made the features that pre-training learns from.
+        planner: The planner's architecture and sampling.
+        pretrain: How to pre-train.
+        finetune: How to fine-tune.
+    """
+
+    seed: int
+    envs: int
+    init_from: Path | None
+    encoder_from: Path | None
+    planner: PlannerConfig
+    pretrain: PretrainConfig
+    finetune: FinetuneConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run; every key is explained in configs/scripts/train.yaml.
+
+    Attributes:
+        recipe: What shapes the result.
+        task: The task as the command gives it.
+        data: Stores to pre-train on.
+        machine: Where to compute.
+        denoiser: The group that `planner.denoiser` takes.
+        encoder: The group that `planner.encoder` takes.
+        plans: Horizon and chunk of simulators for which they are not the defaults.
+        out: The run's folder.
+        stage: What to do.
+        episodes: Of the evaluation that ends each stage.
+        experiment: Where to write the evaluations under `results`; None writes none.
+        variant: Their name there.
+        results: The folder of all experiments.
+        traces: Of an experiment: episodes whose paths and chunks are kept beside its figures.
+    """
+
+    recipe: Annotated[Recipe, Inline()]
+    task: Annotated[EnvRequest, Inline()]
+    data: tuple[Path, ...]
+    machine: Annotated[Machine, Inline()]
+    denoiser: Annotated[Kind, OneOf(DENOISERS)]
+    encoder: Annotated[Kind, OneOf(ENCODERS)]
+    plans: dict[str, Plan]
+    out: Path
+    stage: Stage
+    episodes: int
+    experiment: str | None
+    variant: str
+    results: Path
+    traces: int

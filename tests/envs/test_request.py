@@ -1,0 +1,96 @@
+"""A command takes its task from its data or planner, but for what it says itself."""
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+from envs.config import EnvConfig, read_env, upgrade_env
+from envs.request import EnvRequest
+from perception.errors import InputError
+from tests.conftest import task_config
+
+MADE = task_config(
+    "adroit-door", "env.view.points=128", "env.view.cameras=[fixed]", "env.episode_steps=12"
+)
+
+
+def request(*overrides: str, env: str = "adroit-door", **short: object) -> EnvRequest:
+    of_env = [text for text in overrides if text.lstrip("+").startswith("env.")]
+    return EnvRequest(task_config(env, *of_env), overrides=overrides, **short)
+
+
+def test_what_is_not_said_is_as_made() -> None:
+    assert request().as_made(MADE, "a store") == MADE
+    assert request("env=adroit-door").as_made(MADE, "a store") == MADE
+    assert request(env="adroit-pen").as_made(MADE, "a store") == MADE  # A default, not a wish.
+
+
+def test_what_was_not_kept_is_as_configured() -> None:
+    assert request().as_made(None, "a store") == task_config("adroit-door")
+    chosen = request("points=32", points=32).as_made(None, "a store")
+    assert chosen.view.points == 32
+
+
+@pytest.mark.parametrize(
+    ("overrides", "short"),
+    [(("points=32",), {"points": 32}), (("env.view.points=32",), {})],
+)
+def test_what_is_said_is_done_and_told_in_one_line(
+    overrides: tuple[str, ...], short: dict[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        chosen = request(*overrides, **short).as_made(MADE, "a store")
+    assert chosen == replace(MADE, view=replace(MADE.view, points=32))
+    (line,) = caplog.messages
+    assert line == "otherwise than a store: view.points: 128 -> 32"
+
+
+def test_saying_what_is_so_anyway_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        request("points=128", points=128).as_made(MADE, "a store")
+    assert not caplog.messages
+
+
+def test_a_camera_of_ones_own_may_be_added() -> None:
+    side = "{position: [0.9, -0.3, 0.7], quaternion: null, fovy_deg: 45}"
+    chosen = request(f"+env.cameras.side={side}", "cameras=[side]", cameras=("side",)).as_made(
+        MADE, "a store"
+    )
+    assert chosen.view.cameras == ("side",)
+    assert chosen.cameras["side"].position == (0.9, -0.3, 0.7)
+    assert chosen.view.points == 128
+
+
+def test_another_action_repeat_is_refused() -> None:
+    with pytest.raises(InputError, match="made with action_repeat=2, not 1"):
+        request("env.action_repeat=1").as_made(MADE, "a store")
+    once = replace(MADE, action_repeat=1)
+    assert request().as_made(once, "a store").action_repeat == 1
+
+
+def test_another_task_is_seen_as_the_first_was() -> None:
+    reach = task_config("metaworld-reach", "env.view.points=99")
+    chosen = request("env=metaworld", env="metaworld-push").as_made(reach, "a planner")
+    assert (chosen.name, chosen.task) == ("metaworld-push", "push")
+    assert chosen.view == reach.view
+    by_key = request("env.task=push", env="metaworld-reach").as_made(reach, "a planner")
+    assert (by_key.name, by_key.task) == ("metaworld-push", "push")
+
+
+def test_older_files_are_read() -> None:
+    values = {
+        "name": "adroit-door", "simulator": "adroit", "task": "door", "episode_steps": 100,
+        "action_repeat": 2, "reward_scale": 0.05, "success": "dp3", "success_at": "end",
+        "history": 2, "horizon": 4, "chunk": 3, "cameras": {},
+        "view": {
+            "cameras": ["fixed"], "image_size": 84, "points": 16, "crop_low": [-1, -1, 0],
+            "crop_high": [1, 1, 1], "colour": False, "depth": "zbuffer", "geometry": "auto",
+            "sampling": "auto",
+        },
+    }  # fmt: skip
+    env = read_env(values)
+    assert isinstance(env, EnvConfig)
+    assert env.view.points == 16
+    state = {**values, "view": {**values["view"], "sees": "state"}}  # type: ignore[dict-item]
+    assert upgrade_env(state)["view"]["points"] == 0

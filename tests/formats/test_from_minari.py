@@ -1,0 +1,42 @@
+"""Minari's Adroit datasets become a store, with states or without."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.formats.importer import read_drifts
+from perception.errors import InputError
+from tests.helpers.foreign_data import JOINTS, converted, write_minari
+
+
+def test_a_minari_dataset_replays_from_its_first_observation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffers = write_minari(monkeypatch, tmp_path, steps=12, with_states=False)
+    store = converted("minari:tiny/door-v0", tmp_path / "s.zarr")
+    assert store.episode_ends.tolist() == [12, 24]
+    np.testing.assert_array_equal(store.read("action")[:12], buffers[0]["actions"])
+    drifts = read_drifts(store.path)
+    assert max(drift.largest for drift in drifts) < 1e-4
+    joints = store.read("sim_state")[:12, 2:29]  # As the observations show them.
+    np.testing.assert_allclose(joints, buffers[0]["observations"][:12, :27], atol=1e-4)
+
+
+def test_a_minari_dataset_with_states_is_put_as_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffers = write_minari(monkeypatch, tmp_path, steps=12, with_states=True)
+    store = converted(tmp_path / "tiny" / "door-v0", tmp_path / "s.zarr")
+    assert store.episode_ends.tolist() == [12, 24]
+    states = buffers[1]["infos"]["state"]
+    np.testing.assert_array_equal(store.read("sim_state")[12:, 1 : 1 + JOINTS], states["qpos"][:-1])
+    np.testing.assert_allclose(store.read("reward")[12:], buffers[1]["rewards"], rtol=1e-6)
+
+
+def test_a_dataset_that_minari_has_not_got_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    with pytest.raises(InputError, match="minari download D4RL/door/human-v2"):
+        converted("minari:D4RL/door/human-v2", tmp_path / "s.zarr")

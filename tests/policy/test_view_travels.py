@@ -1,0 +1,143 @@
+"""How a task is seen is decided once: store, planner, fine-tuning and evaluation agree on it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from datasets.collection.collector import collect
+from envs.config import EnvConfig, read_env
+from policy.planner.checkpoint import load_planner
+from tests.conftest import collect_config
+from tests.helpers.commands import refuse, run, succeed
+
+TINY = (
+    "denoiser=unet-small",
+    "denoiser.widths=[16,32,48]",
+    "denoiser.step_features=16",
+    "threads=1",
+    "envs=2",
+    "workers=0",
+    "episodes=2",
+    "pretrain.steps=2",
+    "pretrain.batch=4",
+    "finetune.episodes=4",
+    "finetune.initial_episodes=1",
+    "finetune.initial_limit=2",
+    "finetune.gradient_steps=1",
+    "finetune.evaluate_every=0",
+)
+
+
+def env_of(checkpoint: Path) -> EnvConfig:
+    return read_env(load_planner(checkpoint)[1]["env"])
+
+
+def planner_of(out: Path, stage: str = "pretrain") -> Path:
+    return out / "checkpoints" / f"{stage}.safetensors"
+
+
+@pytest.fixture(scope="module")
+def odd_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store whose view is none of the defaults."""
+    path = tmp_path_factory.mktemp("odd") / "odd.zarr"
+    own = ("points=48", "cameras=[fixed]", "env.action_repeat=1", "env.view.image_size=60")
+    collect(collect_config(path, *own))
+    return path
+
+
+@pytest.fixture(scope="module")
+def odd_run(odd_store: Path) -> Path:
+    """A run on it that says nothing of its view."""
+    out = odd_store.parent / "run"
+    succeed("policy/train.py", f"data={odd_store}", f"out={out}", *TINY)
+    return out
+
+
+def test_a_run_sees_as_its_data_were_seen(odd_run: Path) -> None:
+    for stage in ("pretrain", "finetune"):
+        env = env_of(planner_of(odd_run, stage))
+        assert (env.view.points, env.view.cameras, env.view.image_size) == (48, ("fixed",), 60)
+        assert (env.action_repeat, env.episode_steps) == (1, 12)
+
+
+def test_an_evaluation_of_a_run_folder_repeats_the_run_s_own(odd_run: Path, tmp_path: Path) -> None:
+    said = succeed(
+        "policy/evaluate.py", f"checkpoint={odd_run}", f"out={tmp_path}", *TINY[3:7], "gallery=0"
+    )
+    assert "otherwise than" not in said
+    again, before = (
+        json.loads((folder / "evaluation.json").read_text())["finetune"]
+        for folder in (tmp_path, odd_run)
+    )
+    assert again == before
+
+
+def test_another_view_is_one_line_and_is_kept_by_what_is_tuned_with_it(
+    odd_run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "more"
+    said = succeed(
+        "policy/train.py", "stage=finetune", f"init_from={odd_run}", f"out={out}", "points=64",
+        *TINY,
+    )  # fmt: skip
+    (line,) = {text for text in said.splitlines() if "otherwise than" in text}
+    assert line.endswith("view.points: 48 -> 64")
+    assert env_of(planner_of(out, "finetune")).view.points == 64
+
+
+def test_another_action_repeat_than_the_data_s_is_refused(odd_store: Path, tmp_path: Path) -> None:
+    words = ("policy/train.py", f"data={odd_store}", f"out={tmp_path / 'x'}", *TINY)
+    assert "made with action_repeat=1, not 2" in refuse(*words, "env.action_repeat=2")
+    assert not (tmp_path / "x").exists()
+
+
+def test_data_of_another_task_than_the_one_named_is_refused(
+    odd_store: Path, tmp_path: Path
+) -> None:
+    words = ("policy/train.py", f"data={odd_store}", f"out={tmp_path / 'x'}", *TINY)
+    assert "made for adroit-door, not for adroit-pen" in refuse(*words, "env=adroit-pen")
+
+
+def test_metaworld_needs_no_words_about_its_task(tmp_path: Path) -> None:
+    store, out = tmp_path / "reach.zarr", tmp_path / "run"
+    task = ("env=metaworld", "env.task=reach", "behaviour=scripted", "env.episode_steps=16")
+    collect(collect_config(store, *task, "points=32"))
+    succeed("policy/train.py", f"data={store}", f"out={out}", "stage=pretrain", *TINY)
+    planner, about = load_planner(planner_of(out))
+    assert (planner.config.horizon, planner.config.chunk) == (12, 8)
+    assert about["task"] == "metaworld-reach"
+    words = ("policy/evaluate.py", f"checkpoint={out}", *TINY[3:7], "gallery=0")
+    assert "metaworld-reach" in succeed(*words)
+    said = succeed(*words, "env.task=push", f"out={tmp_path / 'push'}")
+    assert "was made for metaworld-reach and acts in metaworld-push" in said
+
+
+def test_a_store_that_grew_is_not_the_store_of_the_run(tmp_path: Path) -> None:
+    store, out = tmp_path / "door.zarr", tmp_path / "run"
+    words = ("policy/train.py", f"data={store}", f"out={out}", "stage=pretrain", *TINY)
+    collect(collect_config(store))
+    succeed(*words)
+    kept = yaml.safe_load((out / "config.yaml").read_text())["stores"][str(store.resolve())]
+    assert kept == {"episodes": 2, "steps": 24, "seed": 0}
+    succeed(*words)
+    collect(collect_config(store, episodes=3))
+    assert "door.zarr.episodes: 2 -> 3" in refuse(*words)
+
+
+def test_old_names_of_keys_are_understood_and_said(odd_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = run(
+        "policy/train.py", "stage=start", f"checkpoint={planner_of(odd_run)}", f"out={out}", *TINY
+    )
+    assert done.returncode == 0, done.stderr
+    assert "stage=start is now stage=zero_shot" in done.stderr
+    assert f"is now init_from={planner_of(odd_run)}" in done.stderr
+
+
+def test_keys_that_contradict_each_other_are_refused(odd_run: Path, odd_store: Path) -> None:
+    words = ("policy/train.py", f"data={odd_store}", f"out={odd_run.parent / 'none'}", *TINY)
+    assert "choose stage=finetune" in refuse(*words, f"init_from={odd_run}")
+    assert "needs init_from=" in refuse(*words, "stage=zero_shot")
+    assert "needs encoder_from=" in refuse(*words, "pretrain.features=true")
