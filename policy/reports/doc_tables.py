@@ -106,8 +106,8 @@ def benchmarks_table(results: Path) -> str:
         for entry in json.loads(path.read_text()):
             figures = (f"{entry[key]:,.4g}" for key in ("ours", "reference"))
             ratio = f"**{entry['ratio']:.3g}**"
-            told = (entry["unit"], ratio, entry["reference_is"])
-            rows.append([f"`{path.stem}`", entry["name"], *figures, *told])
+            last = (entry["unit"], ratio, entry["reference_is"])
+            rows.append([f"`{path.stem}`", entry["name"], *figures, *last])
     return markdown(header, rows)
 
 

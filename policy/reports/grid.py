@@ -4,8 +4,8 @@ import logging
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Literal
@@ -76,6 +76,23 @@ class Job:
         return shlex.join(["python", TRAIN, *self.arguments])
 
 
+@dataclass(frozen=True)
+class Cell:
+    """One run of a grid."""
+
+    task: str
+    variant: str
+    seed: int
+
+    def within(self, experiment: str) -> str:
+        """Give its folder among outputs; its result has the same name, and an ending."""
+        return f"{experiment}/{self.task}/{self.variant}/seed{self.seed}"
+
+    def fill(self, text: str) -> str:
+        """Put its task and seed where a text names them."""
+        return text.format(task=self.task, seed=self.seed)
+
+
 def run_experiment(experiment: Experiment, config: RunExperimentConfig) -> None:
     """Run what is not finished, one process at a time.
 
@@ -123,46 +140,47 @@ def cell_jobs(experiment: Experiment, config: RunExperimentConfig) -> Iterator[J
     Raises:
         InputError: A variant starts from a planner that the experiment does not have.
     """
-    for cell in product(experiment.tasks, experiment.variants, experiment.seeds):
-        yield _cell_job(experiment, config, *cell)
+    names = list(experiment.variants)
+    for task, variant, seed in product(experiment.tasks, names, experiment.seeds):
+        before = names[: names.index(variant)]
+        yield _cell_job(experiment, config, Cell(task, variant, seed), before)
 
 
 def _cell_job(
-    experiment: Experiment, config: RunExperimentConfig, task: str, variant: str, seed: int
+    experiment: Experiment, config: RunExperimentConfig, cell: Cell, before: Sequence[str]
 ) -> Job:
-    how, there = experiment.variants[variant], f"{experiment.name}/{task}/{variant}/seed{seed}"
-    start = _start(experiment, config, task, variant, seed)
-    results = () if config.results == Path("results") else (f"results={config.results}",)
+    """Give the command of a cell; it may start from the variants that come before its own."""
+    variant = experiment.variants[cell.variant]
+    folder = cell.within(experiment.name)
+    elsewhere = () if config.results == Path("results") else (f"results={config.results}",)
     arguments = (
         *experiment.shared,
-        *experiment.tasks[task],
-        *(text.format(task=task, seed=seed) for text in how.overrides),
-        f"init_from={start}",
-        f"seed={seed}",
+        *experiment.tasks[cell.task],
+        *(cell.fill(text) for text in variant.overrides),
+        f"init_from={_start(experiment, config, cell, before)}",
+        f"seed={cell.seed}",
         f"experiment={experiment.name}",
-        f"variant={variant}",
-        *results,
-        f"out={config.outputs / there}",
+        f"variant={cell.variant}",
+        *elsewhere,
+        f"out={config.outputs / folder}",
     )
-    return Job(arguments, config.results / f"{there}.json")
+    return Job(arguments, config.results / f"{folder}.json")
 
 
 def _start(
-    experiment: Experiment, config: RunExperimentConfig, task: str, variant: str, seed: int
+    experiment: Experiment, config: RunExperimentConfig, cell: Cell, before: Sequence[str]
 ) -> Path:
-    """Find the planner that a run starts from: a pre-trained one, or a variant listed before."""
-    planner = experiment.variants[variant].planner.format(task=task, seed=seed)
+    """Find the planner that a cell starts from: a pre-trained one, or a variant's before it."""
+    planner = cell.fill(experiment.variants[cell.variant].planner)
     if planner in experiment.planners:
         return _pretrained(config, planner)
-    names = list(experiment.variants)
-    before = names[: names.index(variant)]
-    if planner not in before:
-        raise InputError(
-            f"{experiment.name}: {variant} starts from {planner}; there are"
-            f" {', '.join([*experiment.planners, *before])}"
-        )
-    run = config.outputs / experiment.name / task / planner / f"seed{seed}"
-    return run / "checkpoints" / "finetune.safetensors"
+    if planner in before:
+        run = config.outputs / replace(cell, variant=planner).within(experiment.name)
+        return run / "checkpoints" / "finetune.safetensors"
+    raise InputError(
+        f"{experiment.name}: {cell.variant} starts from {planner}; there are"
+        f" {', '.join([*experiment.planners, *before])}"
+    )
 
 
 def _pretrained(config: RunExperimentConfig, planner: str) -> Path:

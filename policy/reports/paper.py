@@ -26,7 +26,7 @@ class Number:
     Attributes:
         variant: Ours that it belongs beside; None for a method that is not rebuilt here.
         success_percent: As printed.
-        deviation: As printed behind the sign ±; its unit is told in the file.
+        deviation: As printed behind the sign ±; the file says its unit.
     """
 
     experiment: str
@@ -73,11 +73,11 @@ def read_paper(path: Path) -> Paper:
     """
     if not path.exists():
         raise InputError(f"{path} does not exist; it should hold the paper's numbers")
-    said = json.loads(path.read_text())
+    content = json.loads(path.read_text())
     return Paper(
-        said["source"],
-        said["deviation_is"],
-        {name: PaperTable(**about) for name, about in said["tables"].items()},
-        {name: About(**about) for name, about in said["experiments"].items()},
-        tuple(Number(**number) for number in said["numbers"]),
+        content["source"],
+        content["deviation_is"],
+        {name: PaperTable(**about) for name, about in content["tables"].items()},
+        {name: About(**about) for name, about in content["experiments"].items()},
+        tuple(Number(**number) for number in content["numbers"]),
     )

@@ -14,39 +14,43 @@ def compare(experiment: str, tasks: Tasks, paper: Paper) -> Table:
     Each variant has the mean over seeds of its last checkpoint's success, DP3's top-5 mean, and
     what the paper prints for it; the paper's other methods follow.
     """
-    variants = in_order({name for found in tasks.values() for name in found})
-    known = {task: paper.find(experiment, task) for task in [*tasks, MEAN]}
-    columns = [column for name in variants for column in _of_variant(name, tasks, known, paper)]
-    columns += _of_others(variants, tasks, known, paper)
-    names = [*tasks, MEAN] if len(tasks) > 1 or known[MEAN] else [*tasks]
+    variants = in_order({name for variants in tasks.values() for name in variants})
+    printed = {task: paper.find(experiment, task) for task in [*tasks, MEAN]}
+    columns = [column for name in variants for column in _of_variant(name, tasks, printed, paper)]
+    columns += _of_others(variants, tasks, printed, paper)
+    names = [*tasks, MEAN] if len(tasks) > 1 or printed[MEAN] else [*tasks]
     shown = [(title, cells[: len(names)]) for title, cells in columns if any(cells[: len(names)])]
     rows = [[name, *(cells[i] for _, cells in shown)] for i, name in enumerate(names)]
     return ["task", *(title for title, _ in shown)], rows
 
 
 Column = tuple[str, list[str]]  # Its title, and a cell for each task and for their mean.
-Known = Mapping[str, Sequence[Number]]
+PrintedByTask = Mapping[str, Sequence[Number]]
 
 
-def _of_variant(name: str, tasks: Tasks, known: Known, paper: Paper) -> list[Column]:
-    found = [variants.get(name) for variants in tasks.values()]
-    rates = [variant.rate for variant in found if variant is not None]
-    tops = [v.top5[0] for v in found if v is not None and v.top5 is not None]
-    printed = [_printed(known[task], name, paper) for task in known]
+def _of_variant(name: str, tasks: Tasks, printed: PrintedByTask, paper: Paper) -> list[Column]:
+    runs = [variants.get(name) for variants in tasks.values()]
+    rates = [variant.rate for variant in runs if variant is not None]
+    tops = [v.top5[0] for v in runs if v is not None and v.top5 is not None]
+    beside = [_of_method(numbers, name, paper) for numbers in printed.values()]
     return [
-        (name, [*map(_success, found), _mean(rates)]),
-        (f"{name}: DP3's top-5 mean", [*map(_top5, found), _mean(tops)]),
-        (f"{name}: paper", printed),
+        (name, [*map(_success, runs), _mean(rates)]),
+        (f"{name}: DP3's top-5 mean", [*map(_top5, runs), _mean(tops)]),
+        (f"{name}: paper", beside),
     ]
 
 
-def _of_others(variants: Sequence[str], tasks: Tasks, known: Known, paper: Paper) -> list[Column]:
+def _of_others(
+    variants: Sequence[str], tasks: Tasks, printed: PrintedByTask, paper: Paper
+) -> list[Column]:
     """Give the paper's numbers that stand beside no variant of ours."""
-    others = [n for numbers in known.values() for n in numbers if n.variant not in variants]
+    others = [n for numbers in printed.values() for n in numbers if n.variant not in variants]
     columns = []
     for method in dict.fromkeys(number.method for number in others):
-        mine = {task: [n for n in others if (n.task, n.method) == (task, method)] for task in known}
-        columns.append((f"paper: {method}", [_told(mine[task], paper) for task in known]))
+        mine = {
+            task: [n for n in others if (n.task, n.method) == (task, method)] for task in printed
+        }
+        columns.append((f"paper: {method}", [_with_tables(mine[task], paper) for task in printed]))
     return columns
 
 
@@ -70,11 +74,11 @@ def _mean(values: Sequence[float]) -> str:
     return f"{sum(values) / len(values):.0%} ({tasks})" if values else ""
 
 
-def _printed(numbers: Sequence[Number], variant: str, paper: Paper) -> str:
-    return _told([number for number in numbers if number.variant == variant], paper)
+def _of_method(numbers: Sequence[Number], variant: str, paper: Paper) -> str:
+    return _with_tables([number for number in numbers if number.variant == variant], paper)
 
 
-def _told(numbers: Sequence[Number], paper: Paper) -> str:
+def _with_tables(numbers: Sequence[Number], paper: Paper) -> str:
     """Write numbers with their tables; a mean also with the number of its tasks."""
     return "; ".join(
         f"{n}, mean of {paper.tables[n.table].tasks}" if n.task == MEAN else str(n) for n in numbers

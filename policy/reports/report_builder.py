@@ -39,8 +39,8 @@ def report(config: ReportConfig) -> None:
     if not config.results.is_dir():
         raise InputError(f"{config.results} is no folder of results")
     paper, tree = read_paper(config.paper), read_tree(config.results)
-    known = [name for name in paper.experiments if name in tree]
-    names = [*known, *sorted(tree.keys() - set(known))]
+    of_paper = [name for name in paper.experiments if name in tree]
+    names = [*of_paper, *sorted(tree.keys() - set(of_paper))]
     parts = [_experiment(config.results, name, tree[name], paper) for name in names]
     path = config.results / "report.html"
     page = pages.page("SODP-3D: results beside the paper's", [opening(paper), *parts, WORDS])
@@ -68,10 +68,10 @@ def _experiment(results: Path, name: str, tasks: Tasks, paper: Paper) -> Html:
 
 def draw(variants: Mapping[str, SeedRuns]) -> list[Figure]:
     """Draw what there is to draw of a task: curves, paths, chunks."""
-    runs = {name: lines for name, found in variants.items() if (lines := found.metrics())}
+    runs = {name: lines for name, seeds in variants.items() if (lines := seeds.metrics())}
     before = variants["pretrained"].rate if "pretrained" in variants else None
     traces = {
-        name: read_traces(found.traces()[0]) for name, found in variants.items() if found.traces()
+        name: read_traces(seeds.traces()[0]) for name, seeds in variants.items() if seeds.traces()
     }
     drawn: dict[str, tuple[bytes | None, Iterable[str]]] = {
         "curves.png": (success_plot(runs, before), runs),

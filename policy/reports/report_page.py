@@ -70,9 +70,10 @@ def experiment_part(name: str, tasks: Tasks, paper: Paper) -> Html:
     parts.append(pages.table(*compare(name, tasks, paper)))
     used = [n.table for task in [*tasks, "mean"] for n in paper.find(name, task)]
     for table in sorted(set(used)):
-        told = paper.tables[table]
-        parts.append(pages.paragraph(f"The paper's {table} ({told.where}): {told.protocol}."))
-    commands = [c for found in tasks.values() for variant in found.values()
+        printed = paper.tables[table]
+        protocol = f"The paper's {table} ({printed.where}): {printed.protocol}."
+        parts.append(pages.paragraph(protocol))
+    commands = [c for variants in tasks.values() for variant in variants.values()
                 for c in variant.commands]  # fmt: skip
     return pages.together(*parts, _made_by(commands))
 

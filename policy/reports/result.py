@@ -68,9 +68,9 @@ class Result:
             values = json.loads(path.read_text())
         except json.JSONDecodeError as error:
             raise InputError(f"{path} is not JSON: {error}") from None
-        names, said = {field.name for field in fields(cls)}, set(values)
-        if said != names:
-            wrong = ", ".join(sorted(said ^ names))
+        names = {field.name for field in fields(cls)}
+        if set(values) != names:
+            wrong = ", ".join(sorted(set(values) ^ names))
             raise InputError(f"{path} is no result: it lacks, or should not have, {wrong}")
         result = cls(**values)
         where = (result.experiment, result.task, result.variant, f"seed{result.seed}")
@@ -117,9 +117,9 @@ def make_result(
 def command() -> str:
     """Give the command line of this process, relative to the repository."""
     script = Path(sys.argv[0])
-    name = script.resolve()
-    shown = name.relative_to(ROOT) if name.is_relative_to(ROOT) else name.name
-    return shlex.join(["python", str(shown), *sys.argv[1:]])
+    path = script.resolve()
+    name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name
+    return shlex.join(["python", str(name), *sys.argv[1:]])
 
 
 def machine() -> str:

@@ -54,13 +54,13 @@ class SeedRuns:
 
     def metrics(self) -> list[list[dict[str, Any]]]:
         """Read what was noted along fine-tuning, for each seed that has it."""
-        found = [read_metrics(path.with_suffix(".jsonl")) for path in self.files]
-        return [lines for lines in found if lines]
+        metrics = [read_metrics(path.with_suffix(".jsonl")) for path in self.files]
+        return [lines for lines in metrics if lines]
 
     def traces(self) -> list[Path]:
         """Where the seeds' paths and chunks lie, as far as they were kept."""
-        found = [path.with_suffix(".npz") for path in self.files]
-        return [path for path in found if path.exists()]
+        paths = [path.with_suffix(".npz") for path in self.files]
+        return [path for path in paths if path.exists()]
 
 
 Tasks = Mapping[str, Mapping[str, SeedRuns]]  # By task, then by variant.
@@ -82,7 +82,7 @@ def read_tree(results: Path) -> dict[str, Tasks]:
         experiment, task, variant = path.parts[-4:-1]
         tree.setdefault(experiment, {}).setdefault(task, {}).setdefault(variant, []).append(path)
     return {
-        experiment: {task: _variants(found) for task, found in tasks.items()}
+        experiment: {task: _variants(files) for task, files in tasks.items()}
         for experiment, tasks in tree.items()
     }
 
@@ -92,8 +92,8 @@ def in_order(names: set[str]) -> list[str]:
     return [*(n for n in ORDER if n in names), *sorted(names - set(ORDER))]
 
 
-def _variants(found: Mapping[str, list[Path]]) -> dict[str, SeedRuns]:
+def _variants(files: Mapping[str, list[Path]]) -> dict[str, SeedRuns]:
     return {
-        name: SeedRuns(tuple(found[name]), tuple(Result.read(path) for path in found[name]))
-        for name in in_order(set(found))
+        name: SeedRuns(tuple(files[name]), tuple(Result.read(path) for path in files[name]))
+        for name in in_order(set(files))
     }

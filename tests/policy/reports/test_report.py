@@ -8,51 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from perception.errors import InputError
-from policy.reports.bands import band
 from policy.reports.doc_tables import TABLES
 from policy.reports.paper import read_paper
-from policy.reports.paths_and_chunks import embed, largest_spread
-from policy.reports.result import Result
-from policy.reports.result_tree import SeedRuns, read_tree
-from policy.reports.traces import Traces, read_traces
+from policy.reports.result_tree import read_tree
 from policy.rollouts.evaluation import wilson
 from tests.conftest import ROOT
-from tests.helpers.commands import refuse, succeed
+from tests.helpers.commands import succeed
+from tests.policy.reports.made_results import result
 
 PAPER = ROOT / "results" / "paper.json"
 PNG = b"\x89PNG"
-
-
-def result(where: str, seed: int, successes: int, episodes: int = 20) -> Result:
-    experiment, task, variant = where.split("/")
-    low, high = wilson(successes, episodes)
-    before = variant == "pretrained"
-    return Result(
-        experiment=experiment,
-        task=task,
-        variant=variant,
-        seed=seed,
-        stage="pretrain" if before else "finetune",
-        episodes=episodes,
-        successes=successes,
-        success_rate=successes / episodes,
-        wilson_low=low,
-        wilson_high=high,
-        top5_mean=None if before else 0.5 + seed / 10,
-        mean_return=1.0,
-        env_steps=100,
-        gradient_steps=10,
-        wall_time_s=1.0,
-        command=f"python policy/train.py experiment={experiment} variant={variant} seed={seed}",
-        config_sha256="x",
-        source_commit=None,
-        machine="m",
-        date="2026-01-01",
-    )
 
 
 def put_run(root: Path, where: str, seed: int, successes: int) -> None:
@@ -212,48 +178,6 @@ def test_the_results_as_they_are_make_a_page(tmp_path: Path) -> None:
         assert path.with_suffix(".png").read_bytes()[:4] == PNG
 
 
-SEEDS = st.lists(st.integers(0, 40), min_size=1, max_size=6)
-
-
-@given(SEEDS)
-def test_pooled_wilson_is_that_of_all_episodes_together(successes: list[int]) -> None:
-    pooled = pool(successes)
-    assert pooled.interval == wilson(sum(successes), 40 * len(successes))
-    low, high = pooled.interval
-    assert low <= pooled.rate <= high  # Seeds of equal size: their mean is the pooled share.
-    assert pool(successes[::-1]).interval == pooled.interval
-
-
-@given(st.integers(0, 40), st.integers(2, 6))
-def test_pooling_equal_seeds_narrows_the_interval(successes: int, seeds: int) -> None:
-    one, many = pool([successes]).interval, pool([successes] * seeds).interval
-    assert many[1] - many[0] < one[1] - one[0]
-
-
-def pool(successes: list[int]) -> SeedRuns:
-    found = tuple(result("e/t/bc", seed, n, 40) for seed, n in enumerate(successes))
-    return SeedRuns((), found)
-
-
-def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
-    one = result("e/t/bc", 3, 10)
-    assert Result.read(one.write(tmp_path)) == one
-
-
-def test_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
-    path = result("e/t/bc", 3, 10).write(tmp_path)
-    command = ("policy/report.py", f"results={tmp_path}", "docs=null", f"paper={PAPER}")
-    moved = path.with_name("seed4.json")
-    path.rename(moved)
-    assert f"{moved} says that it is e/t/bc/seed3.json" in refuse(*command)
-    moved.write_text(json.dumps({"experiment": "e"}))
-    with pytest.raises(InputError, match="is no result: it lacks, or should not have, command"):
-        read_tree(tmp_path)
-    moved.write_text("{")
-    with pytest.raises(InputError, match=f"{moved} is not JSON"):
-        read_tree(tmp_path)
-
-
 def test_the_papers_means_are_those_of_its_rows() -> None:
     paper = read_paper(PAPER)
     assert {number.experiment for number in paper.numbers} <= set(paper.experiments)
@@ -269,42 +193,3 @@ def test_the_papers_means_are_those_of_its_rows() -> None:
     for key, number in checked.items():
         assert len(rows[key]) == paper.tables[number.table].tasks
         assert number.success_percent == pytest.approx(np.mean(rows[key]), abs=0.11)
-
-
-def test_a_band_covers_what_all_seeds_cover() -> None:
-    early = (np.array([10.0, 20.0, 30.0]), np.array([0.0, 0.2, 0.4]))
-    late = (np.array([15.0, 25.0, 35.0]), np.array([1.0, 1.0, 1.0]))
-    steps, values = band([early, late])
-    np.testing.assert_array_equal(steps, [15, 20, 25, 30])
-    np.testing.assert_allclose(values, [[0.1, 0.2, 0.3, 0.4], [1, 1, 1, 1]])
-    np.testing.assert_array_equal(band([early])[1][0], early[1])
-
-
-def test_paths_are_shown_where_they_spread() -> None:
-    rng = np.random.default_rng(0)
-    paths = rng.normal(size=(5, 9, 3)) * [1.0, 0.01, 3.0]
-    paths[0, 4:] = np.nan
-    found = Traces(paths, np.ones(5, bool), np.zeros((1, 4, 2)))
-    assert largest_spread([found]) == (0, 2)
-
-
-def test_chunks_are_laid_out_alike_each_time_and_apart_where_they_differ() -> None:
-    rng = np.random.default_rng(0)
-    chunks = {"a": rng.normal(size=(60, 4, 3)), "b": rng.normal(size=(50, 4, 3)) + 20}
-    places, owners = embed(chunks)
-    np.testing.assert_array_equal(places, embed(chunks)[0])
-    assert [int((owners == i).sum()) for i in (0, 1)] == [60, 50]
-    own = np.linalg.norm(places[:, None] - places[None], axis=-1) + 1e9 * np.eye(110)
-    assert (owners[own.argmin(1)] == owners).all()  # The nearest plan is one of the same variant.
-    with pytest.raises(InputError, match="different shapes"):
-        embed({"a": chunks["a"], "b": np.zeros((5, 3, 3))})
-
-
-def test_traces_without_an_array_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "seed0.npz"
-    np.savez(path, paths=np.zeros((2, 3, 3)), successes=np.zeros(2, bool))
-    with pytest.raises(InputError, match="lacks chunks; there are paths, successes"):
-        read_traces(path)
-    np.savez(path, paths=np.zeros((2, 3)), successes=np.zeros(2), chunks=np.zeros((1, 2, 3)))
-    with pytest.raises(InputError, match="paths must be"):
-        read_traces(path)
