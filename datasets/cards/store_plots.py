@@ -77,7 +77,9 @@ def coverage_plot(store: EpisodeStore) -> bytes:
 def principal_plane(
     states: Float[np.ndarray, "step reading"],
 ) -> Float[np.ndarray, "step 2"]:
-    """Project standardised robot states on their two main directions."""
+    """Project standardised robot states on their two main directions; one number has but one."""
+    if states.shape[1] == 1:
+        states = np.pad(states, [(0, 0), (0, 1)])
     scaled = (states - states.mean(axis=0)) / (states.std(axis=0) + 1e-9)
     _, directions = np.linalg.eigh(np.cov(scaled, rowvar=False))
     return np.asarray(scaled @ directions[:, :-3:-1])
