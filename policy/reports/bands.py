@@ -21,7 +21,7 @@ SUCCESSES = {
     "evaluation/success": "success, evaluated",
 }
 WATCHED = {
-    "finetune/clipped": "share of clipped ratios",
+    "finetune/clip_fraction": "share of clipped ratios",
     "finetune/ratio": "mean ratio",
     "finetune/gradient_norm": "gradient norm",
 }

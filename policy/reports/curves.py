@@ -1,6 +1,7 @@
 """Figures of one run: losses, success along the way, and before against after."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,8 @@ from visualizer.smoothing import trailing_mean
 
 SMOOTHED_ITERATIONS = 5  # Ten episodes each: too few to look at raw.
 
-WATCHED = {
-    "finetune/clipped": "share of clipped ratios",
-    "finetune/regularisation_loss": "regulariser's loss",
-    "finetune/gradient_norm": "gradient norm",
-}
+OLD_NAMES = {"finetune/clip_fraction": "finetune/clipped"}  # Of what older runs noted.
+IMPROVEMENT = ("finetune/ppo_loss", "finetune/improvement_loss")  # Hovers about zero: not drawn.
 
 Lines = Sequence[Mapping[str, Any]]  # What `policy.runs.run.read_metrics` gives.
 
@@ -33,7 +31,7 @@ def loss_plot(metrics: Lines) -> bytes:
 def learning_plot(metrics: Lines) -> bytes:
     """Draw success along fine-tuning, and what to watch while it learns."""
     figure = new_figure(11, 3.2)
-    success, *others = figure.subplots(1, 1 + len(WATCHED))
+    success, clipping, losses, norms = figure.subplots(1, 4)
     episodes, rates = series(metrics, "finetune/success")
     success.plot(episodes, rates, ".", color=INK, alpha=0.35, label="while exploring")
     success.plot(episodes, trailing_mean(rates, SMOOTHED_ITERATIONS), color=INK, linewidth=1.5)
@@ -43,10 +41,22 @@ def learning_plot(metrics: Lines) -> bytes:
     success.set_ylim(-0.03, 1.03)
     success.legend(frameon=False, fontsize=8, labelcolor=INK)
     dress(success, "episode", "success")
-    for axes, (name, label) in zip(others, WATCHED.items(), strict=True):
-        axes.plot(*series(metrics, name), color=INK, linewidth=1.2)
-        dress(axes, "episode", label)
+    clipping.plot(*series(metrics, "finetune/clip_fraction"), color=INK, linewidth=1.2)
+    dress(clipping, "episode", "share of clipped ratios")
+    for name, colour in zip(regularisers(metrics), cycle((INK, SUCCESS, FAILURE))):
+        label = name.removeprefix("finetune/").removesuffix("_loss")
+        losses.plot(*series(metrics, name), color=colour, linewidth=1.2, label=label)
+        losses.legend(frameon=False, fontsize=8, labelcolor=INK)
+    dress(losses, "episode", "loss of the other terms")
+    norms.plot(*series(metrics, "finetune/gradient_norm"), color=INK, linewidth=1.2)
+    dress(norms, "episode", "gradient norm")
     return to_png(figure)
+
+
+def regularisers(metrics: Lines) -> list[str]:
+    """Name the losses of the objective's terms, without PPO's, as the metrics do."""
+    names = {name for line in metrics for name in line if name.startswith("finetune/")}
+    return sorted(n for n in names if n.endswith("_loss") and n not in IMPROVEMENT)
 
 
 def comparison_plot(stages: Mapping[str, Evaluation], data_rate: float | None) -> bytes:
@@ -69,7 +79,9 @@ def comparison_plot(stages: Mapping[str, Evaluation], data_rate: float | None) -
 
 
 def series(metrics: Lines, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Give the steps at which something was noted, and its values."""
-    lines = [(line["step"], line[name]) for line in metrics if name in line]
+    """Give the steps at which something was noted, and its values; older names are understood."""
+    old = OLD_NAMES.get(name, name)
+    noted = [(line["step"], line.get(name, line.get(old))) for line in metrics]
+    lines = [(step, value) for step, value in noted if value is not None]
     pairs: np.ndarray = np.array(lines, np.float64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]

@@ -30,7 +30,7 @@ def put_run(root: Path, where: str, seed: int, successes: int) -> None:
             {
                 "step": 10 * i + seed,
                 "finetune/success": i / 10,
-                "finetune/clipped": 0.1,
+                ("finetune/clip_fraction", "finetune/clipped")[seed % 2]: 0.1,  # Now, and before.
                 "finetune/ratio": 1.0,
                 "finetune/gradient_norm": 0.5,
                 **({"evaluation/success": i / 10} if i % 2 else {}),
