@@ -41,7 +41,7 @@ def test_the_moving_picture_shows_every_episode_beside_its_like(
     done = study("moving_picture", f"stores=[{tiny_store},{tiny_store}]", *small)
     assert done.returncode == 0, done.stderr
     frames = imageio.imread(out, index=...)
-    assert frames.shape[0] > 4
+    assert frames.shape[0] == 4  # Two moments of each; frames that repeat are stored as one.
     assert frames.shape[2] == 128
     collect(collect_config(other, "seed=1"))
     done = study("moving_picture", f"stores=[{tiny_store},{other}]", *small)
