@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from envs.success import counts_as_success
 from perception.errors import InputError
-from perception.observation import Observation
 
 # What a store keeps of every episode, where it was recorded.
 USUAL = ("point_cloud", "state", "action", "reward", "success", "sim_state")
@@ -67,7 +67,8 @@ class Recording:
         """Tell whether the episode counts as a success (`end` or `ever`); None if not recorded."""
         if self.successes is None:
             return None
-        return bool(self.successes[-1] if success_at == "end" else self.successes.any())
+        at_end, ever = bool(self.successes[-1]), bool(self.successes.any())
+        return counts_as_success(at_end, ever, success_at)
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,6 @@ class Episode:
         lengths = {len(self.recording), len(self.points), *map(len, self.further.values())}
         if len(lengths) != 1:
             raise ValueError(f"The parts of an episode differ in length: {sorted(lengths)}")
-
-    @property
-    def observations(self) -> Observation[np.ndarray]:
-        """Clouds and robot_state, leading axis time."""
-        return Observation(self.points, self.recording.states)
 
 
 def arrays_of(episode: Episode | Recording) -> tuple[Recording, dict[str, np.ndarray]]:

@@ -83,11 +83,20 @@ def make_finish(
     Raises:
         InputError: Pictures are wanted, but no clouds (`env.view.points` is 0).
     """
-    if not draws_nothing(env):
-        return make_drawing(env, images, simulator)
-    if images:
+    check_images(env, images)
+    if draws_nothing(env):
+        return lambda recording: recording
+    return make_drawing(env, images, simulator)
+
+
+def check_images(env: EnvConfig, images: tuple[str, ...]) -> None:
+    """Refuse pictures where nothing is drawn.
+
+    Raises:
+        InputError: Pictures are wanted, but no clouds (`env.view.points` is 0).
+    """
+    if images and draws_nothing(env):
         raise InputError("With points=0 nothing is drawn: choose images=[]")
-    return lambda recording: recording
 
 
 def draws_nothing(env: EnvConfig) -> bool:

@@ -1,17 +1,17 @@
-"""When an episode counts as a success: the one place that says it."""
+"""When an episode counts as a success: the one rule, for single episodes and for many."""
 
 from typing import Literal, TypeVar
 
 SuccessAt = Literal["end", "ever"]
-FlagT = TypeVar("FlagT")
+SuccessT = TypeVar("SuccessT")
 
 
-def succeeded(at_end: FlagT, ever: FlagT, success_at: str) -> FlagT:
-    """Tell whether episodes succeed, given whether they reached the goal at their end, or ever.
+def counts_as_success(at_end: SuccessT, ever: SuccessT, success_at: str) -> SuccessT:
+    """Choose which success counts under a task's rule, `EnvConfig.success_at`.
 
     Args:
-        at_end: Whether the goal is reached at the last step: a flag, or an array of them.
+        at_end: Whether the goal was reached at the last step; a truth value or an array of them.
         ever: Whether it was reached at any step.
-        success_at: The task's rule: `end` (DP3's for Adroit) or `ever` (Meta-World's).
+        success_at: `end` or `ever`.
     """
     return at_end if success_at == "end" else ever

@@ -14,9 +14,13 @@ Compile = Callable[[FunctionT], FunctionT]
 
 # Floating point as written: the same bits as NumPy and Torch.
 exactly: Compile[Any] = njit(cache=True, nogil=True)
+# The same, copied into its callers: a call would cost more than it computes.
+exactly_inline: Compile[Any] = njit(cache=True, nogil=True, inline="always")
 # Sums may be taken in another order, so that vectors can be used.
 by_vectors: Compile[Any] = njit(
     cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"}
 )
+# A product and a sum may be rounded once instead of twice; the order stays as written.
+in_order: Compile[Any] = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 # Any algebra that holds for real numbers: bits may differ between processors, never between runs.
 fast: Compile[Any] = njit(cache=True, nogil=True, error_model="numpy", fastmath=True)

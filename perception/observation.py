@@ -1,6 +1,6 @@
 """What the robot perceives."""
 
-from __future__ import annotations  # The types are not looked up: arrays are seen without Torch.
+from __future__ import annotations  # Types stay text: NumPy users need no Torch.
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -20,7 +20,7 @@ class Observation(Generic[ArrayT]):
 
     Attributes:
         points: World-frame positions in metres; with colour, red, green and blue in [0, 1] follow.
-            No points of no numbers where the simulator's own features are the state.
+            Empty (0 points of 0 numbers) where the simulator's own features are the state.
         robot_state: The robot's own sensors (DP3 calls them `agent_pos`).
     """
 
@@ -32,10 +32,10 @@ class Observation(Generic[ArrayT]):
 
 @dataclass(frozen=True)
 class Encoded(Generic[ArrayT]):
-    """The same with the scene already encoded.
+    """An observation whose cloud is already encoded.
 
     Attributes:
-        visual: What an encoder has made of the points.
+        visual: Features of the points, from the encoder's `visual`.
         robot_state: The robot's own sensors.
     """
 

@@ -91,7 +91,7 @@ def open3d_points(view: View, box: Box) -> Float[np.ndarray, "point axis"]:
     camera = view.camera
     intrinsic = open3d.camera.PinholeCameraIntrinsic(camera.width, camera.height, camera.intrinsics)
     depth = open3d.geometry.Image(np.ascontiguousarray(view.depth_m, np.float32))
-    # Open3D 0.20 divides float depth by 1000 unless told that it is metric.
+    # Without depth_scale=1, Open3D 0.20 divides metric float depth by 1000.
     scale = {"depth_scale": 1.0, "depth_trunc": DEPTH_LIMIT_M}
     if view.colour is None:
         cloud = open3d.geometry.PointCloud.create_from_depth_image(

@@ -8,7 +8,7 @@ from typing import no_type_check
 import numpy as np
 from jaxtyping import Float32, Int
 
-from perception.compiled import exactly
+from perception.compiled import exactly, exactly_inline
 
 BLOCK = 16  # Points per block; measured best on depth images, whose neighbours are near in space.
 
@@ -79,7 +79,7 @@ def _update_blocks(
 
 
 @no_type_check
-@exactly
+@exactly_inline
 def _squared_gap(boxes: Boxes, block: int, point: Point) -> np.float32:
     """Give the squared distance from a point to a block's box."""
     zero = np.float32(0)
@@ -91,7 +91,7 @@ def _squared_gap(boxes: Boxes, block: int, point: Point) -> np.float32:
 
 
 @no_type_check
-@exactly
+@exactly_inline
 def _update_block(
     axes: Axes, block: int, point: Point, distance: Float32[np.ndarray, " point"]
 ) -> np.float32:

@@ -1,22 +1,10 @@
-"""Farthest-point sampling of many clouds at once, in Torch; see `perception/sampling.py`."""
+"""Farthest-point sampling by PyTorch3D and by plain Torch; see `perception/sampling.py`."""
 
 import importlib
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-
-
-def farthest_points_batched(
-    points: Float[torch.Tensor, "batch point axis"], count: int
-) -> Int[torch.Tensor, "batch count"]:
-    """Do what `farthest_points` does for clouds of one size, on the device where they are.
-
-    On a GPU PyTorch3D does the work where `pytorch3d.ops` imports; elsewhere plain Torch does.
-    """
-    points = points[..., :3].float()
-    on_gpu = points.is_cuda and _importable("pytorch3d.ops")
-    return (_pytorch3d if on_gpu else _torch)(points, count).sort(dim=1).values
 
 
 def choose(
@@ -48,14 +36,6 @@ def _torch(
         distance = torch.minimum(distance, dx * dx + dy * dy + dz * dz)
         chosen[:, step] = distance.argmax(dim=1)
     return chosen
-
-
-def _importable(module: str) -> bool:
-    try:
-        importlib.import_module(module)
-    except (ImportError, OSError):  # OSError: the package is there, a library of its is not.
-        return False
-    return True
 
 
 BACKENDS = {"pytorch3d": _pytorch3d, "torch": _torch}

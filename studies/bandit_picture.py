@@ -1,21 +1,21 @@
-"""Draw what each regulariser does to a bandit of two modes: `python -m studies.bandit_picture`.
+"""Draw what each term does to a bandit of two modes: `python -m studies.bandit_picture`.
 
 Writes `docs/pictures/bandit.png` and its shares, `results/how-it-works/bandit.json`, in a minute.
 """
 
-import dataclasses
 import json
 
 import numpy as np
 import torch
 
+from policy.finetuning.terms import pl, ppo
+from policy.finetuning.terms.term import TermConfig
 from policy.reports.result import ROOT
 from tests.helpers import bandit
 from visualizer.plots import FAILURE, GRID, INK, SUCCESS, dress, new_figure, to_png
 
-NONE = dataclasses.replace(bandit.BC, regulariser="none")
-PL = dataclasses.replace(bandit.BC, regulariser="pl")
-CLONING = dataclasses.replace(bandit.BC, improvement=0.0)
+PL: dict[str, TermConfig] = {**bandit.PPO, "pl": pl.Config("pl", weight=10.0)}
+CLONING: dict[str, TermConfig] = {**bandit.BC, "ppo": ppo.Config("ppo", weight=0.0, clip=0.02)}
 FOLDER = ROOT / "results" / "how-it-works"
 
 
@@ -29,7 +29,7 @@ def main() -> None:
         "bc alone": bandit.finetuned(before, CLONING),
         "kl": bandit.finetuned(before, bandit.KL),
         "pl": bandit.finetuned(before, PL),
-        "none": bandit.finetuned(before, NONE),
+        "none": bandit.finetuned(before, bandit.PPO),
     }
     actions = {name: bandit.first_actions(planner).numpy() for name, planner in planners.items()}
     FOLDER.mkdir(parents=True, exist_ok=True)

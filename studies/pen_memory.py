@@ -13,7 +13,10 @@ import torch
 from configs.command import compose
 from datasets.behaviours.training_state import load_state
 from envs.seeding import derive_seed
-from policy.finetuning.buffers import Chunks, TargetBuffer
+from policy.finetuning.algorithms import sodp
+from policy.finetuning.buffers import TargetBuffer
+from policy.finetuning.experience import Chunks
+from policy.finetuning.states import as_written_now
 from policy.pipeline.config import TrainConfig
 from policy.planner.planner import Planner
 from policy.reports.result import ROOT
@@ -43,7 +46,7 @@ def losses(run: str, config: TrainConfig) -> dict[str, object]:
     path = ROOT / "outputs" / run / "checkpoints" / "finetune-state.pt"
     planner = planner_of(run, "finetune")
     buffer = TargetBuffer(config.finetune.target_capacity, config.finetune.target_top)
-    buffer.load((load_state(path) or {})["target"])
+    buffer.load(as_written_now(load_state(path) or {})["algorithm"]["target"])
     kept = [episode.chunks for episode in buffer.episodes if episode.success]
     tenth = max(len(kept) // 10, 1)
     new = list(successes(planner, config))
@@ -60,11 +63,14 @@ def losses(run: str, config: TrainConfig) -> dict[str, object]:
 def successes(planner: Planner, config: TrainConfig) -> Iterator[Chunks]:
     """Play fresh episodes as when exploring; give those that succeed."""
     envs = make_envs(config.env, planner, envs=SIDE_BY_SIDE, workers=config.workers)
-    min_std = config.finetune.objective.min_std
+    assert isinstance(config.finetune.algorithm, sodp.Config)
+    min_std = config.finetune.algorithm.minibatch.min_std
     for first in range(0, EPISODES, SIDE_BY_SIDE):
         seeds = [derive_seed("remembered", 0, first + env) for env in range(SIDE_BY_SIDE)]
         rollout = roll_out(planner, envs, seeds, success_at=config.env.success_at, min_std=min_std)
-        yield from (Chunks.of(rollout, int(env)) for env in rollout.successes.nonzero()[:, 0])
+        yield from (
+            Chunks.of(rollout, int(env)) for env in rollout.episodes.successes.nonzero()[:, 0]
+        )
     envs.close()
 
 

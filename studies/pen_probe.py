@@ -54,7 +54,8 @@ def success_by_min_std(planner: Planner, config: TrainConfig) -> dict[str, float
     for min_std in MIN_STDS:
         parts = (seeds[i : i + SIDE_BY_SIDE] for i in range(0, EPISODES, SIDE_BY_SIDE))
         won = [
-            roll_out(planner, envs, p, success_at="end", min_std=min_std).successes for p in parts
+            roll_out(planner, envs, p, success_at="end", min_std=min_std).episodes.successes
+            for p in parts
         ]
         found[str(min_std)] = round(torch.cat(won).float().mean().item(), 3)
     envs.close()

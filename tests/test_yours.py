@@ -1,28 +1,28 @@
 """The README's section “Yours”: a camera, a task, an encoder of one's own, as it says."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import mujoco
 import numpy as np
 import pytest
+import torch
 import yaml
+from torch import Tensor, nn
 
 import envs.make
+import policy.planner.planner
 from configs.build import build
-from datasets.behaviours import uniform
-from datasets.behaviours.behaviour import act
-from datasets.recorder import render
+from datasets.behaviours.behaviour import BehaviourConfig, make_behaviour
+from datasets.recorder import act, render
 from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
 from envs.simulator import Outcome, Simulator
 from envs.state import EXACT, SCENE, StateLayout
 from envs.vector.chunked_env import ChunkedTask
-from policy.planner.planner import Planner
-from policy.rollouts.episode import play
+from perception.observation import Observation
+from policy.rollouts.trajectory import make_recorded_env, play
 from tests.conftest import task_config
-from tests.helpers.own_encoder import Means
-from tests.policy.test_view import make_planner
+from tests.helpers.small_planner import quick_planner
 
 SIDE = "{position: [0.9, -0.3, 0.7], quaternion: [0.705, 0.453, 0.295, 0.458], fovy_deg: 45}"
 
@@ -131,7 +131,8 @@ def test_a_task_of_ones_own_needs_a_simulator_and_a_file(puck: EnvConfig) -> Non
     simulator = make_simulator(puck)
     assert isinstance(simulator, Puck)
     assert isinstance(simulator, Simulator)
-    source = uniform.make(uniform.Config("uniform"), puck, simulator)
+    behaviour = BehaviourConfig("random", None, noise=(1.0, 1.0), random_share=(0.5, 0.5))
+    source = make_behaviour(behaviour, puck, simulator)
     recording = act(simulator, source, steps=puck.episode_steps, seed=0)
     episode = render(recording, make_scene(simulator, puck))
     assert episode.points.shape == (30, 128, 3)
@@ -147,11 +148,27 @@ def test_a_planner_can_play_it(puck: EnvConfig) -> None:
     assert any(outcome.touched for outcome in outcomes)
 
 
-def test_an_encoder_of_ones_own_plays() -> None:
-    planner = make_planner()
-    own = Means.Config("tests.helpers.own_encoder:Means")
-    planner = Planner(replace(planner.config, encoder=own), planner.sizes).eval()
+class Means(nn.Module):
+    """The least encoder: the mean of the points, and the robot_state."""
+
+    features = 3 + 24
+
+    def __init__(self, channels: int, robot_state: int) -> None:
+        super().__init__()
+        self.visual_scale = nn.Parameter(torch.ones(channels))
+        assert channels + robot_state == self.features
+
+    def forward(self, observations: Observation[Tensor]) -> Tensor:
+        return torch.cat([self.visual(observations.points), observations.robot_state], dim=-1)
+
+    def visual(self, points: Tensor) -> Tensor:
+        return points.mean(dim=-2) * self.visual_scale
+
+
+def test_an_encoder_of_ones_own_plays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy.planner.planner, "Encoder", Means)
     env = task_config("adroit-door", "env.episode_steps=6", "env.view.points=64")
-    played = play(planner, ChunkedTask(env, 2), 0)
-    assert np.isfinite(played.rewards).all()
-    assert len(played.rewards) == 6
+    planner = quick_planner()
+    trajectory = play(planner, make_recorded_env(env, planner), 0)
+    assert np.isfinite(trajectory.rewards).all()
+    assert len(trajectory.rewards) == 6

@@ -1,4 +1,4 @@
-"""A learning agent and the whole record of its life: every step it ever took, in time order.
+"""A learning agent whose every episode is recorded, in the order of time.
 
 SODP's data is the replay buffer of such an agent. Here RLPD learns from the simulator's state, and
 what it does is kept as a store without clouds; those are drawn later from the part that is wanted.
@@ -27,13 +27,13 @@ SMOOTHNESS = 0.8  # Of the warm-up's random actions: how much of the last one is
 
 @dataclass(frozen=True)
 class LearningConfig:
-    """The life of an agent that learns.
+    """How an agent is trained.
 
     Attributes:
         steps: How many steps it takes.
         demonstrations: How many successful episodes it is shown; 0 is plain soft actor-critic.
         seeding: Steps at the beginning in which the demonstrator acts in its place, failures
-            included: they are part of its life, and data.
+            included: they are part of its training, and data.
         save_every: Steps between checkpoints.
         rlpd: How it learns.
     """
@@ -65,13 +65,13 @@ class Scale:
         return np.asarray((features - self.shift.numpy()) / self.spread.numpy(), np.float32)
 
 
-class Learner:
-    """One agent that acts, remembers and learns, episode by episode.
+class RLAgent:
+    """An agent that acts, remembers and learns, episode by episode.
 
     Args:
         simulator: Its task.
         demonstrator: Who shows it what success is.
-        config: How it lives.
+        config: How it is trained.
         episode_steps: The longest episode.
         agent: Its number among several.
         seed: All its randomness follows from this.
@@ -95,16 +95,16 @@ class Learner:
         self._episode_steps, self._success_at = episode_steps, success_at
         sizes = (len(simulator.features()), simulator.action_size)
         self._rlpd = RLPD(*sizes, config.rlpd, derive_seed("network", seed, 0))
-        self._shown = Memory(config.demonstrations * episode_steps, *sizes)
-        self._lived = Memory(config.steps + episode_steps, *sizes)
+        self._demonstrations = Memory(config.demonstrations * episode_steps, *sizes)
+        self._own = Memory(config.steps + episode_steps, *sizes)
         self._generator = torch.Generator().manual_seed(derive_seed("batches", seed, 0))
         self._scale: Scale | None = None
         self.step, self.episodes, self._updates = 0, 0, 0
         self._demonstrator = demonstrator
-        self._watch_demonstrations()
+        self._gather_demonstrations()
 
     def episode(self) -> Recording:
-        """Live through one episode."""
+        """Act and learn for one episode."""
         seed = derive_seed("replay", self._seed, self.episodes)
         rng = np.random.default_rng(seed)
         self._simulator.reset(seed)
@@ -121,7 +121,7 @@ class Learner:
             choose,
             steps=self._episode_steps,
             provenance=Provenance(seed, noise, share, start, self._agent, self.step),
-            watch=self._experience,
+            watch=self._learn,
         )
         self.episodes += 1
         return recording
@@ -135,14 +135,14 @@ class Learner:
             return np.clip(self._last, -1, 1)
         return self._rlpd.act(self._scale.observation(self._features))
 
-    def _experience(self, action: Float[np.ndarray, " action"], outcome: Outcome) -> None:
-        """Remember a step, and learn."""
-        self._features = self._remember(self._lived, self._features, action, outcome)
+    def _learn(self, action: Float[np.ndarray, " action"], outcome: Outcome) -> None:
+        """Remember a step, and learn from what is remembered."""
+        self._features = self._remember(self._own, self._features, action, outcome)
         self.step += 1
         beyond = self.step - self.config.rlpd.warm_up
         if beyond >= 0 and self._scale is None:
-            seen = self._lived.everything()
-            self._scale = Scale.of(seen.beside(self._shown.everything()))
+            seen = self._own.everything()
+            self._scale = Scale.of(seen.beside(self._demonstrations.everything()))
         while self._updates < beyond * self.config.rlpd.updates_per_step:
             self._rlpd.update(self._batch())
             self._updates += 1
@@ -163,38 +163,38 @@ class Learner:
     def _batch(self) -> Transitions:
         """Draw half a batch of its own steps and half of demonstrations (RLPD, Section 4.1)."""
         count = self.config.rlpd.batch
-        if self._shown.size:
-            own = self._lived.sample(count // 2, self._generator)
-            batch = own.beside(self._shown.sample(count - count // 2, self._generator))
+        if self._demonstrations.size:
+            own = self._own.sample(count // 2, self._generator)
+            batch = own.beside(self._demonstrations.sample(count - count // 2, self._generator))
         else:
-            batch = self._lived.sample(count, self._generator)
+            batch = self._own.sample(count, self._generator)
         if self._scale is None:
             raise RuntimeError("Learning began before there were units")
         return batch.scaled(self._scale.shift, self._scale.spread, self._scale.reward)
 
-    def _watch_demonstrations(self) -> None:
-        """Let the demonstrator act until it has succeeded as often as it shall be watched."""
+    def _gather_demonstrations(self) -> None:
+        """Let the demonstrator act until it has succeeded as often as is wanted."""
         wanted, shown = self.config.demonstrations, 0
         for tried in range(wanted * DEMONSTRATION_TRIES):
             if shown == wanted:
                 return
-            shown += self._watch(derive_seed("demonstrations", self._seed, tried))
+            shown += self._demonstrate(derive_seed("demonstrations", self._seed, tried))
         if shown < wanted:
             raise InputError(
                 f"The demonstrator succeeded in {shown} of {wanted * DEMONSTRATION_TRIES} episodes,"
                 f" {wanted} are wanted: choose less behaviour.noise and behaviour.random_share"
             )
 
-    def _watch(self, seed: int) -> bool:
-        """Watch one episode; forget it if it fails."""
+    def _demonstrate(self, seed: int) -> bool:
+        """Remember one episode of the demonstrator, if it succeeds."""
         rng = np.random.default_rng(seed)
         self._simulator.reset(seed)
-        acting, before = self._demonstrator.draw(rng), self._shown.size
+        acting, before = self._demonstrator.draw(rng), self._demonstrations.size
         features = self._simulator.features()
 
         def watch(action: np.ndarray, outcome: Outcome) -> None:
             nonlocal features
-            features = self._remember(self._shown, features, action, outcome)
+            features = self._remember(self._demonstrations, features, action, outcome)
 
         recording = walk(
             self._simulator,
@@ -205,7 +205,7 @@ class Learner:
         )
         succeeded = bool(recording.succeeded(self._success_at))
         if not succeeded:
-            self._shown.size = before
+            self._demonstrations.size = before
         return succeeded
 
     def state(self) -> dict[str, Any]:
@@ -215,7 +215,7 @@ class Learner:
             "episodes": self.episodes,
             "updates": self._updates,
             "rlpd": self._rlpd.state(),
-            "lived": self._lived.state(),
+            "lived": self._own.state(),
             "generator": self._generator.get_state(),
             "scale": None if self._scale is None else vars(self._scale),
         }
@@ -225,6 +225,6 @@ class Learner:
         self.step, self.episodes = state["step"], state["episodes"]
         self._updates = state["updates"]
         self._rlpd.load(state["rlpd"])
-        self._lived.load(state["lived"])
+        self._own.load(state["lived"])
         self._generator.set_state(state["generator"])
         self._scale = None if state["scale"] is None else Scale(**state["scale"])

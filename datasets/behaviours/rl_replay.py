@@ -14,7 +14,7 @@ from tqdm import tqdm
 from configs.build import Inline
 from datasets.behaviours.behaviour import Collection, EpisodeSource
 from datasets.behaviours.demonstrator import DemonstratorConfig, make_demonstrator
-from datasets.behaviours.rl_agent import Learner, LearningConfig
+from datasets.behaviours.rl_agent import LearningConfig, RLAgent
 from datasets.behaviours.training_state import load_state, save_state
 from datasets.episode import Recording
 from datasets.recorder import make_finish
@@ -35,14 +35,14 @@ RECENT_EPISODES = 100
 
 @dataclass(frozen=True)
 class ReplayConfig:
-    """Which part of which lives is data.
+    """Which part of the training of which agents is data.
 
     Attributes:
         logs: Folder that keeps every step of every agent, and its checkpoint.
-        agents: How many agents, each with a life of its own.
-        fraction: Share of each life that is kept.
+        agents: How many agents, each trained by itself.
+        fraction: Share of each training that is kept.
         quality: The first part of it (`suboptimal`) or the last (`near_optimal`).
-        learning: How they live.
+        learning: How they are trained.
     """
 
     logs: Path
@@ -59,7 +59,7 @@ class Config:
     Attributes:
         kind: `rl_replay`.
         demonstrator: Who shows the agents success.
-        replay: How they live, and which part is data.
+        replay: How they are trained, and which part of it is data.
     """
 
     kind: str
@@ -80,19 +80,19 @@ def make(config: Config, env: EnvConfig, simulator: Simulator) -> "RLReplay":
 
 @dataclass(frozen=True)
 class RLReplay:
-    """Agents that learn, and the part of their lives that is wanted; see `Behaviour`."""
+    """Agents that learn, and the part of their training that is wanted; see `Behaviour`."""
 
     config: Config
 
     def episodes(self, collection: Collection) -> EpisodeSource:
-        """Let the agents learn, then draw what is wanted of their lives."""
-        lives = Lives(
+        """Train the agents, then draw what is wanted of their episodes."""
+        logs = TrainingLogs(
             collection.env, self.config, seed=collection.seed, zarr_format=collection.zarr_format
         )
-        lives.live(workers=collection.workers, launcher=collection.launcher)
-        places = lives.places()[: collection.episodes]
+        logs.train(workers=collection.workers, launcher=collection.launcher)
+        places = logs.places()[: collection.episodes]
         make_work = partial(make_finish, collection.env, collection.images)
-        return EpisodeSource(lambda first: lives.recordings(places[first:]), len(places), make_work)
+        return EpisodeSource(lambda first: logs.recordings(places[first:]), len(places), make_work)
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,12 @@ class Place:
     index: int
 
 
-class Lives:
-    """The logs of all agents of a task, lived to their ends.
+class TrainingLogs:
+    """The logs of all agents of a task: every episode of their training.
 
     Args:
         env: The task.
-        config: How they live.
+        config: How they are trained.
         seed: Agent number i has its randomness from (seed, i).
         zarr_format: Of the logs.
     """
@@ -118,12 +118,12 @@ class Lives:
         self.env, self.demonstrator, self.replay = env, config.demonstrator, config.replay
         self.seed, self.zarr_format = seed, zarr_format
 
-    def live(self, *, workers: int, launcher: str) -> None:
-        """Let each agent live what it has not lived yet; they live side by side."""
+    def train(self, *, workers: int, launcher: str) -> None:
+        """Train each agent to its end, from where it was; several at a time."""
         agents = range(self.replay.agents)
-        make_life = partial(_make_life, self)
+        make_work = partial(_make_work, self)
         workers = min(workers, len(agents))
-        for log in parallel_map(make_life, agents, workers=workers, launcher=launcher):
+        for log in parallel_map(make_work, agents, workers=workers, launcher=launcher):
             logger.info("%s is whole", log)
 
     def log(self, agent: int) -> Path:
@@ -131,7 +131,7 @@ class Lives:
         return self.replay.logs / f"agent{agent}.zarr"
 
     def places(self) -> list[Place]:
-        """List the kept episodes of all agents, those that began early in a life first."""
+        """List the kept episodes of all agents, those that began early in the training first."""
         steps, share = self.replay.learning.steps, self.replay.fraction
         low, high = (
             (0, share * steps)
@@ -154,7 +154,7 @@ class Lives:
         """Say what a log is; "identity" is what must agree to go on with it."""
         env, learning = asdict(self.env), asdict(self.replay.learning)
         del env["view"]  # Agents see the state.
-        for passing in ("steps", "save_every"):  # A life can be made longer.
+        for passing in ("steps", "save_every"):  # A training can be made longer.
             del learning[passing]
         identity = {
             "env": env,
@@ -172,53 +172,53 @@ def _check(replay: ReplayConfig) -> None:
         raise InputError(f"behaviour.replay.agents must be at least 1, not {replay.agents}")
 
 
-def _make_life(lives: Lives) -> Callable[[int], Path]:
-    """Prepare a process to let an agent live."""
+def _make_work(logs: TrainingLogs) -> Callable[[int], Path]:
+    """Prepare a process to train agents."""
     torch.set_num_threads(1)  # Small networks; and the same numbers on every machine alike.
-    return partial(_live, lives)
+    return partial(_train, logs)
 
 
-def _live(lives: Lives, agent: int) -> Path:
-    """Live an agent's life to its end, from its last checkpoint."""
-    config, path = lives.replay.learning, lives.log(agent)
-    format_ = StoreFormat(lives.zarr_format, 0.0)
-    with EpisodeStore.writing(path, format_, lives.attributes(agent)) as log:
+def _train(logs: TrainingLogs, agent: int) -> Path:
+    """Train an agent to its end, from its last checkpoint."""
+    config, path = logs.replay.learning, logs.log(agent)
+    format_ = StoreFormat(logs.zarr_format, 0.0)
+    with EpisodeStore.writing(path, format_, logs.attributes(agent)) as log:
         if log.steps >= config.steps:
             return path
-        learner = _make_learner(lives, agent)
+        trained = _make_agent(logs, agent)
         saved = path.with_suffix(".state")
         if (state := load_state(saved)) is not None:
-            learner.load(state)
-        if learner.episodes > log.episodes:
+            trained.load(state)
+        if trained.episodes > log.episodes:
             raise InputError(f"{path} is shorter than {saved} knows: delete both, and begin again")
-        log.keep(learner.episodes)
+        log.keep(trained.episodes)
         progress = tqdm(
-            total=config.steps, initial=learner.step, desc=f"{lives.env.name}, agent {agent}",
+            total=config.steps, initial=trained.step, desc=f"{logs.env.name}, agent {agent}",
             unit="step", position=agent,
         )  # fmt: skip
         recent: list[bool] = []
-        while learner.step < config.steps:
-            before = learner.step
-            recording = learner.episode()
+        while trained.step < config.steps:
+            before = trained.step
+            recording = trained.episode()
             log.append(recording)
-            recent = [*recent, bool(recording.succeeded(lives.env.success_at))][-RECENT_EPISODES:]
-            progress.update(learner.step - before)
+            recent = [*recent, bool(recording.succeeded(logs.env.success_at))][-RECENT_EPISODES:]
+            progress.update(trained.step - before)
             progress.set_postfix(success=f"{np.mean(recent):.0%}")
-            due = learner.step // config.save_every > before // config.save_every
-            if due or learner.step >= config.steps:
-                save_state(learner.state(), saved)
+            due = trained.step // config.save_every > before // config.save_every
+            if due or trained.step >= config.steps:
+                save_state(trained.state(), saved)
         progress.close()
     return path
 
 
-def _make_learner(lives: Lives, agent: int) -> Learner:
-    simulator = make_simulator(lives.env)
-    return Learner(
+def _make_agent(logs: TrainingLogs, agent: int) -> RLAgent:
+    simulator = make_simulator(logs.env)
+    return RLAgent(
         simulator,
-        make_demonstrator(lives.demonstrator, lives.env, simulator),
-        lives.replay.learning,
-        episode_steps=lives.env.episode_steps,
-        success_at=lives.env.success_at,
+        make_demonstrator(logs.demonstrator, logs.env, simulator),
+        logs.replay.learning,
+        episode_steps=logs.env.episode_steps,
+        success_at=logs.env.success_at,
         agent=agent,
-        seed=derive_seed("agent", lives.seed, agent),
+        seed=derive_seed("agent", logs.seed, agent),
     )

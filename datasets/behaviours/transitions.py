@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-OLD_NAMES = {"going_on": "not_done"}  # Of lives that were saved before.
+OLD_NAMES = {"going_on": "not_done"}  # In states that were saved before.
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class NoiseBand:
 
 @dataclass(frozen=True)
 class Tenth:
-    """A tenth of the episodes, in the order of time: of an agent's life, or of recording."""
+    """A tenth of the episodes, in the order of time: of an agent's training, or of recording."""
 
     first_agent_step: int
     episodes: int

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from configs.kinds import Kind, OneOf, make_kind
 from datasets.behaviours.behaviour import BEHAVIOURS, Behaviour, Collection, EpisodeSource
 from datasets.episode import Episode
+from datasets.recorder import check_images
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.provenance import as_json, source_commit, versions
 from datasets.store.store import EpisodeStore
@@ -93,6 +94,7 @@ def collect(config: CollectConfig) -> None:
     if config.episodes is not None and config.episodes < 1:
         raise InputError(f"episodes must be at least 1, not {config.episodes}")
     env = with_view(config.env, config.points, config.cameras, config.colour)
+    check_images(env, config.images)
     making = Making(
         env,
         as_json(asdict(cast(Any, config.behaviour))),
@@ -104,13 +106,13 @@ def collect(config: CollectConfig) -> None:
     simulator = make_simulator(env)
     attributes = describe(making, simulator)
     behaviour: Behaviour = make_kind(BEHAVIOURS, config.behaviour, env, simulator)
-    source = behaviour.episodes(wanted(replace(config, env=settled(env))))
+    source = behaviour.episodes(collection_of(replace(config, env=settled(env))))
     with EpisodeStore.writing(config.out, making.format, attributes) as store:
         fill(store, source, env, workers=config.workers, launcher=config.launcher)
 
 
-def wanted(config: CollectConfig) -> Collection:
-    """Say to a behaviour what is wanted of it."""
+def collection_of(config: CollectConfig) -> Collection:
+    """Give what a behaviour needs of the configuration."""
     return Collection(
         env=config.env,
         behaviour=config.behaviour,

@@ -97,14 +97,14 @@ def as_collected(source: EpisodeStore, config: RenderConfig) -> Making:
     """Say what would have made the wanted store in the first place.
 
     Raises:
-        InputError: The store was made without clouds, and no number of points is asked for.
+        InputError: The store was made without clouds, and no number of points is wanted.
     """
     identity, env = source.identity, source.env
     names = ("points", "cameras", "colour", "image_size", "crop_low", "crop_high")
     other = {n: getattr(config, n) for n in names if getattr(config, n) is not None}
     view = replace(env.view, **other)
     if view.points == 0:
-        raise InputError(f"{config.data} was made without clouds: say how many points= to draw")
+        raise InputError(f"points=0 draws nothing of {config.data}: say how many points= to draw")
     return Making(
         env=replace(env, view=view),
         behaviour=identity["behaviour"],

@@ -5,6 +5,7 @@ is written: to add one, add its file.
 """
 
 import importlib
+import pkgutil
 from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
@@ -15,6 +16,7 @@ from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from perception.errors import InputError
 
+PACKAGE = "datasets.formats"
 STORE = "store"  # The name of this project's own format.
 
 
@@ -52,12 +54,13 @@ def exporters() -> dict[str, Exporter]:
 
 
 def _names(prefix: str) -> list[str]:
-    here = Path(__file__).resolve().parent
-    return sorted(path.stem.removeprefix(prefix) for path in here.glob(f"{prefix}*.py"))
+    folders = importlib.import_module(PACKAGE).__path__
+    modules = [module.name for module in pkgutil.iter_modules(folders)]
+    return sorted(name.removeprefix(prefix) for name in modules if name.startswith(prefix))
 
 
 def _module(name: str) -> object:
-    return importlib.import_module(f"datasets.formats.{name}")
+    return importlib.import_module(f"{PACKAGE}.{name}")
 
 
 def locate(name: str) -> Path:

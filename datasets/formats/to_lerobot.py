@@ -21,6 +21,7 @@ import numpy as np
 from datasets.formats.exporter import walk, whole
 from datasets.formats.lerobot.features import (
     OWN_COLUMNS,
+    Column,
     columns_of,
     features_of,
     frames_per_second,
@@ -53,17 +54,19 @@ def write(store: EpisodeStore, out: Path) -> None:
     """
     extra("pyarrow")
     with whole(out) as partial:
-        with closing(_Dataset(store, partial)) as dataset:
+        rate = frames_per_second(store)
+        columns = columns_of(store, rate)
+        with closing(_Dataset(store, partial, columns, rate)) as dataset:
             for index, rows in walk(store, "to LeRobot"):
                 dataset.append(index, rows)
-        _write_json(partial / "meta/info.json", info_of(store))
+        _write_json(partial / "meta/info.json", info_of(store, columns, rate))
         _write_json(partial / "meta/stats.json", dataset.stats)
         _write_tasks(task_of(store), partial / "meta/tasks.parquet")
 
 
-def info_of(store: EpisodeStore) -> dict[str, Any]:
+def info_of(store: EpisodeStore, columns: dict[str, Column], rate: int) -> dict[str, Any]:
     """Say what the dataset holds, as info.json does, and what LeRobot has no place for."""
-    attributes, columns = store.attributes, columns_of(store)
+    attributes = store.attributes
     filmed = any(column.dtype == "video" for column in columns.values())
     return {
         "codebase_version": "v3.0",
@@ -74,7 +77,7 @@ def info_of(store: EpisodeStore) -> dict[str, Any]:
         "chunks_size": CHUNK_FILES,
         "data_files_size_in_mb": DATA_FILE_MB,
         "video_files_size_in_mb": VIDEO_FILE_MB,
-        "fps": frames_per_second(store),
+        "fps": rate,
         "splits": {"train": f"0:{store.episodes}"},
         "data_path": DATA_PATH,
         "video_path": VIDEO_PATH if filmed else None,
@@ -87,9 +90,11 @@ def info_of(store: EpisodeStore) -> dict[str, Any]:
 class _Dataset:
     """The files that grow with every episode, and the statistics of all so far."""
 
-    def __init__(self, store: EpisodeStore, root: Path) -> None:
-        self._store, self._columns = store, columns_of(store)
-        self._task, self._rate = task_of(store), frames_per_second(store)
+    def __init__(
+        self, store: EpisodeStore, root: Path, columns: dict[str, Column], rate: int
+    ) -> None:
+        self._store, self._columns = store, columns
+        self._task, self._rate = task_of(store), rate
         self._data, self._episodes = Tables(root, DATA_PATH), Tables(root, EPISODES_PATH)
         self._videos = {
             key: Videos(root, VIDEO_PATH.replace("{video_key}", key), self._rate)

@@ -76,7 +76,3 @@ class GLRenderer:
         """Draw a lit and textured picture."""
         self._renderer.update_scene(data, camera)
         return np.array(self._renderer.render())
-
-    def close(self) -> None:
-        """Free the OpenGL context."""
-        self._renderer.close()

@@ -9,7 +9,7 @@ from typing import no_type_check
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from perception.compiled import fast
+from perception.compiled import fast, in_order
 
 Axes = Float32[np.ndarray, "3 vertex"]
 Lens = Float32[np.ndarray, "4"]
@@ -73,7 +73,7 @@ def _is_out_of_view(position: Float32[np.ndarray, "4"], lens: Lens, image: Depth
 
 
 @no_type_check
-@fast
+@in_order
 def _move(
     vertices: Axes,
     part: Int32[np.ndarray, "4"],
@@ -90,9 +90,9 @@ def _move(
     whole = pz - radius > near
     for i in range(part[0], part[1]):
         a, b, c = vertices[0, i], vertices[1, i], vertices[2, i]
-        camera_x = r[0, 0] * a + r[0, 1] * b + r[0, 2] * c + px
-        camera_y = r[1, 0] * a + r[1, 1] * b + r[1, 2] * c + py
-        camera_z = r[2, 0] * a + r[2, 1] * b + r[2, 2] * c + pz
+        camera_x = px + r[0, 0] * a + r[0, 1] * b + r[0, 2] * c
+        camera_y = py + r[1, 0] * a + r[1, 1] * b + r[1, 2] * c
+        camera_z = pz + r[2, 0] * a + r[2, 1] * b + r[2, 2] * c
         if whole:
             w = np.float32(1) / camera_z
             x[i], y[i], z[i] = cu + focal * camera_x * w, cv + focal * camera_y * w, w

@@ -41,15 +41,15 @@ class Scene:
             raise InputError(
                 f"points must be at least 1, or 0 to draw nothing; not {config.view.points}"
             )
-        known = [self.model.camera(i).name for i in range(self.model.ncam)]
+        cameras = [self.model.camera(i).name for i in range(self.model.ncam)]
         for name in config.view.cameras:
-            if name not in known:
-                raise InputError(f"{config.name} has no camera {name!r}; choose from {known}")
+            if name not in cameras:
+                raise InputError(f"{config.name} has no camera {name!r}; choose from {cameras}")
         self._zbuffer = ZBuffer(self.model)
         self._gl: GLRenderer | None = None
 
     def put(self, scene_state: Float[np.ndarray, " scene"]) -> None:
-        """Show the moment of a state."""
+        """Set the scene to a state."""
         self._layout.write(self.model, self.data, SCENE, state=scene_state)
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_comPos(self.model, self.data)

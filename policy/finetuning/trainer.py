@@ -1,88 +1,110 @@
-"""One iteration of fine-tuning: play, remember, update (SODP, Algorithm 1).
+"""The loop of fine-tuning on one task: play, remember, update, evaluate, save, resume.
 
-What is minimised (Eq. 15) is in `policy/finetuning/objective.py`.
+How to learn is the algorithm's matter (`policy/finetuning/algorithms`).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
+from tqdm import tqdm
 
+from configs.kinds import make_kind
+from datasets.behaviours.training_state import load_state
 from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
 from perception.errors import InputError
-from policy.finetuning.buffers import (
-    Chunks,
-    Experience,
-    ReplayBuffer,
-    TargetBuffer,
-    read_experience,
-)
-from policy.finetuning.objective import Objective, ObjectiveConfig, Terms
+from policy.finetuning.algorithms.algorithm import Algorithm, DivergedError
+from policy.finetuning.config import ALGORITHMS, FinetuneConfig
+from policy.finetuning.learning_rate import exponential_decay
+from policy.finetuning.states import as_written_now
+from policy.finetuning.validation import validate
+from policy.planner.checkpoint import save_planner
 from policy.planner.planner import Planner
-from policy.rollouts.evaluation import evaluate
 from policy.rollouts.rollout import Rollout, roll_out
-from policy.runs.run import Run
+from policy.runs.run import Clock, Run
 
 STAGE = "finetune"
+LAST = "finetune-last"  # The planner of the last whole iteration, kept when the next one diverges.
 
 
-@dataclass(frozen=True)
-class FinetuneConfig:
-    """How to fine-tune. Names of the paper in brackets.
+def finetune(
+    planner: Planner,
+    envs: VectorEnv,
+    config: FinetuneConfig,
+    *,
+    run: Run,
+    seed: int,
+    success_at: str,
+) -> Planner:
+    """Fine-tune until all episodes are played, going on where a killed run stopped.
 
-    Attributes:
-        objective: What every gradient step minimises.
-        init: Begin with the `pretrained` denoiser, or from `scratch`; the rollouts at the beginning
-            are the pre-trained planner's either way (Appendix C.2), and so is the eye.
-        experience: The state of a finished fine-tuning (`finetune-state.pt`), whose buffers are
-            learned from without playing (Appendix C.1, offline); None plays.
-        episodes: Online episodes in all, those at the beginning included.
-        initial_episodes: Proficient episodes to roll out at the beginning (N_init).
-        initial_limit: Rollouts after which their search ends.
-        gradient_steps: Updates per episode (p_step).
-        learning_rate: Of Adam at the beginning.
-        last_learning_rate: At the end; it decays exponentially in between.
-        weight: How good a chunk was; see `chunk_weights`.
-        group_size: Episodes that begin alike. Where several do, `return_to_go` compares them
-            with each other alone.
-        replay_capacity: Newest episodes that the improvement loss draws from (B).
-        target_capacity: Episodes in the target buffer.
-        target_top: While fewer succeeded, the best returns fill it (n).
-        gradient_norm: Largest norm of the gradient.
-        largest_ratio: A mean ratio beyond this stops the run.
-        evaluate_every: Episodes between evaluations along the way; 0 for none.
-        evaluate_episodes: Episodes of each of them.
+    Args:
+        planner: Pre-trained.
+        envs: The task; as many episodes are played side by side as it has environments.
+        config: See `FinetuneConfig`.
+        run: Where metrics and checkpoints go.
+        seed: Of everything random here.
+        success_at: See `roll_out`.
+
+    Returns:
+        The fine-tuned planner, also saved as the stage's checkpoint.
+
+    Raises:
+        InputError: It diverged; the planner before that is kept.
     """
+    progress = tqdm(total=config.episodes, desc="fine-tune", unit="episode")
+    trainer = Trainer(
+        planner, envs, config, seed=seed, success_at=success_at, on_episodes=progress.update
+    )
+    trainer.load(run.resume(STAGE))
+    progress.initial = progress.n = trainer.episodes
+    progress.refresh()
+    metrics = run.metrics(STAGE, trainer.episodes)
+    clock = Clock(trainer.seconds)
+    while trainer.episodes < config.episodes:
+        before = trainer.episodes
+        try:
+            values = trainer.iterate()
+        except DivergedError as error:
+            metrics.close()
+            raise InputError(
+                f"Fine-tuning diverged after episode {before}: {error}. {_last_good(trainer, run)};"
+                " try a smaller finetune.learning_rate in another out="
+            ) from error
+        metrics.write(trainer.episodes, values)
+        if "finetune/success" in values:  # Offline nothing is played.
+            progress.set_postfix(success=f"{values['finetune/success']:.0%}")
+        trainer.seconds = clock.seconds
+        run.save(STAGE, trainer.state())
+    metrics.close()
+    save_planner(trainer.planner.eval(), run.checkpoint(STAGE), trainer.about(run))
+    return trainer.planner
 
-    objective: ObjectiveConfig
-    init: Literal["pretrained", "scratch"]
-    experience: Path | None
-    episodes: int
-    initial_episodes: int
-    initial_limit: int
-    gradient_steps: int
-    learning_rate: float
-    last_learning_rate: float
-    weight: Literal["return_to_go", "whitened", "chunk_return"]
-    group_size: int
-    replay_capacity: int
-    target_capacity: int
-    target_top: int
-    gradient_norm: float
-    largest_ratio: float
-    evaluate_every: int
-    evaluate_episodes: int
 
-
-class DivergedError(Exception):
-    """A loss, ratio or gradient that no further step can mend."""
+def _last_good(trainer: "Trainer", run: Run) -> str:
+    """Keep the planner of the last training state, and say where."""
+    state = load_state(run.state_path(STAGE))
+    if state is None:
+        return "No planner was kept before"
+    trainer.load(state)
+    path = run.checkpoint(LAST)
+    save_planner(trainer.planner.eval(), path, trainer.about(run))
+    return f"The last good planner is {path}"
 
 
 class Trainer:
-    """The state of a fine-tuning: planner, optimiser, target buffer, and how far it is."""
+    """A fine-tuning under way: the planner, what improves it, and how far it is.
+
+    Args:
+        planner: Pre-trained.
+        envs: The task.
+        config: See `FinetuneConfig`.
+        seed: Of everything random here.
+        success_at: See `roll_out`.
+        on_episodes: Called after every rollout with its number of episodes.
+    """
 
     def __init__(
         self,
@@ -92,171 +114,103 @@ class Trainer:
         *,
         seed: int,
         success_at: str,
-        on_episodes: Callable[[int], object] = lambda _: None,  # Told how many are over, each time.
+        on_episodes: Callable[[int], object] = lambda _: None,
     ) -> None:
-        self._by_start = config.group_size > 1
-        if self._by_start and config.weight != "return_to_go":
-            raise InputError("finetune.group_size > 1 goes with finetune.weight=return_to_go")
         self.planner, self.config = planner, config
-        self._on_episodes = on_episodes
-        self.episodes = self.env_steps = self.gradient_steps = 0
-        self.seconds = 0.0
         self._envs, self._seed, self._success_at = envs, seed, success_at
-        planner.requires_grad_(requires_grad=False)
-        planner.denoiser.requires_grad_(requires_grad=True)
-        planner.encoder.requires_grad_(config.objective.encoder == "trained")
-        self._weights = [w for w in planner.parameters() if w.requires_grad]
-        self.optimizer = torch.optim.Adam(self._weights, fused=True)
-        self.objective = Objective(planner, config.objective)
-        self.replay = ReplayBuffer(config.replay_capacity)
-        self.target = TargetBuffer(config.target_capacity, config.target_top)
-        self.generator = torch.Generator().manual_seed(derive_seed("finetune-draws", seed, 0))
+        self._on_episodes = on_episodes
+        self.algorithm: Algorithm = make_kind(ALGORITHMS, config.algorithm, planner, config, seed)
+        self.episodes = self.env_steps = 0
+        self.seconds = 0.0
 
     def iterate(self) -> dict[str, float]:
-        """Play episodes side by side, then update; the first time only fill the buffers."""
+        """Play episodes side by side, then update; give what to watch, by metric name.
+
+        The first time nothing is updated: the algorithm only gets something to begin with.
+        """
         if self.config.experience is not None:
-            return self._learn_offline(self.config.experience)
-        if self.episodes == 0:
-            return self._begin()
-        rollout = self._play()
-        values = self._update(self._experience(), len(rollout.successes))
-        return {**self._summary([rollout]), **values, **self._evaluation()}
+            metrics = self._learn_offline(self.config.experience)
+        elif self.episodes == 0:
+            metrics = self._begin()
+        else:
+            rollout = self._play()
+            metrics = {**self._summary([rollout]), **self._update(len(rollout))}
+        return {**metrics, **self._validate()}
 
     def _begin(self) -> dict[str, float]:
-        """Roll out until there are N_init proficient episodes (Algorithm 1, initialisation)."""
-        rollouts = []
-        while self.target.successes < self.config.initial_episodes:
+        """Roll out until there are enough successes, or the search has lasted long enough."""
+        rollouts: list[Rollout] = []
+        successes = 0
+        while successes < self.config.initial_episodes:
             rollouts.append(self._play())
+            successes += int(rollouts[-1].episodes.successes.sum())
             if self.episodes >= self.config.initial_limit:
                 break
-        if self.config.init == "scratch":
-            self.planner.forget_denoising(derive_seed("scratch", self._seed, 0))
-        return {**self._summary(rollouts), **self._evaluation()}
+        self._forget_if_from_scratch()
+        return self._summary(rollouts)
 
     def _learn_offline(self, experience: Path) -> dict[str, float]:
         """Take the steps of as many episodes from what another run has played."""
         if self.episodes == 0:
-            replay, target = read_experience(experience, by_start=self._by_start)
-            self.replay.load(replay)
-            self.target.load(target)
-            if self.config.init == "scratch":
-                self.planner.forget_denoising(derive_seed("scratch", self._seed, 0))
+            self.algorithm.load_experience(experience)
+            self._forget_if_from_scratch()
         episodes = min(self._envs.shapes.envs, self.config.episodes - self.episodes)
-        self.episodes += episodes
-        self._on_episodes(episodes)
-        values = self._update(self._experience(), episodes)
-        return {**values, **self._evaluation()}
+        self._count(episodes)
+        return self._update(episodes)
 
     def _play(self) -> Rollout:
+        """Play an episode in each environment and let the algorithm see it."""
         numbers = range(self.episodes, self.episodes + self._envs.shapes.envs)
-        self.episodes += len(numbers)
-        seeds, alike = [self._seed_of(number) for number in numbers], self.config.group_size
-        objective = self.config.objective
+        alike = self.config.group_size
         rollout = roll_out(
             self.planner,
             self._envs,
-            seeds,
+            [self._seed_of(number) for number in numbers],
             starts=[self._seed_of(number - number % alike) for number in numbers],
             success_at=self._success_at,
-            min_std=objective.min_std,
-            keep_observations=objective.encoder == "trained",
+            min_std=self.algorithm.min_std,
+            keep_observations=self.algorithm.keep_observations,
         )
         self.env_steps += rollout.steps
-        self.replay.add(rollout)
-        self.target.add(rollout)
-        self._on_episodes(len(numbers))
+        self.algorithm.observe(rollout)
+        self._count(len(numbers))
         return rollout
+
+    def _update(self, episodes: int) -> dict[str, float]:
+        """Let the algorithm learn at the rate of this moment."""
+        first, last = self.config.learning_rate, self.config.last_learning_rate
+        rate = exponential_decay(first, last, self.episodes / self.config.episodes)
+        metrics = self.algorithm.update(episodes, rate)
+        return {**metrics, "finetune/learning_rate": rate}
+
+    def _summary(self, rollouts: list[Rollout]) -> dict[str, float]:
+        successes = torch.cat([r.episodes.successes for r in rollouts])
+        return {
+            "finetune/success": successes.float().mean().item(),
+            "finetune/return": torch.cat([r.returns for r in rollouts]).mean().item(),
+            **self.algorithm.summary(),
+        }
+
+    def _validate(self) -> dict[str, float]:
+        return validate(
+            self.planner,
+            self._envs,
+            self.config,
+            episodes=self.episodes,
+            seed=self._seed,
+            success_at=self._success_at,
+        )
+
+    def _forget_if_from_scratch(self) -> None:
+        if self.config.init == "scratch":
+            self.planner.forget_denoising(derive_seed("scratch", self._seed, 0))
+
+    def _count(self, episodes: int) -> None:
+        self.episodes += episodes
+        self._on_episodes(episodes)
 
     def _seed_of(self, episode: int) -> int:
         return derive_seed("finetune", self._seed, episode)
-
-    def _experience(self) -> Experience:
-        return self.replay.experience(self.config.weight, by_start=self._by_start)
-
-    def _update(self, experience: Experience, episodes: int) -> dict[str, float]:
-        """Take p_step gradient steps per episode on Eq. 15."""
-        rate = self._learning_rate()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        target = self.target.chunks()
-        steps = self.config.gradient_steps * episodes
-        sums = self._norms(self.objective.terms(experience, target, self.generator))
-        for _ in range(steps):
-            for name, value in self._gradient_step(experience, target).items():
-                sums[name] = sums.get(name, 0.0) + value.item() / steps
-        return {**sums, "finetune/learning_rate": rate}
-
-    def _norms(self, terms: Terms) -> dict[str, float]:
-        """Give the gradient norm of each weighed term alone: neither should drown the other."""
-        config = self.config.objective
-        parts = {
-            "improvement": config.improvement * terms.improvement.loss,
-            "regularisation": config.regularisation * terms.regularisation,
-        }
-        found = {}
-        for name, loss in parts.items():
-            gradients: tuple[torch.Tensor | None, ...] = (None,)
-            if loss.requires_grad:
-                gradients = torch.autograd.grad(
-                    loss, self._weights, retain_graph=True, allow_unused=True
-                )
-            squares = [float(g.square().sum()) for g in gradients if g is not None]
-            found[f"finetune/{name}_norm"] = sum(squares) ** 0.5
-        return found
-
-    def _gradient_step(self, experience: Experience, target: Chunks) -> dict[str, torch.Tensor]:
-        """One update: improvement on own chains, and the regulariser."""
-        terms = self.objective.terms(experience, target, self.generator)
-        loss = self.objective.weighed(terms)
-        self._check(loss, terms.improvement.ratio)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self._weights, self.config.gradient_norm)
-        if not torch.isfinite(norm):
-            raise DivergedError(f"the norm of the gradient is {norm.item()}")
-        self.optimizer.step()
-        self.gradient_steps += 1
-        return {
-            "finetune/improvement_loss": terms.improvement.loss.detach(),
-            "finetune/regularisation_loss": terms.regularisation.detach(),
-            "finetune/clipped": terms.improvement.clipped,
-            "finetune/ratio": terms.improvement.ratio,
-            "finetune/gradient_norm": norm,
-        }
-
-    def _check(self, loss: torch.Tensor, ratio: torch.Tensor) -> None:
-        """Stop before a step that would spoil the weights.
-
-        Raises:
-            DivergedError: The loss is not finite, or the ratio has exploded.
-        """
-        if not torch.isfinite(loss):
-            raise DivergedError(f"the loss is {loss.item()}")
-        largest = self.config.largest_ratio
-        if not ratio.item() < largest:
-            raise DivergedError(f"the mean ratio is {ratio.item():.3g}, beyond {largest:g}")
-
-    def _learning_rate(self) -> float:
-        done = self.episodes / self.config.episodes
-        ratio = self.config.last_learning_rate / self.config.learning_rate
-        return float(self.config.learning_rate * ratio**done)
-
-    def _summary(self, rollouts: list[Rollout]) -> dict[str, float]:
-        return {
-            "finetune/success": torch.cat([r.successes for r in rollouts]).float().mean().item(),
-            "finetune/return": torch.cat([r.returns for r in rollouts]).mean().item(),
-            "finetune/target_episodes": float(len(self.target)),
-            "finetune/target_successes": float(self.target.successes),
-        }
-
-    def _evaluation(self) -> dict[str, float]:
-        every, side_by_side = self.config.evaluate_every, self._envs.shapes.envs
-        if not every or self.episodes % every >= side_by_side:
-            return {}
-        episodes = self.config.evaluate_episodes
-        seeds = [derive_seed("validation", self._seed, index) for index in range(episodes)]
-        result = evaluate(self.planner, self._envs, seeds, success_at=self._success_at, quiet=True)
-        return {"evaluation/success": result.rate, "evaluation/return": result.mean_return}
 
     def about(self, run: Run) -> dict[str, Any]:
         """What a checkpoint says of itself."""
@@ -264,7 +218,7 @@ class Trainer:
             **run.config["about"],
             "stage": STAGE,
             "env_steps": self.env_steps,
-            "gradient_steps": self.gradient_steps,
+            "gradient_steps": self.algorithm.gradient_steps,
             "seconds": self.seconds,
         }
 
@@ -272,24 +226,18 @@ class Trainer:
         """Everything that the next iteration depends on."""
         return {
             "step": self.episodes,
-            "gradient_steps": self.gradient_steps,
             "env_steps": self.env_steps,
             "seconds": self.seconds,
             "planner": self.planner.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "replay": self.replay.state(),
-            "target": self.target.state(),
-            "generator": self.generator.get_state(),
+            "algorithm": self.algorithm.state(),
         }
 
     def load(self, state: dict[str, Any] | None) -> None:
         """Go on from a saved state, if there is one."""
         if state is None:
             return
+        state = as_written_now(state)
         self.episodes, self.env_steps = state["step"], state["env_steps"]
-        self.gradient_steps, self.seconds = state["gradient_steps"], state["seconds"]
+        self.seconds = state["seconds"]
         self.planner.load_state_dict(state["planner"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.replay.load(state["replay"])
-        self.target.load(state["target"])
-        self.generator.set_state(state["generator"])
+        self.algorithm.load(state["algorithm"])

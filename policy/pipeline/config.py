@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from configs.build import Inline
 from configs.kinds import Kind, OneOf
 from envs.request import EnvRequest
-from policy.finetuning.trainer import FinetuneConfig
+from policy.finetuning.config import FinetuneConfig
 from policy.planner.planner import DENOISERS, ENCODERS, PlannerConfig
 from policy.pretraining.pretrain import PretrainConfig
 from policy.runs.device import Machine

@@ -12,7 +12,7 @@ from envs.config import EnvConfig
 from perception.errors import InputError
 from perception.observation import Observation
 from policy.finetuning import trainer as finetuning
-from policy.finetuning.finetune import finetune
+from policy.finetuning.trainer import finetune
 from policy.pipeline.config import Recipe, TrainConfig
 from policy.pipeline.identity import PRETRAINING, env_of_run, identity, settled_recipe
 from policy.planner.checkpoint import load_planner, save_planner
@@ -21,6 +21,7 @@ from policy.pretraining import pretrain as pretraining
 from policy.pretraining.encode_store import check_encoder, copy_visual_part
 from policy.pretraining.pretrain import pretrain
 from policy.reports.result import make_result
+from policy.reports.traces import write_traces
 from policy.rollouts.evaluation import (
     evaluate,
     evaluation_seeds,
@@ -31,7 +32,6 @@ from policy.rollouts.loading import find_checkpoint, make_envs
 from policy.runs.device import prepare
 from policy.runs.distributed import Team, team_of
 from policy.runs.run import Run
-from policy.tracing import write_traces
 from policy.viewing.run_page import write_run_page
 
 logger = logging.getLogger(__name__)

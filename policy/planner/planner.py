@@ -19,7 +19,7 @@ from perception.encoders.encoder import Encoder
 from perception.observation import Encoded, Observation
 from policy.planner.denoisers.denoiser import Denoiser
 from policy.planner.normalizer import Normalizer
-from policy.planner.schedule import Schedule, Step
+from policy.planner.schedule import Chain, Noising, Schedule, Step
 
 ENCODERS, DENOISERS = "perception.encoders", "policy.planner.denoisers"
 DP3 = dp3.Config("dp3")  # The encoder of every file that is older than the choice.
@@ -30,7 +30,7 @@ class PlannerConfig:
     """How a planner looks back and ahead, and how it denoises.
 
     Attributes:
-        history: Observations it sees, T_o.
+        history: Observations it takes, T_o.
         horizon: Actions it plans, T_p.
         chunk: Actions it executes before it plans again, T_a.
         prediction: What the network predicts: the `noise` (the paper) or the clean `start` (DP3).
@@ -70,27 +70,6 @@ def observed_by(encoder: Kind) -> Literal["points", "features"]:
     return cast(Literal["points", "features"], getattr(choice.config, "observes", own))
 
 
-@dataclass(frozen=True)
-class Chain:
-    """How plans came out of noise: a^K ... a^0, and the mean of each step."""
-
-    means: Float[Tensor, "batch S horizon action"]
-    samples: Float[Tensor, "batch S+1 horizon action"]
-
-    @property
-    def plan(self) -> Float[Tensor, "batch horizon action"]:
-        """The end of the chain: normalised actions."""
-        return self.samples[:, -1]
-
-
-@dataclass(frozen=True)
-class Noising:
-    """What makes clean chunks noisy: the noise, and the denoising step that says how much of it."""
-
-    noise: Float[Tensor, "batch horizon action"]
-    k: Int[Tensor, " batch"]
-
-
 class Planner(nn.Module):
     """Plans the next actions from recent observations.
 
@@ -107,8 +86,8 @@ class Planner(nn.Module):
         super().__init__()
         self.config, self.sizes = config, sizes
         self.normalizer = Normalizer(sizes.channels, sizes.robot_state, sizes.actions)
-        seen = (sizes.channels, sizes.robot_state)
-        self.encoder: Encoder = make_kind(ENCODERS, config.encoder, *seen)
+        per_point = sizes.channels
+        self.encoder: Encoder = make_kind(ENCODERS, config.encoder, per_point, sizes.robot_state)
         self.denoiser = self._fresh_denoiser()
         schedule = Schedule.cosine(
             config.denoising_steps, config.sampling_steps, config.eta, config.spacing
@@ -122,7 +101,7 @@ class Planner(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             fresh = self._fresh_denoiser()
-        with torch.no_grad():  # In place: whoever learns or optimises these weights goes on.
+        with torch.no_grad():  # In place: optimisers hold these tensors.
             for old, new in zip(self.denoiser.parameters(), fresh.parameters(), strict=True):
                 old.copy_(new)
 
@@ -150,17 +129,17 @@ class Planner(nn.Module):
     def visual(
         self, points: Float[Tensor, "*lead point channel"]
     ) -> Float[Tensor, "*lead feature"]:
-        """Encode clouds alone: what `policy/encode.py` keeps beside them."""
+        """Encode clouds alone: the features that `policy/encode.py` keeps."""
         return self.encoder.visual(self.normalizer.points(points))
 
     def noising(self, count: int, generator: torch.Generator | None = None) -> Noising:
-        """Draw what makes so many chunks noisy."""
+        """Draw noise and denoising steps for as many chunks."""
         shape = (count, self.config.horizon, self.sizes.actions)
         noise = torch.randn(shape, generator=generator)
         return Noising(noise, torch.randint(len(self.alpha_bar), (count,), generator=generator))
 
     def loss(self, batch: Batch, noising: Noising) -> Float[Tensor, ""]:
-        """Pre-training loss, Eq. 7: what was added to a chunk, predicted from it."""
+        """Compute the pre-training loss (Eq. 7): the error of a prediction from noisy chunks."""
         context = self.encode(batch.observations)
         return self._loss(context, self.normalizer.actions(batch.actions), noising)
 
@@ -170,7 +149,7 @@ class Planner(nn.Module):
         actions: Float[Tensor, "batch horizon action"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, ""]:
-        """The same for contexts already encoded and actions already normalised (also Eq. 14)."""
+        """Compute the same for encoded contexts and normalised actions (also Eq. 14)."""
         return self._loss(context, actions, self.noising(len(actions), generator))
 
     def step(

@@ -1,6 +1,7 @@
-"""The noise schedule and the denoising step: mean, std and log-probability.
+"""The noise schedule and the denoising step: mean, std, log-probability, and chains of steps.
 
-Dimension legend of this room: B batch, S denoising steps taken, H horizon, A action.
+Dimension legend of this room: B batch, S sampling steps, H horizon, A action; a chain has S + 1
+links.
 
 Forward process: a^k = sqrt(abar_k) a^0 + sqrt(1 - abar_k) noise, with Nichol and Dhariwal's cosine
 abar (ICML 2021). Reverse step: DDIM (Song et al., ICLR 2021, Eq. 12 and 16); with eta = 1 and every
@@ -25,6 +26,27 @@ class Step:
 
     mean: Float[Tensor, "batch horizon action"]
     std: Float[Tensor, "#batch 1 1"]  # One, or one for each chunk.
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The way from noise to plans: a^K ... a^0, and the mean of each step."""
+
+    means: Float[Tensor, "batch S horizon action"]
+    samples: Float[Tensor, "batch S+1 horizon action"]
+
+    @property
+    def plan(self) -> Float[Tensor, "batch horizon action"]:
+        """The end of the chain: normalised actions."""
+        return self.samples[:, -1]
+
+
+@dataclass(frozen=True)
+class Noising:
+    """The noise to add to clean chunks, and the denoising step that says how much of it."""
+
+    noise: Float[Tensor, "batch horizon action"]
+    k: Int[Tensor, " batch"]
 
 
 @dataclass(frozen=True)
@@ -77,10 +99,6 @@ class Schedule:
         alpha_bar = self.alpha_bar[k].view(-1, 1, 1)
         return alpha_bar.sqrt() * clean + (1 - alpha_bar).sqrt() * noise
 
-    def stds(self, min_std: float = 0.0) -> Float[Tensor, " S"]:
-        """Deviation of each sampling step, at least `min_std` (DDIM, Eq. 16)."""
-        return self.reverse[:, -1].clamp(min=min_std)
-
     def step(
         self,
         predicted: Float[Tensor, "batch horizon action"],
@@ -103,7 +121,7 @@ class Schedule:
 
 
 def _reverse(here: Float[Tensor, " S"], eta: float) -> Float[Tensor, "S 5"]:
-    """Work out the sampling steps ahead (DDIM, Eq. 12 and 16), from abar of each."""
+    """Compute the factors of each sampling step (DDIM, Eq. 12 and 16) from its abar."""
     there = torch.cat([here[1:], here.new_ones(1)])  # 1, no noise, after the last.
     variance = (1 - there) / (1 - here) * (1 - here / there)
     own = eta * variance.clamp(min=0).sqrt()

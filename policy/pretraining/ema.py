@@ -21,7 +21,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, planner: Planner) -> None:
-        """Move towards the planner's weights of now."""
+        """Move towards the planner's present weights."""
         decay = min(1 - (1 + self.steps) ** -POWER, LARGEST)
         self.steps += 1
         averages: list[torch.Tensor] = list(self.planner.parameters())

@@ -12,7 +12,8 @@ from datasets.behaviours.training_state import load_state
 from datasets.windows import Windows
 from perception.errors import InputError
 from policy.planner.checkpoint import save_planner
-from policy.planner.planner import Noising, Planner
+from policy.planner.planner import Planner
+from policy.planner.schedule import Noising
 from policy.pretraining.ema import MovingAverage
 from policy.runs.distributed import ALONE, Team
 from policy.runs.run import Clock, Run
@@ -29,9 +30,9 @@ class PretrainConfig:
         batch: Windows per step.
         learning_rate: Of Adam, constant.
         windows: How many of the data's windows to learn from; None is all. As few as a batch are
-            learned by heart: their loss must go to nothing, or something is wrong.
-        features: Learn from what `policy/encode.py` made of the clouds. The part of the encoder
-            that sees clouds is then the one that made them, and stays as it is.
+            a check: the planner must fit them almost exactly.
+        features: Learn from the features that `policy/encode.py` computed from the clouds. The part
+            of the encoder that encodes clouds is then a copy of the one that computed them, frozen.
         precision: `float32`, or `bfloat16` for the matrix products (automatic mixed precision).
         log_every: Steps between metrics.
         save_every: Steps between training states; a killed run loses at most these.
@@ -59,7 +60,7 @@ def pretrain(
     """Train until all steps are done, going on where a killed run stopped.
 
     Args:
-        planner: Freshly made; its normaliser is fitted here.
+        planner: Not trained yet; its normaliser is fitted here.
         windows: The data, on the planner's device.
         config: See `PretrainConfig`.
         run: Where metrics and checkpoints go.
@@ -86,13 +87,13 @@ def pretrain(
             "seconds": learner.seconds,
         }
         save_planner(learner.average.planner, run.checkpoint(STAGE), about)
-    while learner.step < config.steps:  # Those that follow do this alone.
+    while learner.step < config.steps:  # The other processes of the team; the leader is done.
         learner.update(windows)
     return learner.average.planner
 
 
 def _learn(learner: "Learner", windows: Windows, run: Run) -> None:
-    """Take the steps that are left, and write what is learnt of them."""
+    """Take the remaining steps, writing metrics and training states."""
     config, clock = learner.config, Clock(learner.seconds)
     metrics = run.metrics(STAGE, learner.step)
     losses: list[torch.Tensor] = []
@@ -114,7 +115,7 @@ def _learn(learner: "Learner", windows: Windows, run: Run) -> None:
 
 
 def _check(learner: "Learner", losses: list[torch.Tensor], run: Run) -> None:
-    """Refuse to go on from a step that broke the weights; looked at where the device is waited for.
+    """Refuse to go on from numbers that are not finite; where the device is waited for anyway.
 
     Raises:
         InputError: One of the newest losses, or a weight now, is not finite.

@@ -157,7 +157,7 @@ def _cell_job(
         *experiment.shared,
         *experiment.tasks[cell.task],
         *(cell.fill(text) for text in variant.overrides),
-        f"checkpoint={_start(experiment, config, cell, before)}",
+        f"init_from={_start(experiment, config, cell, before)}",
         f"seed={cell.seed}",
         f"experiment={experiment.name}",
         f"variant={cell.variant}",

@@ -1,4 +1,4 @@
-"""Where the hand goes and what is planned, before and after fine-tuning (paper, Fig. 2 and 6)."""
+"""Paths of the hand and executed chunks, before and after fine-tuning (paper, Fig. 2 and 6)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -52,7 +52,7 @@ def largest_spread(traces: Sequence[Traces]) -> tuple[int, int]:
 
 
 def chunks_plot(traces: Mapping[str, Traces]) -> bytes:
-    """Draw the plans of all variants in one t-SNE embedding, coloured by variant."""
+    """Draw the executed chunks of all variants in one t-SNE embedding, coloured by variant."""
     places, owners = embed({name: found.chunks for name, found in traces.items()})
     figure = new_figure(6.2, 5.2)
     axes = figure.subplots()
@@ -66,7 +66,7 @@ def chunks_plot(traces: Mapping[str, Traces]) -> bytes:
 
 
 def embed(
-    chunks: Mapping[str, Float[np.ndarray, "chunk horizon action"]],
+    chunks: Mapping[str, Float[np.ndarray, "plan chunk action"]],
 ) -> tuple[Float[np.ndarray, "point 2"], Int[np.ndarray, " point"]]:
     """Lay the chunks of all variants out together by t-SNE, from a fixed random state.
 

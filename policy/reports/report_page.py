@@ -16,7 +16,7 @@ CAPTIONS = {
     "watched.png": "What PPO does along the way; mean and band as above.",
     "paths.png": "Paths of the hand in the evaluation of one seed (paper, Fig. 2), along the two"
     " world axes of largest spread; each begins at its dot.",
-    "chunks.png": "Plans made in the evaluation of one seed a variant, normalised, in one t-SNE"
+    "chunks.png": "Chunks of actions executed in the evaluation of one seed a variant, in one t-SNE"
     " embedding with a fixed random state (paper, Fig. 6). Distances between far clusters mean"
     " nothing.",
 }

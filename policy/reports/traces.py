@@ -1,12 +1,16 @@
-"""What an evaluation leaves for figures: the hand's paths and the plans, beside its result."""
+"""What an evaluation leaves for figures: the hand's paths and the chunks, beside its result."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from envs.config import EnvConfig
 from perception.errors import InputError
+from policy.planner.planner import Planner
+from policy.rollouts.trajectory import make_recorded_env, play
 
 NAMES = ("paths", "successes", "chunks")
 
@@ -17,12 +21,31 @@ class Traces:
 
     Attributes:
         paths: Of the hand, in metres, world frame; NaN after an episode's end.
-        chunks: Normalised plans, as they were made along the way.
+        chunks: What was executed of each plan, in the task's own actions.
     """
 
     paths: Float[np.ndarray, "episode frame 3"]
     successes: Bool[np.ndarray, " episode"]
-    chunks: Float[np.ndarray, "chunk horizon action"]
+    chunks: Float[np.ndarray, "plan chunk action"]
+
+
+def write_traces(path: Path, planner: Planner, env: EnvConfig, seeds: Sequence[int]) -> None:
+    """Play episodes and keep three arrays.
+
+    `paths` (episode, frame, 3) float32: the hand in the world, metres, NaN after an episode's end;
+    `successes` (episode,); `chunks` (plan, chunk, action) float16: what was executed of each plan.
+    """
+    world = make_recorded_env(env, planner)
+    paths = np.full((len(seeds), env.episode_steps + 1, 3), np.nan, np.float32)
+    chunks, successes = [], []
+    for index, seed in enumerate(seeds):
+        trajectory = play(planner, world, seed)
+        paths[index, : len(trajectory.hands)] = trajectory.hands
+        chunks += [plan.actions[: planner.config.chunk] for plan in trajectory.plans]
+        successes.append(trajectory.succeeded(env.success_at))
+    np.savez_compressed(
+        path, paths=paths, successes=np.array(successes), chunks=np.stack(chunks).astype(np.float16)
+    )
 
 
 def read_traces(path: Path) -> Traces:
@@ -40,6 +63,6 @@ def read_traces(path: Path) -> Traces:
     if paths.shape != (len(successes), *paths.shape[1:2], 3) or chunks.ndim != 3:
         raise InputError(
             f"{path}: paths must be (episode, frame, 3), successes (episode,) and chunks"
-            f" (n, horizon, action), not {paths.shape}, {successes.shape}, {chunks.shape}"
+            f" (n, chunk, action), not {paths.shape}, {successes.shape}, {chunks.shape}"
         )
     return Traces(paths.astype(np.float64), successes.astype(bool), chunks.astype(np.float64))

@@ -1,200 +1,145 @@
-"""One episode of a planner, with every frame kept: what it saw, planned and earned."""
+"""The plan-act loop: look, plan a chunk, execute it, and again until the episode is over."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from envs.config import EnvConfig
-from envs.rendering.scene import Scene
 from envs.seeding import derive_seed
-from envs.vector.chunked_env import ChunkedTask
-from perception.camera import Pinhole
+from envs.vector.vector_env import Shapes, VectorOutcome
+from perception.errors import InputError
 from perception.observation import Observation
-from policy.planner.planner import Planner
-from visualizer.player import Film
+from policy.planner.planner import Chain, Planner, Sizes
 
-METAWORLD_STEP_M = 0.01  # An action of 1 moves Meta-World's hand by a centimetre.
+
+@runtime_checkable
+class World(Protocol):
+    """Environments that are stepped together, a chunk of actions at a time.
+
+    `VectorEnv` has many; `RecordedEnv` has one and keeps every frame of it.
+    """
+
+    @property
+    def shapes(self) -> Shapes:
+        """How many environments there are, and the sizes of histories and chunks."""
+
+    def reset(self, seeds: Sequence[int]) -> Observation[np.ndarray]:
+        """Start an episode for each seed, in the first environments."""
+
+    def step(self, chunks: Float[np.ndarray, "env chunk action"]) -> VectorOutcome:
+        """Execute a chunk in each environment whose episode is not over."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What was planned at a step: the executed chunk, then the rest of the horizon."""
+    """What was seen, and the plans made of it.
 
-    step: int
-    actions: Float[np.ndarray, "planned action"]
+    Attributes:
+        observations: Histories; leading axes env, history.
+        contexts: What the encoder made of them.
+        chain: How the plans came out of noise.
+    """
+
+    observations: Observation[Tensor]
+    contexts: Float[Tensor, "env context"]
+    chain: Chain
 
 
 @dataclass(frozen=True)
-class Played:
-    """An episode of a planner; there is one frame before each action and one at the end.
+class ChunkStep:
+    """One round of the loop: the plans, and what executing their chunks brought.
 
     Attributes:
-        points: World-frame clouds.
-        states: The robot's state, or the simulator's features where the planner sees those.
-        scene_states: What a picture of each frame depends on.
-        hands: Where the hand is, world frame, metres.
-        rewards: Of each action.
-        successes: Whether the goal was reached after it.
-        plans: In order; each holds until the next.
+        plan: Of every episode, those that were over included.
+        valid: Whether each episode was not over before.
+        outcome: Of all environments of the world; the first ones are the episodes'.
     """
 
-    points: Float[np.ndarray, "frame point axis"]
-    states: Float[np.ndarray, "frame reading"]
-    scene_states: Float[np.ndarray, "frame scene"]
-    hands: Float[np.ndarray, "frame 3"]
-    rewards: Float[np.ndarray, " time"]
-    successes: Bool[np.ndarray, " time"]
-    plans: tuple[Plan, ...]
-
-    def succeeded(self, success_at: str) -> bool:
-        """Tell whether the episode counts as a success under its task's rule."""
-        return succeeded(self.successes, success_at)
+    plan: Plan
+    valid: Bool[Tensor, " env"]
+    outcome: VectorOutcome
 
 
-def succeeded(successes: Sequence[bool] | Bool[np.ndarray, " time"], success_at: str) -> bool:
-    """Tell whether an episode counts as a success, given whether each step reached the goal."""
-    return bool(successes[-1] if success_at == "end" else any(successes))
+class Episodes:
+    """Episodes of a planner, played side by side; iterating plays them to their ends.
 
-
-class Playing:
-    """An episode of a planner in the making: plan, execute, plan again; every frame is kept.
+    The planner's noise in an episode follows from the episode's seed, not from what is played
+    beside it. `plan` and `act` are the two halves of a round, for whoever looks at a plan before it
+    is executed.
 
     Args:
         planner: Acts.
-        task: What it acts in, one episode at a time.
-        seed: Of the episode; the planner's noise follows from it too.
+        world: Its task.
+        seeds: One for each episode; at most as many as the world has environments.
+        starts: The seed that each episode begins from, where that is not its own.
+        min_std: See `Planner.sample`.
     """
 
-    def __init__(self, planner: Planner, task: ChunkedTask, seed: int) -> None:
-        self._planner, self._task = planner, task
-        self._generator = torch.Generator().manual_seed(derive_seed("noise", seed, 0))
-        self._observation = task.reset(seed)
-        self._frames = [_frame(self._observation, task)]
-        self._plans: list[Plan] = []
-        self.rewards: list[float] = []
-        self.successes: list[bool] = []
-        self.done = False
+    def __init__(
+        self,
+        planner: Planner,
+        world: World,
+        seeds: Sequence[int],
+        *,
+        starts: Sequence[int] | None = None,
+        min_std: float = 0.0,
+    ) -> None:
+        self._planner, self._world, self._min_std = planner, world, min_std
+        self._generators = [
+            torch.Generator().manual_seed(derive_seed("noise", seed, 0)) for seed in seeds
+        ]
+        self._observations = world.reset(starts or seeds)
+        self._not_done = torch.ones(len(seeds), dtype=torch.bool)
 
     @property
-    def clouds(self) -> list[Float[np.ndarray, "point axis"]]:
-        """What was seen so far, a cloud for each frame."""
-        return [points for points, *_ in self._frames]
+    def done(self) -> bool:
+        """Whether all episodes are over."""
+        return not self._not_done.any()
+
+    def __iter__(self) -> Iterator[ChunkStep]:
+        """Plan and act until all episodes are over."""
+        while not self.done:
+            yield self.act(self.plan())
 
     @torch.no_grad()
     def plan(self) -> Plan:
-        """Plan from the present frame on."""
-        actions = _plan(self._planner, self._observation, self._generator)
-        self._plans.append(Plan(len(self.rewards), actions))
-        return self._plans[-1]
+        """Plan in every episode from what is seen now; draws from the episodes' noise."""
+        planner, seen = self._planner, self._seen()
+        contexts = planner.encode(seen)
+        noises = planner.noises(self._generators)
+        return Plan(seen, contexts, planner.sample(contexts, noises, min_std=self._min_std))
 
-    def execute(self) -> None:
-        """Execute the chunk of the last plan, as far as the episode goes."""
-        # One action at a time: the task then draws every frame, not only those a planner reads.
-        for action in self._plans[-1].actions[: self._planner.config.chunk]:
-            outcome = self._task.step(action[None])
-            self._observation, self.done = outcome.observation, outcome.done
-            self._frames.append(_frame(self._observation, self._task))
-            self.rewards.append(float(outcome.rewards[0]))
-            self.successes.append(outcome.reached)
-            if self.done:
-                break
+    @torch.no_grad()
+    def act(self, plan: Plan) -> ChunkStep:
+        """Execute the chunks of plans, as far as each episode goes."""
+        planner, shapes, count = self._planner, self._world.shapes, len(self._not_done)
+        chunks = np.zeros((shapes.envs, shapes.chunk, planner.sizes.actions), np.float32)
+        chunks[:count] = planner.to_actions(plan.chain.plan).cpu().numpy()
+        outcome = self._world.step(chunks)
+        valid, self._not_done = self._not_done, ~torch.from_numpy(outcome.done[:count])
+        self._observations = outcome.observations
+        return ChunkStep(plan, valid, outcome)
 
-    def played(self) -> Played:
-        """Give all that was kept."""
-        points, states, scene_states, hands = map(np.stack, zip(*self._frames, strict=True))
-        rewards, successes = np.array(self.rewards), np.array(self.successes)
-        plans = tuple(self._plans)
-        return Played(points, states, scene_states, hands, rewards, successes, plans)
-
-
-def play(planner: Planner, task: ChunkedTask, seed: int) -> Played:
-    """Play the episode of a seed, exactly as an evaluation does (`policy.rollouts.rollout`)."""
-    playing = Playing(planner, task, seed)
-    while not playing.done:
-        playing.plan()
-        playing.execute()
-    return playing.played()
+    def _seen(self) -> Observation[Tensor]:
+        """Move the episodes' observations to the planner's device."""
+        count, device = len(self._not_done), self._planner.device
+        points, robot_state = (
+            torch.from_numpy(part[:count]).to(device)
+            for part in (self._observations.points, self._observations.robot_state)
+        )
+        return Observation(points, robot_state)
 
 
-def paths(played: Played, env: EnvConfig) -> list[Float[np.ndarray, "corner 3"]]:
-    """Give the planned path of the hand at each frame; nothing where actions are joint targets."""
-    if env.simulator != "metaworld":
-        return []
-    starts = [plan.step for plan in played.plans]
-    ends = [*starts[1:], len(played.points)]
-    drawn = []
-    for plan, start, end in zip(played.plans, starts, ends, strict=True):
-        path = planned_path(played.states[start, :3], plan.actions, env.action_repeat)
-        drawn += [path] * (end - start)
-    return drawn
+def check_sizes(planner: Planner, sizes: Sizes, env: EnvConfig) -> None:
+    """Refuse a task whose data have other dimensions than the planner was made for.
 
-
-def planned_path(
-    hand: Float[np.ndarray, " 3"], actions: Float[np.ndarray, "planned 4"], action_repeat: int
-) -> Float[np.ndarray, "corner 3"]:
-    """Follow Meta-World's actions through space: displacements of the hand, from where it is.
-
-    The hand lags behind what it is told, so this is where it is meant to go, in world metres.
+    Raises:
+        InputError: They have.
     """
-    moves_m = actions[:, :3].astype(np.float64) * (METAWORLD_STEP_M * action_repeat)
-    return np.concatenate([hand[None], hand + np.cumsum(moves_m, axis=0)])
-
-
-def draw(
-    played: Played, scene: Scene, camera: str, *, size: tuple[int, int]
-) -> UInt8[np.ndarray, "frame height width 3"]:
-    """Draw every frame as a camera sees it; `size` is (width, height)."""
-    pictures = []
-    for state in played.scene_states:
-        scene.put(state)
-        pictures.append(scene.picture(camera, size))
-    return np.stack(pictures)
-
-
-def upright(
-    pictures: UInt8[np.ndarray, "frame height width 3"], camera: Pinhole
-) -> UInt8[np.ndarray, "frame height width 3"]:
-    """Turn the pictures of a camera that hangs upside down (Meta-World's do) by half a turn."""
-    hangs = camera.world_from_camera[2, 1] > 0.1  # Its downward axis points up in the world.
-    return pictures[:, ::-1, ::-1] if hangs else pictures
-
-
-def make_film(played: Played, scene: Scene, env: EnvConfig, frames_per_second: float) -> Film:
-    """Put together what the planner saw, from where, and where it meant to go."""
-    scene.put(played.scene_states[0])
-    cameras = {name: scene.camera(name) for name in env.view.cameras}
-    size = (env.view.image_size, env.view.image_size)
-    return Film(
-        played.points,
-        cameras,
-        frames_per_second,
-        pictures={name: draw(played, scene, name, size=size) for name in cameras},
-        paths=paths(played, env),
-    )
-
-
-def _plan(
-    planner: Planner, observation: Observation[np.ndarray], generator: torch.Generator
-) -> Float[np.ndarray, "planned action"]:
-    """Plan from the current step to the horizon, in actions of the task."""
-    points, state = (
-        torch.from_numpy(a)[None] for a in (observation.points, observation.robot_state)
-    )
-    batch = Observation(points.to(planner.device), state.to(planner.device))
-    plan = planner.sample(planner.encode(batch), planner.noises([generator])).plan
-    ahead: Tensor = plan[0, planner.config.history - 1 :].clamp(-1, 1)
-    return planner.normalizer.actions.inverse(ahead).clamp(-1, 1).cpu().numpy()
-
-
-def _frame(
-    observation: Observation[np.ndarray], task: ChunkedTask
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    simulator = task.simulator
-    scene_state, points = simulator.scene_state(), observation.points[-1]
-    if not points.size:  # The planner is shown no cloud; whoever looks at the episode is.
-        points = task.cloud(scene_state)
-    return points, observation.robot_state[-1], scene_state, simulator.hand()
+    if sizes != planner.sizes:
+        raise InputError(f"The planner was made for {planner.sizes}; {env.name} has {sizes}")

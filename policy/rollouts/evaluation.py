@@ -17,14 +17,14 @@ from policy.rollouts.rollout import roll_out
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What some episodes of a planner came to.
+    """What episodes of a planner came to.
 
     Attributes:
         successes: Whether each episode succeeded under its task's rule.
         ever: Whether each reached the goal at any step.
         returns: Sum of each one's rewards.
         seeds: The seed of each.
-        lengths: Agent steps of each; empty in older files, which do not tell.
+        lengths: Agent steps of each; empty in older files, which do not hold them.
         at_end: Whether each had reached the goal at its last step; empty in older files.
     """
 
@@ -49,6 +49,11 @@ class Evaluation:
     def mean_return(self) -> float:
         """Mean return."""
         return sum(self.returns) / len(self.returns)
+
+    @property
+    def best(self) -> int:
+        """The seed of the episode with the highest return."""
+        return self.seeds[self.returns.index(max(self.returns))]
 
     @property
     def failures(self) -> tuple[int, ...]:
@@ -91,38 +96,38 @@ def _evaluations(
     """Evaluate as many episodes at a time as there are environments."""
     with tqdm(total=len(seeds), desc="evaluate", unit="episode", disable=quiet) as progress:
         for start in range(0, len(seeds), envs.shapes.envs):
-            some = seeds[start : start + envs.shapes.envs]
-            rollout = roll_out(planner, envs, some, success_at=success_at, whole=True)
+            batch = seeds[start : start + envs.shapes.envs]
+            rollout = roll_out(planner, envs, batch, success_at=success_at, whole=True)
             yield Evaluation(
-                tuple(map(bool, rollout.successes)),
-                tuple(map(bool, rollout.ever)),
-                tuple(map(float, rollout.returns)),
-                tuple(some),
-                tuple(map(int, rollout.lengths)),
-                tuple(map(bool, rollout.at_end)),
+                successes=tuple(map(bool, rollout.episodes.successes)),
+                ever=tuple(map(bool, rollout.episodes.ever)),
+                returns=tuple(map(float, rollout.returns)),
+                seeds=tuple(batch),
+                lengths=tuple(map(int, rollout.episodes.lengths)),
+                at_end=tuple(map(bool, rollout.episodes.at_end)),
             )
-            progress.update(len(some))
+            progress.update(len(batch))
 
 
 def write_evaluation(folder: Path, stage: str, evaluation: Evaluation) -> None:
     """Note the evaluation of a stage in `evaluation.json`."""
     path = folder / "evaluation.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
+    stages = json.loads(path.read_text()) if path.exists() else {}
     low, high = evaluation.interval
     summary = {"success_rate": evaluation.rate, "wilson_95": [low, high]}
-    known[stage] = {**summary, **asdict(evaluation)}
-    path.write_text(json.dumps(known, indent=2) + "\n")
+    stages[stage] = {**summary, **asdict(evaluation)}
+    path.write_text(json.dumps(stages, indent=2) + "\n")
 
 
 def read_evaluation(folder: Path, stage: str) -> Evaluation | None:
     """Read the evaluation of a stage; None where there is none."""
     path = folder / "evaluation.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
-    if stage not in known:
+    stages = json.loads(path.read_text()) if path.exists() else {}
+    if stage not in stages:
         return None
-    found = known[stage]
-    names = [field.name for field in fields(Evaluation) if field.name in found]
-    return Evaluation(**{name: tuple(found[name]) for name in names})
+    values = stages[stage]
+    names = [field.name for field in fields(Evaluation) if field.name in values]
+    return Evaluation(**{name: tuple(values[name]) for name in names})
 
 
 def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:

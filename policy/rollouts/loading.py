@@ -15,6 +15,7 @@ from envs.vector.workers import Shapes
 from perception.errors import InputError
 from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner, Sizes
+from policy.rollouts.episode import check_sizes
 
 logger = logging.getLogger(__name__)
 
@@ -133,13 +134,3 @@ def make_envs(env: EnvConfig, planner: Planner, *, envs: int, workers: int) -> V
         made.close()
         raise
     return made
-
-
-def check_sizes(planner: Planner, sizes: Sizes, env: EnvConfig) -> None:
-    """Refuse a planner that was made for data of other sizes.
-
-    Raises:
-        InputError: Clouds, robot states or actions of the task are of other sizes.
-    """
-    if sizes != planner.sizes:
-        raise InputError(f"The planner was made for {planner.sizes}; {env.name} has {sizes}")

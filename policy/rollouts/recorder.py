@@ -5,91 +5,87 @@ denoising of the plan made at that step, normalised, and zeros between plans; `d
 (step,), whether one was made.
 """
 
+import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
+from configs.build import Inline
 from datasets.behaviours.behaviour import EpisodeSource
-from datasets.collection.collector import CollectConfig, Making, describe, fill
+from datasets.collection.collector import Making, describe, fill
 from datasets.episode import Episode, Provenance
-from datasets.recorder import render, walk
+from datasets.recorder import render
 from datasets.store.store import EpisodeStore
-from envs.config import with_view
+from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator, settled
-from envs.rendering.scene import Scene
+from envs.request import EnvRequest
 from envs.seeding import derive_seed
-from envs.simulator import Simulator
-from perception.observation import Observation
+from perception.errors import InputError
 from policy.planner.checkpoint import load_planner
-from policy.planner.planner import Planner
+from policy.rollouts.episode import ChunkStep, Episodes
+from policy.rollouts.loading import find_checkpoint, load_for
+from policy.rollouts.trajectory import make_recorded_env
+
+logger = logging.getLogger(__name__)
 
 
-class Acting:
-    """A planner in one episode: sees, plans, and executes its chunks.
+@dataclass(frozen=True)
+class RecordConfig:
+    """What to record and where to; every key is explained in configs/scripts/record.yaml."""
 
-    Args:
-        planner: Plans.
-        simulator: Has been reset.
-        scene: How it is seen.
-        seed: The noise of the plans follows from it, as in an evaluation.
+    task: Annotated[EnvRequest, Inline()]
+    checkpoint: Path
+    episodes: int
+    out: Path | None
+    seed: int
+    workers: int
+    launcher: Literal["process", "ray"]
+    images: tuple[Literal["img", "depth"], ...]
+    zarr_format: Literal[2, 3]
+    error_mm: float
+
+
+def record(config: RecordConfig) -> Path:
+    """Record until the store holds all episodes; what it holds already is kept.
+
+    Returns:
+        The store's folder.
+
+    Raises:
+        InputError: The planner is missing or another task's, or the store is another command's.
     """
-
-    def __init__(self, planner: Planner, simulator: Simulator, scene: Scene, seed: int) -> None:
-        self._planner, self._simulator, self._scene = planner, simulator, scene
-        self._generator = torch.Generator().manual_seed(derive_seed("noise", seed, 0))
-        self._moments: list[tuple[np.ndarray, np.ndarray]] = []
-        self._waiting: list[np.ndarray] = []
-        self.chains: list[Tensor | None] = []
-
-    def act(self) -> Float[np.ndarray, " action"]:
-        """Give the next action; plan, where none is waiting."""
-        self._moments.append((self._simulator.scene_state(), self._simulator.robot_state()))
-        chain = None
-        if not self._waiting:
-            chain = self._plan()
-            actions = self._planner.to_actions(chain[:, -1])[0]
-            self._waiting = list(actions.numpy())
-        self.chains.append(None if chain is None else chain[0])
-        return self._waiting.pop(0)
-
-    def _plan(self) -> Float[Tensor, "1 level horizon action"]:
-        context = self._planner.encode(self._history())
-        return self._planner.sample(context, self._planner.noises([self._generator])).samples
-
-    def _history(self) -> Observation[Tensor]:
-        """Look at the last moments; before there are enough, the first stands for those missing."""
-        history = self._planner.config.history
-        missing = max(history - len(self._moments), 0)
-        moments = [self._moments[0]] * missing + self._moments[-history:]
-        points = np.stack([self._scene.points(state) for state, _ in moments])
-        robot_state = np.stack([robot_state for _, robot_state in moments])
-        return Observation(torch.from_numpy(points)[None], torch.from_numpy(robot_state)[None])
-
-
-def record(config: CollectConfig, checkpoint: Path, episodes: int) -> None:
-    """Record a planner until the store holds so many episodes."""
-    env = with_view(config.env, config.points, config.cameras, config.colour)
+    if config.episodes < 1:
+        raise InputError(f"episodes must be at least 1, not {config.episodes}")
+    checkpoint = find_checkpoint(config.checkpoint)
+    loaded = load_for(checkpoint, config.task)
+    env = loaded.env
+    if loaded.planner.observes == "features":
+        raise InputError("Planners that see clouds are recorded; this one sees features")
+    out = config.out or Path("data") / f"{env.name}-planner.zarr"
     behaviour = {"kind": "planner", "checkpoint": str(checkpoint)}
-    stored = (config.images, config.zarr_format, config.error_mm)
-    making = Making(env, behaviour, config.seed, *stored)
-    make = partial(make_planner_work, checkpoint, replace(config, env=settled(env)))
+    shape = (config.images, config.zarr_format, config.error_mm)
+    making = Making(env, behaviour, config.seed, *shape)
+    make = partial(make_work, checkpoint, settled(env), config.images)
 
     def seeds(first: int) -> list[int]:
-        return [derive_seed("data", config.seed, index) for index in range(first, episodes)]
+        return [derive_seed("data", config.seed, i) for i in range(first, config.episodes)]
 
     attributes = describe(making, make_simulator(env))
-    with EpisodeStore.writing(config.out, making.format, attributes) as store:
-        source = EpisodeSource(seeds, episodes, make)
+    with EpisodeStore.writing(out, making.format, attributes) as store:
+        source = EpisodeSource(seeds, config.episodes, make)
         fill(store, source, env, workers=config.workers, launcher=config.launcher)
+    logger.info("written to %s", out)
+    return out
 
 
-def make_planner_work(checkpoint: Path, config: CollectConfig) -> Callable[[int], Episode]:
+def make_work(
+    checkpoint: Path, env: EnvConfig, images: tuple[str, ...]
+) -> Callable[[int], Episode]:
     """Prepare a process to record a planner, one episode a seed.
 
     Raises:
@@ -97,28 +93,27 @@ def make_planner_work(checkpoint: Path, config: CollectConfig) -> Callable[[int]
     """
     torch.set_num_threads(1)
     planner, _ = load_planner(checkpoint)
-    simulator = make_simulator(config.env)
-    scene = make_scene(simulator, config.env)
+    world = make_recorded_env(env, planner)
+    scene = make_scene(world.task.simulator, env)
 
-    @torch.no_grad()
     def work(seed: int) -> Episode:
-        simulator.reset(seed)
-        acting = Acting(planner, simulator, scene, seed)
-        provenance = Provenance(seed, 0.0, 0.0, simulator.save_state())
-        steps = config.env.episode_steps
-        recording = walk(simulator, acting.act, steps=steps, provenance=provenance)
-        episode = render(recording, scene, config.images)
-        return replace(episode, further={**episode.further, **_chains(acting.chains)})
+        steps = list(Episodes(planner, world, [seed]))
+        trajectory = world.trajectory(())
+        recording = trajectory.recording(Provenance(seed, 0.0, 0.0, world.start))
+        episode = Episode(recording, trajectory.points[:-1])
+        if images:
+            episode = render(recording, scene, images)
+        return replace(episode, further={**episode.further, **_chains(steps)})
 
     return work
 
 
-def _chains(chains: list[Tensor | None]) -> dict[str, np.ndarray]:
-    """Lay the chains beside the steps."""
-    made = [chain for chain in chains if chain is not None]
-    nothing = torch.zeros_like(made[0])
-    laid = torch.stack([nothing if chain is None else chain for chain in chains])
-    return {
-        "chain": laid.numpy(),
-        "planned": np.array([chain is not None for chain in chains]),
-    }
+def _chains(steps: list[ChunkStep]) -> dict[str, np.ndarray]:
+    """Lay the chain of each plan beside the step that it was made at."""
+    lengths = [int(step.outcome.taken[0]) for step in steps]
+    planned = np.zeros(sum(lengths), bool)
+    planned[np.cumsum([0, *lengths[:-1]])] = True
+    samples = torch.cat([step.plan.chain.samples for step in steps]).numpy()
+    chain = np.zeros((len(planned), *samples.shape[1:]), samples.dtype)
+    chain[planned] = samples
+    return {"chain": chain, "planned": planned}

@@ -1,91 +1,141 @@
 """What fine-tuning learns from: episodes of the planner, with the chains behind its plans."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from envs.seeding import derive_seed
+from envs.success import counts_as_success
 from envs.vector.vector_env import VectorEnv
-from perception.observation import Observation
 from policy.planner.planner import Planner
+from policy.rollouts.episode import ChunkStep, Episodes
 
-ATTEMPTS = 3  # At episodes that are lost with their workers: what kills each time is no accident.
-# Of a rollout, by leading axes.
-PLAYED = ("contexts", "points", "state", "means", "samples", "rewards", "played")  # time, env
-OF_EPISODES = ("successes", "ever", "at_end", "lengths", "starts")  # env
+ATTEMPTS = 3  # Where all episodes are lost with their workers; more would only repeat the cause.
+
+PartT = TypeVar("PartT", "ChunkData", "EpisodeData")
 
 
 @dataclass(frozen=True)
-class Rollout:
-    """Episodes played side by side; time counts chunks.
+class ChunkData:
+    """What there is of every chunk.
 
     Attributes:
         contexts: What the encoder made of each history.
         points: The clouds of each history; of no history where they are not kept.
-        state: The robot's state beside them.
+        robot_state: The robot's state beside them.
         means: The mean of each denoising step.
         samples: The chains, from noise to plan.
         rewards: Sum of the rewards of each executed chunk (Section 3.2: gamma = 1).
-        played: Whether the episode was still on.
-        successes: Whether each episode succeeded under its task's rule.
-        ever: Whether it reached the goal at any step.
-        at_end: Whether it was reached at the last one.
-        lengths: Agent steps of each.
-        starts: The seed that each began from.
+        valid: Whether the episode was not over before it.
     """
 
     contexts: Float[Tensor, "time env context"]
     points: Float[Tensor, "time env history point channel"]
-    state: Float[Tensor, "time env history reading"]
+    robot_state: Float[Tensor, "time env history reading"]
     means: Float[Tensor, "time env S horizon action"]
     samples: Float[Tensor, "time env S+1 horizon action"]
     rewards: Float[Tensor, "time env"]
-    played: Bool[Tensor, "time env"]
+    valid: Bool[Tensor, "time env"]
+
+
+@dataclass(frozen=True)
+class EpisodeData:
+    """What there is of every episode.
+
+    Attributes:
+        successes: Whether it succeeded under its task's rule.
+        ever: Whether it reached the goal at any step.
+        at_end: Whether it had reached it at its last one.
+        lengths: Its agent steps.
+        starts: The seed that it began from.
+    """
+
     successes: Bool[Tensor, " env"]
     ever: Bool[Tensor, " env"]
     at_end: Bool[Tensor, " env"]
     lengths: Int[Tensor, " env"]
     starts: Int[Tensor, " env"]
 
+
+@dataclass(frozen=True)
+class Rollout:
+    """Episodes played side by side; time counts chunks."""
+
+    chunks: ChunkData
+    episodes: EpisodeData
+
+    @classmethod
+    def stack(
+        cls,
+        steps: Sequence[ChunkStep],
+        *,
+        starts: Sequence[int],
+        success_at: str,
+        keep_observations: bool = False,
+    ) -> "Rollout":
+        """Join the rounds of the loop; episodes that were lost with their worker are left out.
+
+        Args:
+            steps: Of the same episodes, from beginning to end.
+            starts: The seed that each episode began from.
+            success_at: The task's rule, `end` or `ever`.
+            keep_observations: Keep what was seen, too.
+        """
+        whole = ~torch.from_numpy(steps[-1].outcome.lost[: len(starts)])
+        chunks = ChunkData(
+            **_planned(steps, keep_observations),
+            rewards=_stacked(steps, lambda step: step.outcome.rewards.sum(axis=1)),
+            valid=torch.stack([step.valid for step in steps]),
+        )
+        episodes = _ends(steps, chunks.valid, torch.tensor(starts), success_at)
+        return cls(
+            _combined([chunks], lambda parts: parts[0][:, whole]),
+            _combined([episodes], lambda parts: parts[0][whole]),
+        )
+
+    @classmethod
+    def load(cls, state: Mapping[str, Any]) -> "Rollout":
+        """Take back what `state` gave."""
+        return cls(ChunkData(**state["chunks"]), EpisodeData(**state["episodes"]))
+
+    def state(self) -> dict[str, Any]:
+        """Tensors by name, for a checkpoint."""
+        return {"chunks": dict(vars(self.chunks)), "episodes": dict(vars(self.episodes))}
+
+    def __len__(self) -> int:
+        return len(self.episodes.lengths)
+
     @property
     def steps(self) -> int:
         """Agent steps of all episodes together."""
-        return int(self.lengths.sum())
+        return int(self.episodes.lengths.sum())
 
     @property
     def returns(self) -> Float[Tensor, " env"]:
         """Sum of all rewards of each episode."""
-        return self.rewards.sum(dim=0)
+        return self.chunks.rewards.sum(dim=0)
+
+    def newest(self, episodes: int) -> "Rollout":
+        """Keep the last episodes."""
+        return Rollout(
+            _combined([self.chunks], lambda parts: parts[0][:, -episodes:]),
+            _combined([self.episodes], lambda parts: parts[0][-episodes:]),
+        )
 
 
 def join(first: Rollout, second: Rollout) -> Rollout:
-    """Put episodes beside others; shorter ones are filled with chunks that were not played."""
-    chunks = max(len(first.played), len(second.played))
-
-    def beside(name: str) -> Tensor:
-        parts = [getattr(rollout, name) for rollout in (first, second)]
-        return torch.cat([_lengthened(part, chunks) for part in parts], dim=1)
-
+    """Put episodes beside others; shorter ones are filled up with chunks that are not valid."""
+    length = max(len(first.chunks.valid), len(second.chunks.valid))
     return Rollout(
-        **{name: beside(name) for name in PLAYED},
-        **{n: torch.cat([getattr(first, n), getattr(second, n)]) for n in OF_EPISODES},
+        _combined(
+            [first.chunks, second.chunks],
+            lambda parts: torch.cat([_lengthened(part, length) for part in parts], dim=1),
+        ),
+        _combined([first.episodes, second.episodes], torch.cat),
     )
-
-
-def newest(rollout: Rollout, episodes: int) -> Rollout:
-    """Keep the last episodes of a rollout."""
-    return Rollout(
-        **{name: getattr(rollout, name)[:, -episodes:] for name in PLAYED},
-        **{name: getattr(rollout, name)[-episodes:] for name in OF_EPISODES},
-    )
-
-
-def _lengthened(part: Tensor, chunks: int) -> Tensor:
-    return torch.cat([part, part.new_zeros(chunks - len(part), *part.shape[1:])])
 
 
 def roll_out(
@@ -101,9 +151,8 @@ def roll_out(
 ) -> Rollout:
     """Play one episode for each seed, at most as many as there are environments.
 
-    The planner's noise in an episode follows from the episode's seed, not from what is played
-    beside it. Episodes lost with a killed worker are left out, also of `steps`, and change nothing
-    in the others; where none is left, all are played again.
+    Episodes lost with a killed worker are left out, also of `steps`, and change nothing in the
+    others; where none is left, all are played again.
 
     Args:
         planner: Acts.
@@ -118,63 +167,60 @@ def roll_out(
     Raises:
         RuntimeError: Too many were lost each time.
     """
-    with torch.no_grad(), planner.denoiser.fixed_weights():
-        for _ in range(ATTEMPTS):
-            rollout = _roll_out(
-                planner, envs, seeds, starts or seeds, success_at, min_std, keep_observations
-            )
-            if len(rollout.successes) >= (len(seeds) if whole else 1):
-                return rollout
+    starts = starts or seeds
+    for _ in range(ATTEMPTS):
+        with planner.denoiser.fixed_weights():
+            steps = list(Episodes(planner, envs, seeds, starts=starts, min_std=min_std))
+        rollout = Rollout.stack(
+            steps, starts=starts, success_at=success_at, keep_observations=keep_observations
+        )
+        if len(rollout) >= (len(seeds) if whole else 1):
+            return rollout
     raise RuntimeError(f"Workers were killed in each of {ATTEMPTS} attempts at seeds {list(seeds)}")
 
 
-def _roll_out(
-    planner: Planner,
-    envs: VectorEnv,
-    seeds: Sequence[int],
-    starts: Sequence[int],
-    success_at: str,
-    min_std: float,
-    keep: bool,
-) -> Rollout:
-    count = len(seeds)
-    generators = [torch.Generator().manual_seed(derive_seed("noise", seed, 0)) for seed in seeds]
-    observations = envs.reset(starts)
-    going = torch.ones(count, dtype=torch.bool)
-    ever, at_end = torch.zeros_like(going), torch.zeros_like(going)
-    chunks = np.zeros((envs.shapes.envs, envs.shapes.chunk, planner.sizes.actions), np.float32)
-    moments: list[tuple[Tensor, ...]] = []
-    lengths = torch.zeros(count, dtype=torch.int64)
-    while going.any():
-        seen = _on(planner.device, observations, count)
-        context = planner.encode(seen)
-        kept_frames = slice(None if keep else 0)  # Of the history: all, or none.
-        chain = planner.sample(context, planner.noises(generators), min_std=min_std)
-        chunks[:count] = planner.to_actions(chain.plan).cpu().numpy()
-        outcome = envs.step(chunks)
-        rewards = torch.from_numpy(outcome.rewards[:count].sum(axis=1))
-        saw = (part[:, kept_frames].cpu() for part in (seen.points, seen.robot_state))
-        made = (chain.means.cpu(), chain.samples.cpu())
-        moments.append((context.cpu(), *saw, *made, rewards, going))
-        lengths += torch.from_numpy(outcome.taken[:count])
-        ever = ever | (going & torch.from_numpy(outcome.touched[:count]))
-        at_end = torch.where(going, torch.from_numpy(outcome.reached[:count]), at_end)
-        going = ~torch.from_numpy(outcome.done[:count])
-        observations = outcome.observations
-    kept = ~torch.from_numpy(outcome.lost[:count])
-    parts = (torch.stack(part)[:, kept] for part in zip(*moments, strict=True))
-    of_chunks = dict(zip(PLAYED, parts, strict=True))
-    successes = at_end if success_at == "end" else ever
-    ends = (successes, ever, at_end, lengths, torch.tensor(starts))
-    of_episodes = dict(zip(OF_EPISODES, ends, strict=True))
-    return Rollout(**of_chunks, **{name: part[kept] for name, part in of_episodes.items()})
+def _planned(steps: Sequence[ChunkStep], keep_observations: bool) -> dict[str, Tensor]:
+    """Collect what was seen and planned, on the CPU."""
+    history = slice(None if keep_observations else 0)  # All frames of it, or none.
+    plans = [step.plan for step in steps]
+    parts = {
+        "contexts": [plan.contexts for plan in plans],
+        "points": [plan.observations.points[:, history] for plan in plans],
+        "robot_state": [plan.observations.robot_state[:, history] for plan in plans],
+        "means": [plan.chain.means for plan in plans],
+        "samples": [plan.chain.samples for plan in plans],
+    }
+    return {name: torch.stack(part).cpu() for name, part in parts.items()}
 
 
-def _on(
-    device: torch.device, observations: Observation[np.ndarray], count: int
-) -> Observation[Tensor]:
-    """Move the observations of the first environments to a device."""
-    points, state = (
-        torch.from_numpy(a[:count]) for a in (observations.points, observations.robot_state)
+def _ends(
+    steps: Sequence[ChunkStep], valid: Tensor, starts: Tensor, success_at: str
+) -> EpisodeData:
+    """Work out how each episode went and ended."""
+    reached = _stacked(steps, lambda step: step.outcome.reached)
+    ever = (valid & _stacked(steps, lambda step: step.outcome.touched)).any(dim=0)
+    last = valid.sum(dim=0, keepdim=True) - 1  # An episode's chunks come first.
+    at_end = reached.gather(0, last)[0]
+    return EpisodeData(
+        successes=counts_as_success(at_end, ever, success_at),
+        ever=ever,
+        at_end=at_end,
+        lengths=_stacked(steps, lambda step: step.outcome.taken).sum(dim=0),
+        starts=starts,
     )
-    return Observation(points.to(device), state.to(device))
+
+
+def _stacked(steps: Sequence[ChunkStep], part: Callable[[ChunkStep], Any]) -> Tensor:
+    """Stack arrays of all environments over time, for the episodes alone."""
+    return torch.stack([torch.from_numpy(part(step)[: len(step.valid)]) for step in steps])
+
+
+def _combined(parts: Sequence[PartT], combine: Callable[[list[Tensor]], Tensor]) -> PartT:
+    """Combine the tensors of the same name of one or several parts."""
+    kind = type(parts[0])
+    names = [field.name for field in fields(kind)]
+    return kind(**{name: combine([getattr(part, name) for part in parts]) for name in names})
+
+
+def _lengthened(part: Tensor, chunks: int) -> Tensor:
+    return torch.cat([part, part.new_zeros(chunks - len(part), *part.shape[1:])])

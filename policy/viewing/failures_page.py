@@ -9,8 +9,8 @@ from envs.config import EnvConfig
 from policy.planner.planner import Planner
 from policy.rollouts.evaluation import Evaluation
 from policy.rollouts.loading import Loaded
-from policy.viewing.rollout_page import Shown, episode_part, provenance_part, verdict
-from policy.viewing.viewer import open_studio
+from policy.viewing.rollout_page import RenderedEpisode, episode_part, provenance_part, verdict
+from policy.viewing.viewer import make_renderer
 from visualizer import pages
 
 logger = logging.getLogger(__name__)
@@ -21,16 +21,16 @@ FRAMES_PER_SECOND = 20.0
 
 def write_failures(loaded: Loaded, evaluation: Evaluation, folder: Path, *, count: int) -> Path:
     """Play the first failed episodes again and write `failures.html`, with a video of each."""
-    planner, about, env = loaded.planner, loaded.about, loaded.env
-    studio = open_studio(planner.cpu(), env, None, size=SIZE)
-    shown: dict[int, Shown] = {}
+    planner, about, env = loaded.planner.cpu(), loaded.about, loaded.env
+    renderer = make_renderer(planner, env, None, size=SIZE)
+    episodes: dict[int, RenderedEpisode] = {}
     for index, seed in enumerate(evaluation.failures[:count]):
         video = folder / f"failures-{index}.mp4"
-        shown[seed] = studio.record(seed, video, FRAMES_PER_SECOND)
-        if shown[seed].played.succeeded(env.success_at):
+        episodes[seed] = renderer.render(seed, video, FRAMES_PER_SECOND)
+        if episodes[seed].trajectory.succeeded(env.success_at):
             logger.warning("seed %d failed when evaluated and succeeds when played alone", seed)
     page = folder / "failures.html"
-    page.write_text(failures_page(planner, about, env, evaluation, shown))
+    page.write_text(failures_page(planner, about, env, evaluation, episodes))
     logger.info("written to %s", page)
     return page
 
@@ -40,28 +40,28 @@ def failures_page(
     about: dict[str, Any],
     env: EnvConfig,
     evaluation: Evaluation,
-    shown: Mapping[int, Shown],
+    episodes: Mapping[int, RenderedEpisode],
 ) -> str:
-    """Put the page together; `shown` has the failed episodes by their seeds."""
+    """Put the page together; `episodes` has the failed episodes by their seeds."""
     count = len(evaluation.failures)
-    told = (
-        f"Shown are the first {len(shown)} of the {count} that failed, played again from their"
+    explanation = (
+        f"Shown are the first {len(episodes)} of the {count} that failed, played again from their"
         " seeds. Alone, an episode may differ from the evaluated one in the rounding of matrix"
-        " products, and where the task is touchy, in its course."
+        " products, and where the task is sensitive, in its course."
     )
-    introduction = f"{evaluation}. {told if count else 'No episode failed.'}"
+    introduction = f"{evaluation}. {explanation if count else 'No episode failed.'}"
     parts = [
         pages.paragraph(introduction),
-        *(_failure_part(seed, env, one) for seed, one in shown.items()),
+        *(_failure_part(seed, env, episode) for seed, episode in episodes.items()),
         provenance_part(planner, about, env),
     ]
     return pages.page(f"{env.name}: where the planner failed", parts)
 
 
-def _failure_part(seed: int, env: EnvConfig, shown: Shown) -> pages.Html:
+def _failure_part(seed: int, env: EnvConfig, episode: RenderedEpisode) -> pages.Html:
     """Show a failed episode; say it where it does not fail when played again."""
-    part = episode_part(f"The episode of seed {seed}", env, shown)
-    if not shown.played.succeeded(env.success_at):
+    part = episode_part(f"The episode of seed {seed}", env, episode)
+    if not episode.trajectory.succeeded(env.success_at):
         return part
-    differs = f"When evaluated it failed; played again it is a {verdict(shown.played, env)}."
+    differs = f"When evaluated it failed; played again it is a {verdict(episode.trajectory, env)}."
     return pages.together(part, pages.paragraph(differs))

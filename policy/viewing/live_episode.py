@@ -1,4 +1,4 @@
-"""An episode played by hand: a planner steps when told to, and shows where it means to go."""
+"""An episode played step by step on request: every plan is shown before it is executed."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,16 @@ from jaxtyping import Float
 from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
 from envs.simulator import Simulator
+from envs.success import counts_as_success
 from perception.camera import Pinhole
 from policy.planner.planner import Planner
-from policy.rollouts.episode import Played, Playing, succeeded
-from policy.viewing.viewer import open_task
+from policy.rollouts.episode import Episodes
+from policy.rollouts.trajectory import (
+    PlannedActions,
+    Trajectory,
+    make_recorded_env,
+    planned_actions,
+)
 
 
 @dataclass(frozen=True)
@@ -20,14 +26,13 @@ class LiveFrame:
 
     cloud: Float[np.ndarray, "point axis"]
     path: Float[np.ndarray, "corner 3"] | None
-    told: str
+    status: str
 
 
 class LiveEpisode:
     """An episode of a planner, chunk by chunk; stepped to its end, it is `play` of its seed.
 
-    Plans are tried in a simulator of their own, so nothing of the episode is touched by looking
-    ahead.
+    Plans are tried in a second simulator, so that looking ahead changes nothing in the episode.
 
     Args:
         planner: Acts.
@@ -39,83 +44,90 @@ class LiveEpisode:
 
     def __init__(self, planner: Planner, env: EnvConfig) -> None:
         self._planner, self._env = planner, env
-        self._task = open_task(planner, env)
-        self._twin = make_simulator(env)
+        self._world = make_recorded_env(env, planner)
+        self._second_simulator = make_simulator(env)
         self.reset(0)
 
     def reset(self, seed: int) -> LiveFrame:
         """Start the episode of a seed, and plan."""
         self._seed = seed
-        self._playing = Playing(self._planner, self._task, seed)
-        self._path = self._plan()
+        self._episode = Episodes(self._planner, self._world, [seed])
+        self._plans: list[PlannedActions] = []
+        self._path = self._make_plan()
         return self._frame(0)
 
     @property
     def done(self) -> bool:
         """Whether the episode is over."""
-        return self._playing.done
+        return self._episode.done
 
     def advance(self) -> list[LiveFrame]:
         """Execute the planned chunk and plan again; give the frames this brought, if any."""
         if self.done:
             return []
-        before = len(self._playing.clouds)
-        self._playing.execute()
-        after = len(self._playing.clouds)
+        before = len(self._world.clouds)
+        self._episode.act(self._plan)
+        after = len(self._world.clouds)
         frames = [self._frame(index) for index in range(before, after - 1)]
-        self._path = None if self.done else self._plan()
+        self._path = None if self.done else self._make_plan()
         return [*frames, self._frame(after - 1)]
 
     def cameras(self) -> dict[str, Pinhole]:
         """Give the cameras that the planner sees with, as they stand."""
-        scene = make_scene(self._task.simulator, self._env)
-        scene.put(self._task.simulator.scene_state())
+        simulator = self._world.task.simulator
+        scene = make_scene(simulator, self._env)
+        scene.put(simulator.scene_state())
         return {name: scene.camera(name) for name in self._env.view.cameras}
 
-    def played(self) -> Played:
+    def trajectory(self) -> Trajectory:
         """Give the episode as far as it was played; at least one chunk must have been."""
-        return self._playing.played()
+        return self._world.trajectory(self._plans)
 
-    def _plan(self) -> Float[np.ndarray, "corner 3"]:
-        actions = self._playing.plan().actions
-        return foresee(self._twin, self._task.simulator.save_state(), actions)
+    def _make_plan(self) -> Float[np.ndarray, "corner 3"]:
+        """Plan, and give the path that the hand takes if the plan is executed."""
+        self._plan = self._episode.plan()
+        planned = planned_actions(self._planner, self._plan, len(self._world.actions))
+        self._plans.append(planned)
+        state = self._world.task.simulator.save_state()
+        return hand_path_ahead(self._second_simulator, state, planned.actions)
 
     def _frame(self, index: int) -> LiveFrame:
-        return LiveFrame(self._playing.clouds[index], self._path, self._told(index))
+        return LiveFrame(self._world.clouds[index], self._path, self._status(index))
 
-    def _told(self, step: int) -> str:
+    def _status(self, step: int) -> str:
         """Say how the episode goes after some steps, as Markdown."""
-        rewards, successes = self._playing.rewards[:step], self._playing.successes[:step]
+        rewards, successes = self._world.rewards[:step], self._world.successes[:step]
+        at_end, ever = any(successes[-1:]), any(successes)
         lines = [
             f"Seed {self._seed}, step {step} of {self._env.episode_steps}",
             f"Reward {rewards[-1] if rewards else 0:.4g}, return {sum(rewards):.4g}",
-            f"Goal reached: {_yes(successes[-1:])} now, {_yes(successes)} at any step",
+            f"Goal reached: {_yes(at_end)} now, {_yes(ever)} at any step",
         ]
-        if self.done and step == len(self._playing.rewards):
-            outcome = "success" if succeeded(successes, self._env.success_at) else "failure"
-            lines.append(f"**Over: {outcome}**")
+        if self.done and step == len(self._world.rewards):
+            won = counts_as_success(at_end, ever, self._env.success_at)
+            lines.append(f"**Over: {'success' if won else 'failure'}**")
         return "\n\n".join(lines)
 
 
-def foresee(
-    twin: Simulator,
+def hand_path_ahead(
+    simulator: Simulator,
     state: Float[np.ndarray, " number"],
     actions: Float[np.ndarray, "planned action"],
 ) -> Float[np.ndarray, "corner 3"]:
     """Give the path that the hand takes from a saved state under planned actions.
 
-    Exact: it is what happens if they are executed. `twin` is a simulator of the same task to try
-    them in.
+    Exact: it is what happens if they are executed. `simulator` is a second one of the same task, to
+    try them in.
     """
-    twin.restore_state(state)
-    path = [twin.hand()]
+    simulator.restore_state(state)
+    path = [simulator.hand()]
     for action in actions:
-        terminated = twin.step(action).terminated
-        path.append(twin.hand())
+        terminated = simulator.step(action).terminated
+        path.append(simulator.hand())
         if terminated:
             break
     return np.stack(path)
 
 
-def _yes(successes: list[bool]) -> str:
-    return "yes" if any(successes) else "no"
+def _yes(reached: bool) -> str:
+    return "yes" if reached else "no"

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 Command = Literal["step", "play", "reset"]
 SEEDS = 2**32
-LOOK_UP_S = 0.5  # Ctrl-C may reach another thread; this one then sees it when it next looks up.
+POLL_S = 0.5  # Ctrl-C may reach another thread; this one sees it when its wait ends.
 
 
 def watch(config: ViewRolloutConfig) -> None:
@@ -38,7 +38,7 @@ def watch(config: ViewRolloutConfig) -> None:
 
 
 class LiveView:
-    """Buttons and a stage; viser's threads only note what is asked, and `run` does it.
+    """Buttons beside the scene; viser's threads only queue commands, and `run` executes them.
 
     Args:
         server: Shows it.
@@ -56,32 +56,32 @@ class LiveView:
         frames_per_second: float,
     ) -> None:
         self._episode, self._pause_s = episode, 1 / frames_per_second
-        self._asked: SimpleQueue[Command] = SimpleQueue()
+        self._commands: SimpleQueue[Command] = SimpleQueue()
         self.playing = False
         first = episode.reset(seed)
         film = Film(first.cloud[None], episode.cameras(), frames_per_second)
-        self._stage = set_up(server, film)
-        self.told = server.gui.add_markdown("")
+        self._show_frame = set_up(server, film)
+        self.status = server.gui.add_markdown("")
         self.step = server.gui.add_button("Step", hint="Execute the planned chunk.")
         self.play = server.gui.add_button("Play / Pause")
         self.seed = server.gui.add_number("Seed", seed, min=0, max=SEEDS - 1, step=1)
         self.reset = server.gui.add_button("Reset", hint="Start the episode of this seed.")
-        self.step.on_click(lambda _: self.ask("step"))
-        self.play.on_click(lambda _: self.ask("play"))
-        self.reset.on_click(lambda _: self.ask("reset"))
+        self.step.on_click(lambda _: self.queue("step"))
+        self.play.on_click(lambda _: self.queue("play"))
+        self.reset.on_click(lambda _: self.queue("reset"))
         self._show(first)
 
     def run(self) -> None:
-        """Do what is asked, for ever."""
+        """Execute commands as they come, for ever."""
         while True:
-            self.do(self._next())
+            self.execute(self._next())
 
-    def ask(self, command: Command) -> None:
-        """Note what is to be done next; any thread may."""
-        self._asked.put(command)
+    def queue(self, command: Command) -> None:
+        """Queue a command; any thread may."""
+        self._commands.put(command)
 
-    def do(self, command: Command) -> None:
-        """Do it."""
+    def execute(self, command: Command) -> None:
+        """Execute a command."""
         if command == "play":
             self.playing = not self.playing
         elif command == "reset":
@@ -94,14 +94,14 @@ class LiveView:
             self.playing = self.playing and not self._episode.done
 
     def _next(self) -> Command:
-        """Wait for what is asked; while playing, that is a step where nothing else is."""
+        """Wait for a command; while playing, take a step where none waits."""
         while True:
             try:
-                return self._asked.get(block=not self.playing, timeout=LOOK_UP_S)
+                return self._commands.get(block=not self.playing, timeout=POLL_S)
             except Empty:
                 if self.playing:
                     return "step"
 
     def _show(self, frame: LiveFrame) -> None:
-        self._stage(Frame(frame.cloud, {}, frame.path))
-        self.told.content = frame.told
+        self._show_frame(Frame(frame.cloud, {}, frame.path))
+        self.status.content = frame.status

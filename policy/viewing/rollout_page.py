@@ -6,27 +6,29 @@ from pathlib import Path
 from typing import Any
 
 from envs.config import EnvConfig
+from envs.vector.chunked_env import Observes
 from policy.planner.planner import Planner
-from policy.rollouts.episode import Played
+from policy.rollouts.trajectory import Trajectory
 from visualizer import pages, plots
 from visualizer.pages import Html
 from visualizer.player import Film, as_html
 
 
 @dataclass(frozen=True)
-class Shown:
-    """An episode to show: how it was played, its film, and its video on disk."""
+class RenderedEpisode:
+    """An episode to show: its trajectory, its film, and its video on disk."""
 
-    played: Played
+    trajectory: Trajectory
     film: Film
     video: Path
+    observes: Observes
 
 
 def rollout_page(
     planner: Planner,
     about: dict[str, Any],
     env: EnvConfig,
-    shown: Sequence[Shown],
+    episodes: Sequence[RenderedEpisode],
     *,
     seed: int,
 ) -> str:
@@ -38,27 +40,27 @@ def rollout_page(
     )
     parts = [
         pages.paragraph(introduction),
-        *(episode_part(f"Episode {i}", env, one) for i, one in enumerate(shown)),
+        *(episode_part(f"Episode {i}", env, episode) for i, episode in enumerate(episodes)),
         provenance_part(planner, about, env),
     ]
     return pages.page(f"{env.name}: the planner at work", parts)
 
 
-def verdict(played: Played, env: EnvConfig) -> str:
+def verdict(trajectory: Trajectory, env: EnvConfig) -> str:
     """Say how an episode went."""
-    outcome = "success" if played.succeeded(env.success_at) else "failure"
-    return f"{outcome} in {len(played.rewards)} steps, return {played.rewards.sum():.4g}"
+    outcome = "success" if trajectory.succeeded(env.success_at) else "failure"
+    return f"{outcome} in {len(trajectory.rewards)} steps, return {trajectory.rewards.sum():.4g}"
 
 
-def episode_part(title: str, env: EnvConfig, shown: Shown) -> Html:
+def episode_part(title: str, env: EnvConfig, episode: RenderedEpisode) -> Html:
     """Show an episode: the planner's view, the video, and what it earned."""
-    played, film, video = shown.played, shown.film, shown.video
+    trajectory, film, video = episode.trajectory, episode.film, episode.video
     path = (
         "The red line is the planned path of the hand, from where it was when the plan was made."
         if film.paths
         else "Plans of this task are joint targets, not places, so no planned path is drawn."
     )
-    sees = env.view.points > 0
+    sees = episode.observes == "points"
     caption = (
         f"{'What the planner sees' if sees else 'The scene as a cloud'}, at"
         f" {film.frames_per_second:g} frames a second on a grid of 10 cm, and the camera that"
@@ -66,8 +68,8 @@ def episode_part(title: str, env: EnvConfig, shown: Shown) -> Html:
     )
     player = pages.embedded(as_html(film), caption, height_px=620)
     beside = pages.together(
-        pages.video(video.read_bytes(), f"{verdict(played, env).capitalize()} ({video.name})."),
-        pages.figure(plots.episode_plot(played.rewards, played.successes)),
+        pages.video(video.read_bytes(), f"{verdict(trajectory, env).capitalize()} ({video.name})."),
+        pages.figure(plots.episode_plot(trajectory.rewards, trajectory.successes)),
     )
     return pages.together(pages.heading(title), pages.columns(player, beside, widths=(7, 4)))
 
@@ -75,15 +77,15 @@ def episode_part(title: str, env: EnvConfig, shown: Shown) -> Html:
 def provenance_part(planner: Planner, about: dict[str, Any], env: EnvConfig) -> Html:
     """Say what played."""
     plan = planner.config
-    seen = f"{plan.history} frames of {env.view.points} points from {', '.join(env.view.cameras)}"
-    if env.view.points == 0:
-        seen = f"{plan.history} frames of the simulator's {planner.sizes.robot_state} features"
-    told = {
-        **{name.replace("_", " "): value for name, value in about.items()},
-        "sees": seen,
+    sees = f"{plan.history} frames of {env.view.points} points from {', '.join(env.view.cameras)}"
+    if planner.observes == "features":
+        sees = f"{plan.history} frames of the simulator's {planner.sizes.robot_state} features"
+    facts = {
+        **{n.replace("_", " "): value for n, value in about.items() if n != "env"},
+        "sees": sees,
         "plans": f"{plan.horizon} actions from the first frame on, {plan.chunk} of them executed",
         "denoising": f"{plan.sampling_steps} of {plan.denoising_steps} steps, eta {plan.eta:g}",
         "parameters": sum(parameter.numel() for parameter in planner.parameters()),
         "success": f"by the rule {env.success}, counted at {env.success_at}",
     }
-    return pages.together(pages.heading("What played"), pages.facts(told))
+    return pages.together(pages.heading("What played"), pages.facts(facts))

@@ -14,7 +14,7 @@ from policy.planner.checkpoint import load_planner
 from policy.reports.curves import comparison_plot, learning_plot, loss_plot
 from policy.rollouts.evaluation import Evaluation, read_evaluation
 from policy.runs.run import Run, read_metrics
-from policy.viewing.viewer import open_studio
+from policy.viewing.viewer import make_renderer
 from visualizer import pages, plots
 from visualizer.pages import Html
 from visualizer.player import as_html
@@ -34,11 +34,11 @@ def write_run_page(run: Run, env: EnvConfig, data: Path) -> Path:
         data: The store it was pre-trained on; left out of the page where it is gone.
     """
     evaluations = {name: read_evaluation(run.path, stage) for stage, name in STAGES.items()}
-    judged = {name: found for name, found in evaluations.items() if found is not None}
-    known = outcomes(EpisodeStore.open(data)) if data.exists() else None
-    parts = [_result_part(judged, known)]
-    if known is not None:
-        parts.append(_data_part(EpisodeStore.open(data), known))
+    evaluated = {name: e for name, e in evaluations.items() if e is not None}
+    recorded = outcomes(EpisodeStore.open(data)) if data.exists() else None
+    parts = [_result_part(evaluated, recorded)]
+    if recorded is not None:
+        parts.append(_data_part(EpisodeStore.open(data), recorded))
     parts.append(_learning_part(run))
     last = next((s for s in reversed(STAGES) if run.checkpoint(s).exists()), None)
     if last is not None:
@@ -48,35 +48,35 @@ def write_run_page(run: Run, env: EnvConfig, data: Path) -> Path:
     return path
 
 
-def _result_part(judged: Mapping[str, Evaluation], known: Outcomes | None) -> Html:
+def _result_part(evaluated: Mapping[str, Evaluation], recorded: Outcomes | None) -> Html:
     """Say what was reached, with intervals."""
     rows = []
-    if known is not None:
-        share = f"{known.successes.mean():.0%}"
-        rows.append(("recorded data", len(known.returns), share, "", f"{known.returns.mean():.4g}"))
-    for name, found in judged.items():
-        low, high = found.interval
-        span, mean = f"{low:.0%} to {high:.0%}", f"{found.mean_return:.4g}"
-        rows.append((name, len(found.successes), f"{found.rate:.0%}", span, mean))
+    if recorded is not None:
+        share, mean = f"{recorded.successes.mean():.0%}", f"{recorded.returns.mean():.4g}"
+        rows.append(("recorded data", len(recorded.returns), share, "", mean))
+    for name, evaluation in evaluated.items():
+        low, high = evaluation.interval
+        span, mean = f"{low:.0%} to {high:.0%}", f"{evaluation.mean_return:.4g}"
+        rows.append((name, len(evaluation.successes), f"{evaluation.rate:.0%}", span, mean))
     header = ("who", "episodes", "success", "95 % interval (Wilson)", "mean return")
     parts = [pages.table(header, rows)]
-    if judged:
-        rate = None if known is None else float(known.successes.mean())
-        parts.append(pages.figure(comparison_plot(judged, rate)))
+    if evaluated:
+        rate = None if recorded is None else float(recorded.successes.mean())
+        parts.append(pages.figure(comparison_plot(evaluated, rate)))
     return pages.together(*parts)
 
 
-def _data_part(store: EpisodeStore, known: Outcomes) -> Html:
+def _data_part(store: EpisodeStore, recorded: Outcomes) -> Html:
     """Show what was recorded, and what it looks like to the planner."""
-    told = f"{store.episodes} episodes, {store.steps:,} steps, from failure to mastery."
+    summary = f"{store.episodes} episodes, {store.steps:,} steps, from failure to mastery."
     parts = [
         pages.heading("The data"),
-        pages.paragraph(told),
-        pages.figure(store_plots.profile_plot(known)),
+        pages.paragraph(summary),
+        pages.figure(store_plots.profile_plot(recorded)),
     ]
     if "point_cloud" in store.names:
         caption = "Clouds, from the best episode to the worst."
-        parts.append(pages.figure(contact_sheet(store, known), caption))
+        parts.append(pages.figure(contact_sheet(store, recorded), caption))
     return pages.together(*parts)
 
 
@@ -96,21 +96,18 @@ def _learning_part(run: Run) -> Html:
 def _episode_part(run: Run, env: EnvConfig, stage: str) -> Html:
     """Show an episode of the last planner: its best of the evaluation, if there was one."""
     planner, _ = load_planner(run.checkpoint(stage))
-    found = read_evaluation(run.path, stage)
-    seed = (
-        0
-        if found is None
-        else found.seeds[max(range(len(found.seeds)), key=lambda i: found.returns[i])]
-    )
-    studio = open_studio(planner, env, None, size=(480, 360))
+    evaluation = read_evaluation(run.path, stage)
+    seed = 0 if evaluation is None else evaluation.best
+    renderer = make_renderer(planner, env, None, size=(480, 360))
     with tempfile.TemporaryDirectory() as folder:
-        one = studio.record(seed, Path(folder) / "episode.mp4", FRAMES_PER_SECOND)
-        video = one.video.read_bytes()
-    shown = pages.video(video, "The same episode, drawn without OpenGL.")
-    told = "What the planner sees" if env.view.points > 0 else "The scene as a cloud"
-    player = pages.embedded(as_html(one.film), f"{told}. Drag to turn.", height_px=560)
-    plot = pages.figure(plots.episode_plot(one.played.rewards, one.played.successes))
+        episode = renderer.render(seed, Path(folder) / "episode.mp4", FRAMES_PER_SECOND)
+        video = episode.video.read_bytes()
+    video_part = pages.video(video, "The same episode, drawn without OpenGL.")
+    sees = "What the planner sees" if planner.observes == "points" else "The scene as a cloud"
+    player = pages.embedded(as_html(episode.film), f"{sees}. Drag to turn.", height_px=560)
+    trajectory = episode.trajectory
+    plot = pages.figure(plots.episode_plot(trajectory.rewards, trajectory.successes))
     return pages.together(
         pages.heading(f"The {STAGES[stage]} planner's best evaluated episode"),
-        pages.columns(player, pages.together(shown, plot), widths=(7, 4)),
+        pages.columns(player, pages.together(video_part, plot), widths=(7, 4)),
     )

@@ -10,13 +10,13 @@ from envs.config import EnvConfig
 from envs.make import make_scene
 from envs.rendering.scene import Scene
 from envs.request import EnvRequest
-from envs.vector.chunked_env import ChunkedTask
 from perception.errors import InputError
-from policy.planner.planner import Planner, Sizes
-from policy.rollouts.episode import draw, make_film, play, upright
+from policy.planner.planner import Planner
 from policy.rollouts.evaluation import evaluation_seeds
-from policy.rollouts.loading import check_sizes, load_for, run_folder
-from policy.viewing.rollout_page import Shown, rollout_page, verdict
+from policy.rollouts.loading import load_for, run_folder
+from policy.rollouts.trajectory import RecordedEnv, make_recorded_env, play
+from policy.viewing.film import make_film, render_frames, upright
+from policy.viewing.rollout_page import RenderedEpisode, rollout_page, verdict
 from visualizer.video import write_video
 
 logger = logging.getLogger(__name__)
@@ -50,26 +50,26 @@ def view(config: ViewRolloutConfig) -> None:
         raise InputError(f"episodes must be at least 1, not {config.episodes}")
     loaded = load_for(config.checkpoint, config.task)
     planner, about, env = loaded.planner, loaded.about, loaded.env
-    studio = open_studio(planner, env, config.camera, size=config.size)
+    renderer = make_renderer(planner, env, config.camera, size=config.size)
     page = config.out or run_folder(config.checkpoint) / "rollout.html"
-    shown = []
+    episodes = []
     for index, seed in enumerate(evaluation_seeds(config.seed, config.episodes)):
         video = page.with_name(f"{page.stem}{f'-{index}' if config.episodes > 1 else ''}.mp4")
-        shown.append(studio.record(seed, video, config.frames_per_second))
-        told = verdict(shown[-1].played, env)
-        logger.info("episode %d: %s, written to %s", index, told, video)
-    page.write_text(rollout_page(planner, about, env, shown, seed=config.seed))
+        episodes.append(renderer.render(seed, video, config.frames_per_second))
+        outcome = verdict(episodes[-1].trajectory, env)
+        logger.info("episode %d: %s, written to %s", index, outcome, video)
+    page.write_text(rollout_page(planner, about, env, episodes, seed=config.seed))
     logger.info("written to %s", page)
 
 
 @dataclass(frozen=True)
-class Studio:
-    """Where a planner's episodes are played and filmed.
+class EpisodeRenderer:
+    """Plays a planner's episodes and renders them.
 
     Attributes:
         planner: Acts.
         env: Its task.
-        task: The task, to play in.
+        world: Where it acts.
         scene: The task as cameras see it.
         camera: Of the videos.
         size: Of the videos, (width, height) in pixels.
@@ -77,44 +77,33 @@ class Studio:
 
     planner: Planner
     env: EnvConfig
-    task: ChunkedTask
+    world: RecordedEnv
     scene: Scene
     camera: str
     size: tuple[int, int]
 
-    def record(self, seed: int, video: Path, frames_per_second: float) -> Shown:
+    def render(self, seed: int, video: Path, frames_per_second: float) -> RenderedEpisode:
         """Play the episode of a seed, make its film and write its video."""
-        played = play(self.planner, self.task, seed)
-        pictures = draw(played, self.scene, self.camera, size=self.size)
+        trajectory = play(self.planner, self.world, seed)
+        pictures = render_frames(trajectory, self.scene, self.camera, size=self.size)
         upright_pictures = upright(pictures, self.scene.camera(self.camera))
         write_video(upright_pictures, video, frames_per_second)
-        return Shown(played, make_film(played, self.scene, self.env, frames_per_second), video)
+        simulator = self.world.task.simulator
+        film = make_film(trajectory, self.scene, simulator, frames_per_second=frames_per_second)
+        return RenderedEpisode(trajectory, film, video, self.planner.observes)
 
 
-def open_studio(
+def make_renderer(
     planner: Planner, env: EnvConfig, camera: str | None, *, size: tuple[int, int]
-) -> Studio:
-    """Make a studio; the camera may be left to it.
+) -> EpisodeRenderer:
+    """Make what plays and renders a planner's episodes; None chooses the camera.
 
     Raises:
         InputError: The planner is not one for such clouds; there is no such camera.
     """
-    task = open_task(planner, env)
-    scene = make_scene(task.simulator, env)
-    return Studio(planner, env, task, scene, choose_camera(scene, camera), size)
-
-
-def open_task(planner: Planner, env: EnvConfig) -> ChunkedTask:
-    """Make the task that a planner is to play.
-
-    Raises:
-        InputError: The planner was made for clouds or robots of another kind.
-    """
-    task = ChunkedTask(env, planner.config.history, planner.observes)
-    look = task.reset(0)
-    sizes = Sizes(look.points.shape[-1], look.robot_state.shape[-1], task.simulator.action_size)
-    check_sizes(planner, sizes, env)
-    return task
+    world = make_recorded_env(env, planner)
+    scene = make_scene(world.task.simulator, env)
+    return EpisodeRenderer(planner, env, world, scene, choose_camera(scene, camera), size)
 
 
 def choose_camera(scene: Scene, wanted: str | None) -> str:
@@ -123,9 +112,9 @@ def choose_camera(scene: Scene, wanted: str | None) -> str:
     Raises:
         InputError: The model has no camera of the wanted name.
     """
-    known = [scene.model.camera(index).name for index in range(scene.model.ncam)]
+    names = [scene.model.camera(index).name for index in range(scene.model.ncam)]
     if wanted is None:
-        return BEST_CAMERA if BEST_CAMERA in known else scene.view.cameras[0]
-    if wanted not in known:
-        raise InputError(f"There is no camera {wanted!r}; choose one of {', '.join(known)}")
+        return BEST_CAMERA if BEST_CAMERA in names else scene.view.cameras[0]
+    if wanted not in names:
+        raise InputError(f"There is no camera {wanted!r}; choose one of {', '.join(names)}")
     return wanted

@@ -17,8 +17,11 @@ from torch import Tensor
 from configs.command import compose_part
 from envs.vector.vector_env import Shapes, VectorEnv
 from perception.observation import Observation
-from policy.finetuning.finetune import FinetuneConfig, Trainer
-from policy.finetuning.losses import chunk_weights, improvement_loss
+from policy.finetuning.advantages import advantages
+from policy.finetuning.algorithms import sodp
+from policy.finetuning.config import FinetuneConfig
+from policy.finetuning.terms import ppo
+from policy.finetuning.trainer import Trainer
 from policy.planner.planner import Planner
 from policy.planner.schedule import Step, log_probability
 from policy.runs.device import keep_memory
@@ -64,7 +67,7 @@ def _entry(name: str, times: dict[str, float]) -> Entry:
 
 def _config(encoder: Literal["frozen", "trained"]) -> FinetuneConfig:
     """Give the default fine-tuning with shorter episodes' share of gradient steps."""
-    changes = [f"objective.encoder={encoder}", f"gradient_steps={UPDATES}", "evaluate_every=0"]
+    changes = [f"algorithm.encoder={encoder}", f"gradient_steps={UPDATES}", "evaluate_every=0"]
     changes += [f"initial_limit={ENVS}"]
     overrides = [f"finetune.{change}" for change in changes]
     return compose_part(FinetuneConfig, "finetune", "ppo_bc", overrides)
@@ -105,7 +108,9 @@ class PlainTuner:
     """
 
     def __init__(self, planner: Planner, envs: VectorEnv, config: FinetuneConfig) -> None:
+        assert isinstance(config.algorithm, sodp.Config)
         self.planner, self.envs, self.config = planner, envs, config
+        self.minibatch, self.terms = config.algorithm.minibatch, config.algorithm.terms
         self.optimizer = torch.optim.Adam(planner.parameters(), config.learning_rate)
         self._seeds = itertools.count()
         self._generator = torch.Generator().manual_seed(0)
@@ -133,7 +138,7 @@ class PlainTuner:
             moments.append((seen.points, seen.robot_state, samples, rewards))
         points, state, chains, earned = (torch.stack(part) for part in zip(*moments, strict=True))
         played = torch.ones_like(earned, dtype=torch.bool)  # No episode ends before the others.
-        weights = chunk_weights(earned, played, self.config.weight)
+        weights = advantages(earned, played, self.config.advantage)
         seen = Observation(points.flatten(0, 1), state.flatten(0, 1))
         return Chains(seen, chains.flatten(0, 1), weights.flatten())
 
@@ -156,23 +161,26 @@ class PlainTuner:
         return torch.stack(found, dim=1)
 
     def _gradient_step(self, chains: Chains, before: Float[Tensor, "chunk S"]) -> None:
-        objective, (count, steps) = self.config.objective, before.shape
-        chunk, best = torch.randint(count, (2, objective.batch), generator=self._generator)
-        index = torch.randint(steps, (objective.batch,), generator=self._generator)
+        batch, (count, steps) = self.minibatch.batch, before.shape
+        chunk, best = torch.randint(count, (2, batch), generator=self._generator)
+        index = torch.randint(steps, (batch,), generator=self._generator)
         now = self._step(_take(chains.seen, chunk), chains.samples[chunk, index], index)
         new = self._log_prob(chains.samples[chunk, index + 1], now)
         old, weights = before[chunk, index], chains.weights[chunk]
-        improvement = improvement_loss(new, old, weights, objective.clip).loss
+        improvement_config = self.terms["ppo"]
+        assert isinstance(improvement_config, ppo.Config)
+        improvement = ppo.clipped_loss(new, old, weights, improvement_config.clip).loss
         context, plans = self.planner.encode(_take(chains.seen, best)), chains.samples[best, -1]
         cloning = self.planner.denoising_loss(context, plans.clamp(-1, 1), self._generator)
         self.optimizer.zero_grad()
-        (objective.improvement * improvement + objective.regularisation * cloning).backward()
+        weight, cloning_weight = improvement_config.weight, self.terms["bc"].weight
+        (weight * improvement + cloning_weight * cloning).backward()
         torch.nn.utils.clip_grad_norm_(self.planner.parameters(), self.config.gradient_norm)
         self.optimizer.step()
 
     def _step(self, seen: Observation[Tensor], noisy: Tensor, index: Tensor) -> Step:
         """Encode and take one reverse step."""
-        min_std = self.config.objective.min_std
+        min_std = self.minibatch.min_std
         return self.planner.step(noisy, index, self.planner.encode(seen), min_std=min_std)
 
     def _log_prob(self, taken: Tensor, step: Step) -> Float[Tensor, " chunk"]:

@@ -15,6 +15,7 @@ from configs.command import compose, options
 from datasets.collection.collector import CollectConfig
 from envs.config import EnvConfig
 from perception.errors import InputError
+from policy.finetuning.algorithms import sodp
 from policy.pipeline.config import TrainConfig
 from policy.rollouts.loading import EvaluateConfig
 from tests.conftest import ROOT, task_config
@@ -123,11 +124,11 @@ def test_the_defaults_are_the_papers() -> None:
     )
     assert config.planner.prediction == "start"  # DP3's; the one departure, for a measured reason.
     assert (config.pretrain.batch, config.pretrain.learning_rate) == (256, 1e-4)
-    assert (config.finetune.objective.batch, config.finetune.learning_rate) == (256, 1e-5)
+    algorithm = config.finetune.algorithm
+    assert isinstance(algorithm, sodp.Config)
+    assert (algorithm.minibatch.batch, config.finetune.learning_rate) == (256, 1e-5)
     assert config.finetune.initial_episodes == 10
-    assert (
-        config.finetune.objective.regularisation == 10.0
-    )  # The paper's 1 belongs to noise prediction.
+    assert algorithm.terms["bc"].weight == 10.0  # The paper's 1 belongs to noise prediction.
     meta = compose(TrainConfig, "train", ["env=metaworld"])
     assert (meta.planner.history, meta.planner.horizon, meta.planner.chunk) == (2, 12, 8)
 

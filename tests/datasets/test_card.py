@@ -16,7 +16,7 @@ from datasets.collection.collector import collect
 from datasets.store.store import EpisodeStore
 from tests.conftest import collect_config
 from tests.helpers.commands import refuse, succeed
-from tests.policy.test_view import FETCHED, assert_varied
+from tests.helpers.pictures import FETCHED, assert_varied
 
 
 @pytest.fixture

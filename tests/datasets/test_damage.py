@@ -15,8 +15,9 @@ from datasets.cards.card_files import keep_card
 from datasets.cards.viewer import ViewDataConfig, view
 from datasets.collection.merger import MergeConfig, merge
 from datasets.collection.rerender import RenderConfig, render_again
+from datasets.store import arrays
 from datasets.store.chunk_codecs import StoreFormat, codecs
-from datasets.store.store import EpisodeStore, arrays
+from datasets.store.store import EpisodeStore
 from datasets.windows import load_windows
 from perception.errors import InputError
 from tests.helpers.commands import refuse

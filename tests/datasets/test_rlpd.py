@@ -111,7 +111,7 @@ def test_a_memory_gives_back_what_was_put_in() -> None:
     for name, values in vars(memory.everything()).items():
         assert torch.equal(values, vars(batch)[name])
     saved = memory.state()
-    saved["going_on"] = saved.pop("not_done")  # As lives were saved before.
+    saved["going_on"] = saved.pop("not_done")  # As it was saved before.
     again = Memory(capacity=4, features=3, actions=2)
     again.load(saved)
     assert torch.equal(again.everything().not_done, batch.not_done)

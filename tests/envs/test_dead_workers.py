@@ -13,13 +13,13 @@ import torch
 
 from envs.vector.vector_env import Shapes, VectorEnv, VectorOutcome
 from envs.vector.workers import Process
-from policy.finetuning.finetune import finetune
+from policy.finetuning.trainer import finetune
 from policy.planner.planner import Planner
 from policy.rollouts.evaluation import evaluate
 from policy.rollouts.rollout import Rollout, roll_out
 from policy.runs.run import Run, read_metrics
 from tests.conftest import task_config
-from tests.policy.finetuning.test_finetune import SMALL, small_planner
+from tests.helpers.small_planner import SMALL, small_planner
 
 SEEDS = [11, 12, 13]
 
@@ -84,16 +84,16 @@ def test_what_others_play_is_as_if_no_worker_had_died(
     envs.deaths = {2: [0]}  # Of environments 0 and 2.
     rest = rolled(planner, envs)
     assert envs.steps == 4
-    for name in ("contexts", "means", "samples", "rewards", "played"):
-        assert torch.equal(getattr(rest, name), getattr(whole, name)[:, [1]]), name
-    for name in ("successes", "ever", "returns"):
-        assert torch.equal(getattr(rest, name), getattr(whole, name)[[1]]), name
+    for name, part in vars(rest.chunks).items():
+        assert torch.equal(part, getattr(whole.chunks, name)[:, [1]]), name
+    for name, part in vars(rest.episodes).items():
+        assert torch.equal(part, getattr(whole.episodes, name)[[1]]), name
     assert rest.steps == 10
     assert "environments [0, 2] was killed (SIGKILL)" in caplog.text
     assert "The episodes of environments [0, 2] are discarded" in caplog.text
     again = rolled(planner, envs)  # The new worker serves.
-    assert torch.equal(again.samples, whole.samples)
-    assert torch.equal(again.rewards, whole.rewards)
+    assert torch.equal(again.chunks.samples, whole.chunks.samples)
+    assert torch.equal(again.chunks.rewards, whole.chunks.rewards)
 
 
 def test_an_episode_that_was_over_is_not_lost(envs: Murdered) -> None:
@@ -110,7 +110,7 @@ def test_where_all_are_lost_all_are_played_again(
     envs: Murdered, planner: Planner, whole: Rollout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     envs.deaths = {1: [0, 1]}
-    assert torch.equal(rolled(planner, envs).samples, whole.samples)
+    assert torch.equal(rolled(planner, envs).chunks.samples, whole.chunks.samples)
     monkeypatch.setattr("policy.rollouts.rollout.ATTEMPTS", 1)
     envs.deaths = {envs.steps: [0, 1]}
     with pytest.raises(RuntimeError, match=r"1 attempts at seeds \[11, 12, 13\]"):
@@ -121,7 +121,7 @@ def test_a_worker_killed_between_episodes_or_as_they_begin(
     envs: Murdered, planner: Planner, whole: Rollout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     envs.kill(1)
-    assert torch.equal(rolled(planner, envs).samples, whole.samples)
+    assert torch.equal(rolled(planner, envs).chunks.samples, whole.chunks.samples)
     envs.kill(1)
     start = Process._start
 

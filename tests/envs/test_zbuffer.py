@@ -52,7 +52,6 @@ def test_the_depth_is_opengls(task: str) -> None:
         agreeing.append(close.mean())
         assert (close | on_silhouette(theirs) | on_silhouette(ours)).all()
         assert np.median(np.abs(ours - theirs)) < 1e-5
-    oracle.close()
     assert min(agreeing) >= 0.99
 
 

@@ -1,4 +1,4 @@
-"""A task of one decision and two modes, which shows in seconds what each regulariser does.
+"""A task of one decision and two modes, which shows in seconds what each term does.
 
 The data holds two kinds of plans, around -0.5 and around +0.5, as often one as the other; the
 reward is 1 for the upper kind. Planner, buffers and objective are the real ones; only the world is
@@ -6,32 +6,28 @@ missing, so every context is the same.
 """
 
 import copy
-import dataclasses
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from perception.encoders.dp3 import Dp3
+from perception.encoders.dp3 import Encoder
 from policy.finetuning.buffers import ReplayBuffer, TargetBuffer
-from policy.finetuning.objective import Objective, ObjectiveConfig
+from policy.finetuning.minibatch import Minibatch, MinibatchConfig
+from policy.finetuning.objective import Objective
+from policy.finetuning.terms import bc, kl, ppo
+from policy.finetuning.terms.term import TermConfig
 from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner, PlannerConfig, Sizes
-from policy.rollouts.rollout import Rollout
+from policy.rollouts.rollout import ChunkData, EpisodeData, Rollout
 
 MODE, SPREAD = 0.5, 0.05
 EPISODES = 64  # Played between updates.
-BC = ObjectiveConfig(
-    batch=64,
-    clip=0.02,
-    improvement=1.0,
-    regulariser="bc",
-    regularisation=10.0,
-    min_std=0.1,
-    ratio="mean",
-    encoder="frozen",
-)
-KL = dataclasses.replace(BC, regulariser="kl")
+MINIBATCH = MinibatchConfig(batch=64, min_std=0.1, reduction="mean", encoder="frozen")
+PPO: dict[str, TermConfig] = {"ppo": ppo.Config("ppo", weight=1.0, clip=0.02)}
+BC: dict[str, TermConfig] = {**PPO, "bc": bc.Config("bc", weight=10.0)}
+KL: dict[str, TermConfig] = {**PPO, "kl": kl.Config("kl", weight=10.0)}
 
 
 def draw_data(count: int, generator: torch.Generator) -> Float[Tensor, "count horizon action"]:
@@ -41,7 +37,7 @@ def draw_data(count: int, generator: torch.Generator) -> Float[Tensor, "count ho
 
 
 def pretrained(steps: int = 300) -> Planner:
-    """Make a small planner and teach it the data."""
+    """Train a small planner on the data."""
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
     net = UnetConfig(
@@ -64,22 +60,23 @@ def pretrained(steps: int = 300) -> Planner:
     return planner
 
 
-def finetuned(before: Planner, config: ObjectiveConfig, rounds: int = 15) -> Planner:
-    """Play and learn in turns, as Algorithm 1 has it."""
+def finetuned(before: Planner, terms: Mapping[str, TermConfig], rounds: int = 15) -> Planner:
+    """Play and learn in turns, as fine-tuning does."""
     planner = copy.deepcopy(before)
-    objective = Objective(planner, config)
+    objective = Objective(planner, terms)
     replay, target = ReplayBuffer(10 * EPISODES), TargetBuffer(4 * EPISODES, 8)
     generator = torch.Generator().manual_seed(1)
     optimizer = torch.optim.Adam(planner.denoiser.parameters(), 1e-3)
     for _ in range(rounds):
-        rollout = play(planner, EPISODES, generator, config.min_std)
+        rollout = play(planner, EPISODES, generator, MINIBATCH.min_std)
         replay.add(rollout)
         target.add(rollout)
         experience, best = replay.experience("whitened"), target.chunks()
         for _ in range(10):
-            terms = objective.terms(experience, best, generator)
+            minibatch = Minibatch.sample(planner, MINIBATCH, experience, best, generator)
+            losses = objective.losses(minibatch)
             optimizer.zero_grad()
-            objective.weighed(terms).backward()
+            objective.total(losses).backward()
             optimizer.step()
     return planner
 
@@ -89,26 +86,25 @@ def play(planner: Planner, count: int, generator: torch.Generator, min_std: floa
     contexts = same_contexts(count)
     chain = planner.sample(contexts, planner.noises([generator] * count), min_std=min_std)
     good = chain.plan.mean(dim=(1, 2)) > 0
-    return Rollout(
-        contexts[None],
-        torch.zeros(1, count, 0, 1, 3),
-        torch.zeros(1, count, 0, 1),
-        chain.means[None],
-        chain.samples[None],
-        good.float()[None],
-        torch.ones(1, count, dtype=torch.bool),
-        *(good,) * 3,
-        torch.ones(count, dtype=torch.int64),
-        torch.arange(count),
+    chunks = ChunkData(
+        contexts=contexts[None],
+        points=torch.zeros(1, count, 0, 1, 3),
+        robot_state=torch.zeros(1, count, 0, 1),
+        means=chain.means[None],
+        samples=chain.samples[None],
+        rewards=good.float()[None],
+        valid=torch.ones(1, count, dtype=torch.bool),
     )
+    one, start = torch.ones(count, dtype=torch.int64), torch.arange(count)
+    return Rollout(chunks, EpisodeData(good, good, good, lengths=one, starts=start))
 
 
 def same_contexts(count: int) -> Float[Tensor, "count context"]:
     """Give the one context, as often as it is needed."""
-    return torch.zeros(count, Dp3.features)
+    return torch.zeros(count, Encoder.features)
 
 
 def first_actions(planner: Planner, count: int = 1000) -> Float[Tensor, " count"]:
     """Sample plans as when evaluating; give the first action of each."""
     rollout = play(planner, count, torch.Generator().manual_seed(2))
-    return rollout.samples[0, :, -1, 0, 0]
+    return rollout.chunks.samples[0, :, -1, 0, 0]

@@ -7,7 +7,7 @@ from jaxtyping import Bool
 
 from configs.command import compose
 from datasets.behaviours.demonstrator import make_demonstrator
-from datasets.behaviours.rl_agent import Learner
+from datasets.behaviours.rl_agent import RLAgent
 from datasets.collection.collector import CollectConfig
 from datasets.store.store import EpisodeStore
 from envs.make import make_simulator
@@ -30,8 +30,8 @@ def replay_episode(store: EpisodeStore, index: int) -> Bool[np.ndarray, " time"]
     return np.array(same)
 
 
-def small_learner(demonstrations: int = 1, seeding: int = 0) -> Learner:
-    """An agent of Adroit's door at the beginning of a short life."""
+def small_agent(demonstrations: int = 1, seeding: int = 0) -> RLAgent:
+    """An agent of Adroit's door at the beginning of a short training."""
     config = compose(CollectConfig, "collect", ["behaviour=replay", "behaviour.noise=[0,0.3]"])
     simulator = make_simulator(config.env)
     learning = config.behaviour.replay.learning
@@ -40,6 +40,6 @@ def small_learner(demonstrations: int = 1, seeding: int = 0) -> Learner:
         learning, steps=400, demonstrations=demonstrations, seeding=seeding, rlpd=rlpd
     )
     demonstrator = make_demonstrator(config.behaviour.demonstrator, config.env, simulator)
-    return Learner(
+    return RLAgent(
         simulator, demonstrator, learning, episode_steps=40, success_at="end", agent=0, seed=0
     )

@@ -4,13 +4,11 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perception.errors import InputError
 from perception.sampling import BACKENDS, farthest_points
-from perception.sampling_torch import farthest_points_batched
 from tests.conftest import needs_open3d
 
 has_wheel = pytest.mark.skipif(sys.version_info >= (3, 13), reason="fpsample has no wheel here")
@@ -75,13 +73,6 @@ def test_colour_does_not_move_a_point() -> None:
     coloured = np.concatenate([points, np.random.default_rng(1).uniform(size=(500, 3))], axis=1)
     coloured = coloured.astype(np.float32)
     np.testing.assert_array_equal(farthest_points(coloured, 50), farthest_points(points, 50))
-
-
-def test_a_batch_is_its_clouds() -> None:
-    clouds = np.stack([cloud(seed, 300) for seed in range(4)])
-    together = farthest_points_batched(torch.from_numpy(clouds), 40).numpy()
-    for chosen, points in zip(together, clouds, strict=True):
-        np.testing.assert_array_equal(chosen, farthest_points(points, 40))
 
 
 def test_impossible_requests_are_refused() -> None:

@@ -24,7 +24,7 @@ from policy.pretraining.encode_store import (
 from tests.conftest import collect_config
 from tests.helpers.commands import refuse, succeed
 from tests.helpers.own_encoder import Means
-from tests.policy.finetuning.test_finetune import small_planner
+from tests.helpers.small_planner import small_planner
 from tests.policy.test_training import SMALL
 
 

@@ -18,7 +18,7 @@ from policy.pretraining.pretrain import PretrainConfig, pretrain
 from policy.runs.distributed import Team
 from policy.runs.run import Run, read_metrics
 from tests.helpers.commands import ONE_THREAD, ROOT, succeed
-from tests.policy.finetuning.test_finetune import small_planner
+from tests.helpers.small_planner import small_planner
 from tests.policy.test_training import SMALL
 
 ALONE = ("stage=pretrain", "pretrain.steps=60")

@@ -1,6 +1,7 @@
 """Planners that see the simulator's own features: the same loop, and nothing is drawn."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,12 @@ from envs.make import make_simulator
 from envs.rendering.scene import Scene
 from envs.simulator import Outcome
 from envs.vector.chunked_env import ChunkedTask
+from perception.encoders import state_only
 from perception.errors import InputError
 from policy.pipeline.config import TrainConfig
 from policy.pipeline.stages import train
-from policy.planner.checkpoint import load_planner
+from policy.planner.checkpoint import load_planner, save_planner
+from policy.planner.planner import Planner, Sizes
 from policy.pretraining.encode_store import EncodeConfig, encode
 from tests.conftest import task_config
 from tests.helpers.commands import refuse, succeed
@@ -147,6 +150,45 @@ def test_features_beside_clouds_do_not_change_them(tiny_store: Path) -> None:
     assert batch.observations.points.shape == (5, 2, 0, 0)
     assert batch.observations.robot_state.shape == (5, 2, 39)
     assert torch.equal(states.actions, after.actions)
+
+
+@pytest.mark.parametrize("denoiser", ["unet-small", "mixer"])
+def test_a_planner_of_the_simulators_features_fits_them(
+    denoiser: str, tiny_store: Path, tmp_path: Path
+) -> None:
+    encode(EncodeConfig(tiny_store, "state", None, "cpu", 1))
+    plan = {"history": 2, "horizon": 4, "chunk": 3}
+    windows = load_windows([tiny_store], **plan, observes="features")
+    config = compose(TrainConfig, "train", ["encoder=state_only", f"denoiser={denoiser}"])
+    torch.manual_seed(0)
+    sizes = Sizes(0, windows.observations.robot_state.shape[-1], windows.actions.shape[-1])
+    planner = Planner(config.planner, sizes)
+    assert planner.observes == "features"
+    planner.normalizer.fit(windows.observations, windows.actions)
+    batch = windows[torch.arange(8)]
+    optimizer = torch.optim.Adam(planner.parameters(), 3e-3)
+    losses = []
+    for _ in range(60):
+        loss = planner.loss(batch, planner.noising(8))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert sum(losses[-10:]) < 0.3 * sum(losses[:10])
+    save_planner(planner, tmp_path / "a.safetensors", {})
+    loaded, _ = load_planner(tmp_path / "a.safetensors")
+    assert loaded.config.encoder == state_only.Config("state_only")
+    with torch.no_grad():
+        before, after = planner.encode(batch.observations), loaded.encode(batch.observations)
+    assert torch.equal(before, after)
+
+
+def test_points_and_encoder_must_go_together() -> None:
+    config = compose(TrainConfig, "train", []).planner
+    with pytest.raises(InputError, match="encoder=dp3 needs points"):
+        Planner(config, Sizes(0, 39, 28))
+    with pytest.raises(InputError, match="takes the simulator's features"):
+        Planner(replace(config, encoder=state_only.Config("state_only")), Sizes(3, 24, 28))
 
 
 def test_what_does_not_go_together_is_refused(tiny_store: Path, tmp_path: Path) -> None:

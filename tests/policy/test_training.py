@@ -34,7 +34,7 @@ SMALL = (
     "finetune.initial_episodes=1",
     "finetune.initial_limit=2",
     "finetune.gradient_steps=2",
-    "finetune.objective.batch=8",
+    "finetune.algorithm.batch=8",
     "finetune.evaluate_every=4",
     "finetune.evaluate_episodes=2",
 )

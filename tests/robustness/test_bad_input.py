@@ -10,7 +10,7 @@ import zarr
 from datasets.store.store import EpisodeStore
 from policy.planner.checkpoint import save_planner
 from tests.helpers.commands import refuse
-from tests.policy.finetuning.test_finetune import small_planner
+from tests.helpers.small_planner import small_planner
 
 TINY = ("env.episode_steps=12", "points=64", "workers=0", "episodes=1")
 

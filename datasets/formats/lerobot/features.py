@@ -7,11 +7,9 @@ import numpy as np
 
 from datasets.formats.shared.exporting import views
 from datasets.store.store import EpisodeStore
+from envs.make import make_simulator
 
-# Seconds per simulator step: MuJoCo's time step times its steps per simulator step (5 in both). An
-# agent step is `action_repeat` of these. Measured at the simulators; stores do not hold it.
-SIMULATOR_STEP_S = {"adroit": 0.002 * 5, "metaworld": 0.0025 * 5}
-OTHER_FRAMES_PER_SECOND = 50  # Adroit's, for a store that does not name its simulator.
+OTHER_FRAMES_PER_SECOND = 50  # Adroit's, for a store that does not name its task.
 OWN_COLUMNS = {  # What LeRobot adds to every dataset.
     "timestamp": "float32",
     "frame_index": "int64",
@@ -47,15 +45,19 @@ class Column:
 
 def frames_per_second(store: EpisodeStore) -> int:
     """Give the agent steps in a second of simulated time."""
-    env = store.identity.get("env", {})
-    step_s = SIMULATOR_STEP_S.get(env.get("simulator"))
-    if step_s is None:
+    if "env" not in store.identity:
         return OTHER_FRAMES_PER_SECOND
-    return round(1 / (step_s * int(env.get("action_repeat", 1))))
+    env = store.env
+    return round(1 / (make_simulator(env).step_s * env.action_repeat))
 
 
-def columns_of(store: EpisodeStore) -> dict[str, Column]:
-    """Name what a store holds by LeRobot's keys; the robot's state comes first."""
+def columns_of(store: EpisodeStore, rate: int) -> dict[str, Column]:
+    """Name what a store holds by LeRobot's keys; the robot's state comes first.
+
+    Args:
+        store: Of any task.
+        rate: Frames per second.
+    """
     names = set(store.names)
     columns = {"observation.state": _array(store, "state")}
     if "point_cloud" in names:
@@ -64,7 +66,7 @@ def columns_of(store: EpisodeStore) -> dict[str, Column]:
         depth = _array(store, name, ["height", "width"], {"units": "metres"})
         columns[f"observation.depth.{camera}"] = depth
     for camera, name in views(store, "img").items():
-        columns[f"observation.images.{camera}"] = _video(store, name)
+        columns[f"observation.images.{camera}"] = _video(store, name, rate)
     columns["action"] = _array(store, "action")
     for key, name in (("next.reward", "reward"), ("next.success", "success")):
         if name in names:
@@ -107,14 +109,14 @@ def _cloud(store: EpisodeStore) -> Column:
     return _array(store, "point_cloud", ["point", "channel"], info)
 
 
-def _video(store: EpisodeStore, name: str) -> Column:
+def _video(store: EpisodeStore, name: str, rate: int) -> Column:
     height, width, channels = _frame(store, name).shape
     info = {
         "video.height": height,
         "video.width": width,
         "video.codec": "h264",
         "video.pix_fmt": "yuv420p",
-        "video.fps": frames_per_second(store),
+        "video.fps": rate,
         "video.channels": channels,
         "is_depth_map": False,
         "has_audio": False,

@@ -35,6 +35,10 @@ class ReadOptions:
     colour: bool | None
     images: tuple[Literal["img", "depth"], ...]
 
+    def __post_init__(self) -> None:
+        if self.points is not None and self.points < 1:
+            raise InputError(f"points must be at least 1, not {self.points}: clouds are converted")
+
 
 @dataclass(frozen=True)
 class Drift:

@@ -69,12 +69,13 @@ def test_ddpm_is_ddim_with_every_step_and_all_its_noise() -> None:
         torch.testing.assert_close(sample - step.std * noise, step.mean, rtol=5e-3, atol=2e-3)
 
 
-def test_deviations_are_those_computed_for_ddim_10() -> None:
+def test_stds_are_those_computed_for_ddim_10() -> None:
     expected = [0.988, 0.831, 0.687, 0.578, 0.488, 0.407, 0.327, 0.243, 0.144, 0.0]
-    stds = Schedule.cosine(K, 10, 1.0, "trailing").stds()
-    assert stds.tolist() == pytest.approx(expected, abs=1e-3)
-    floored = Schedule.cosine(K, 10, 1.0, "trailing").stds(0.1)
-    assert floored.tolist() == pytest.approx([*expected[:-1], 0.1], abs=1e-3)
+    schedule = Schedule.cosine(K, 10, 1.0, "trailing")
+    assert schedule.reverse[:, -1].tolist() == pytest.approx(expected, abs=1e-3)
+    zeros, index = torch.zeros(10, 1, 1), torch.arange(10)
+    step = schedule.step(zeros, zeros, index, prediction="start", min_std=0.1)
+    assert step.std.flatten().tolist() == pytest.approx([*expected[:-1], 0.1], abs=1e-3)
 
 
 def test_noise_is_added_by_the_forward_process() -> None:

@@ -50,8 +50,8 @@ def test_every_command_of_every_experiment_is_a_valid_training(name: str) -> Non
         assert "{" not in job.command
         if config.experiment is not None:
             assert str(job.done) == (
-                f"results/{config.experiment}/{config.env.name}/{config.variant}"
-                f"/seed{config.seed}.json"
+                f"results/{config.experiment}/{config.task.env.name}/{config.variant}"
+                f"/seed{config.recipe.seed}.json"
             )
 
 
@@ -82,10 +82,10 @@ def test_a_variant_may_go_on_from_one_above_it() -> None:
     made = Experiment("e", (), {"a": ()}, {"t": ()}, variants, (0, 1))
     starts = [a for job in cell_jobs(made, ALL) for a in job.arguments if "checkpoint" in a]
     assert starts == [
-        "checkpoint=outputs/planners/a/checkpoints/pretrain.safetensors",
-        "checkpoint=outputs/planners/a/checkpoints/pretrain.safetensors",
-        "checkpoint=outputs/e/t/one/seed0/checkpoints/finetune.safetensors",
-        "checkpoint=outputs/e/t/one/seed1/checkpoints/finetune.safetensors",
+        "init_from=outputs/planners/a/checkpoints/pretrain.safetensors",
+        "init_from=outputs/planners/a/checkpoints/pretrain.safetensors",
+        "init_from=outputs/e/t/one/seed0/checkpoints/finetune.safetensors",
+        "init_from=outputs/e/t/one/seed1/checkpoints/finetune.safetensors",
     ]
     below = replace(made, variants=dict(reversed(variants.items())))
     with pytest.raises(InputError, match="two starts from one; there are a"):
@@ -106,11 +106,11 @@ def test_an_experiment_runs_and_then_skips_what_is_finished(
     small = (
         "env.episode_steps=12", "env.view.points=64", "denoiser=unet-small", "pretrain.steps=2",
         "pretrain.batch=8", "pretrain.log_every=1", "finetune.episodes=4",
-        "finetune.objective.batch=8", "finetune.initial_limit=2", "finetune.gradient_steps=1",
+        "finetune.algorithm.batch=8", "finetune.initial_limit=2", "finetune.gradient_steps=1",
         "finetune.evaluate_every=0", "episodes=2", "envs=2", "workers=0", "threads=1", "traces=1",
     )  # fmt: skip
     planners = {name: ("env=adroit-door", f"data={tiny_store}")}
-    kl = Variant(name, ("stage=finetune", "finetune.objective.regulariser=kl"))
+    kl = Variant(name, ("stage=finetune", "finetune=ppo_kl"))
     start = Variant(name, ("stage=zero_shot",))
     variants = {"pretrained": start, "kl": kl}
     tasks = {"adroit-door": ("env=adroit-door",)}

@@ -1,6 +1,6 @@
 """A process that has imported what the project's scripts import, and forks to run one of them.
 
-    python tests/helpers/warm_server.py CONTROL
+    python tests/helpers/warm/server.py CONTROL
 
 A script needs seconds to import Torch, MuJoCo and the rooms; a fork of this process needs none.
 
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
-    sys.path[0] = str(Path(__file__).resolve().parents[2])
+    sys.path[0] = str(Path(__file__).resolve().parents[3])
 
 import atexit
 import gc
@@ -37,7 +37,7 @@ from PIL import Image
 from configs.command import compose_part
 from envs.config import EnvConfig
 from envs.vector.chunked_env import ChunkedTask
-from tests.helpers.warm import NUMBER
+from tests.helpers.warm.processes import NUMBER
 
 ROOMS = ("perception", "visualizer", "envs", "datasets", "policy")
 

@@ -6,22 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from configs.command import compose
-from datasets.collection.collector import CollectConfig
+from configs.command import compose, compose_part
 from datasets.collection.merger import MergeConfig, merge
 from datasets.collection.rerender import RenderConfig, render_again
 from datasets.store.store import EpisodeStore
+from envs.config import EnvConfig
 from envs.seeding import derive_seed
-from envs.vector.chunked_env import ChunkedTask
 from perception.errors import InputError
 from policy.planner.checkpoint import save_planner
-from policy.rollouts.episode import play
-from policy.rollouts.recorder import record
-from tests.conftest import collect_config
+from policy.rollouts.recorder import RecordConfig, record
+from policy.rollouts.trajectory import make_recorded_env, play
+from tests.helpers.commands import succeed
 from tests.helpers.replaying import replay_episode
-from tests.policy.finetuning.test_finetune import small_planner
+from tests.helpers.small_planner import small_planner
 
-TINY = ("env.episode_steps=10", "points=32")
+TINY = ("env.episode_steps=10", "points=32", "episodes=2")
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +33,20 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def store(checkpoint: Path) -> EpisodeStore:
     out = checkpoint.with_name("out.zarr")
-    record(compose(CollectConfig, "collect", [*TINY, f"out={out}", "workers=1"]), checkpoint, 2)
+    own = (f"checkpoint={checkpoint}", f"out={out}", "workers=1")
+    succeed("policy/record.py", *TINY, *own)
     return EpisodeStore.open(out)
 
 
 def test_it_records_what_an_evaluation_would_play(checkpoint: Path, store: EpisodeStore) -> None:
-    config = compose(CollectConfig, "collect", ["env.episode_steps=10", "env.view.points=32"])
-    task = ChunkedTask(config.env, history=2)
+    short = ["env.episode_steps=10", "env.view.points=32"]
+    env, planner = compose_part(EnvConfig, "env", "adroit-door", short), small_planner().eval()
+    world = make_recorded_env(env, planner)
     for index in range(2):
         recording = store.read_recording(index)
-        played = play(small_planner().eval(), task, derive_seed("data", 0, index))
-        np.testing.assert_allclose(recording.rewards, played.rewards, rtol=1e-5)
-        np.testing.assert_array_equal(recording.scenes, played.scene_states[:-1])
+        trajectory = play(planner, world, derive_seed("data", 0, index))
+        np.testing.assert_allclose(recording.rewards, trajectory.rewards, rtol=1e-5)
+        np.testing.assert_array_equal(recording.scenes, trajectory.scene_states[:-1])
 
 
 def test_a_plan_is_the_end_of_its_chain(store: EpisodeStore) -> None:
@@ -63,16 +64,20 @@ def test_its_episodes_replay_exactly(store: EpisodeStore) -> None:
 
 
 def test_a_planner_of_another_task_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "s.zarr"
+    pen = ["env=adroit-pen", f"checkpoint={checkpoint}", f"out={out}"]
     with pytest.raises(InputError, match="made for adroit-door, not for adroit-pen"):
-        record(collect_config(tmp_path / "s.zarr", "env=adroit-pen"), checkpoint, 2)
+        record(compose(RecordConfig, "record", pen))
+    assert not out.exists()
 
 
 def test_chains_stay_beside_the_steps_when_merged_and_drawn_again(
     checkpoint: Path, store: EpisodeStore, tmp_path: Path
 ) -> None:
-    other = tmp_path / "other.zarr"
-    own = (f"out={other}", "seed=1", "workers=0", "images=[depth]")
-    record(compose(CollectConfig, "collect", [*TINY, *own]), checkpoint, 2)
+    other, own = tmp_path / "other.zarr", f"checkpoint={checkpoint}"
+    record(compose(RecordConfig, "record", [
+        *TINY, own, f"out={other}", "seed=1", "workers=0", "images=[depth]",
+    ]))  # fmt: skip
     again, merged = tmp_path / "again.zarr", tmp_path / "merged.zarr"
     render = [f"data={other}", f"out={again}", "images=[]", "workers=0"]
     render_again(compose(RenderConfig, "render", render))

@@ -1,4 +1,4 @@
-"""Processes forked from one that has imported everything already: see `warm_server.py`."""
+"""Processes forked from one that has imported everything already: see `server.py`."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 
-SERVER = Path(__file__).with_name("warm_server.py")
+SERVER = Path(__file__).with_name("server.py")
 NUMBER = struct.Struct("i")  # How the server sends process ids and exit codes.
 
 

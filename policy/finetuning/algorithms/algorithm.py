@@ -1,0 +1,53 @@
+"""What an algorithm of fine-tuning is.
+
+An algorithm is a module with `Config` (frozen dataclass with `kind` and its own keys) and
+`make(config, planner, finetune, seed)`, which gives an `Algorithm`: `planner` is the one to
+improve, `finetune` the whole `FinetuneConfig`, `seed` that of everything random in it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from policy.rollouts.rollout import Rollout
+
+
+class DivergedError(Exception):
+    """A loss, ratio or gradient that no further step can mend."""
+
+
+@runtime_checkable
+class Algorithm(Protocol):
+    """Improves a planner by its own episodes.
+
+    Attributes:
+        gradient_steps: Updates taken so far.
+        min_std: Least std of a denoising step while episodes are played, for exploration.
+        keep_observations: Whether rollouts must hold what was seen, too.
+    """
+
+    gradient_steps: int
+    min_std: float
+    keep_observations: bool
+
+    def observe(self, rollout: Rollout) -> None:
+        """Remember episodes that were played."""
+
+    def update(self, episodes: int, learning_rate: float) -> dict[str, float]:
+        """Learn as much as is due after so many episodes; give what to watch, by metric name.
+
+        Raises:
+            DivergedError: Going on would spoil the planner.
+        """
+
+    def summary(self) -> dict[str, float]:
+        """Say what is remembered, by metric name."""
+
+    def load_experience(self, path: Path) -> None:
+        """Take over what a finished run has played, from its training state, but no weights."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything but the planner that the next update depends on: plain values and tensors."""
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""

@@ -1,0 +1,182 @@
+"""Algorithm 1 of the paper: the planner's denoising steps learn by policy gradient, held by a term.
+
+After each rollout the newest episodes go into the replay buffer B and the best ones into the target
+buffer; then p_step gradient steps per episode minimise Eq. 15 (`policy/finetuning/objective.py`).
+The paper's B keeps all episodes; here the oldest leave, whose ratios are clipped away.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from torch import Tensor
+
+from configs.build import Inline
+from configs.kinds import OneOf
+from envs.seeding import derive_seed
+from perception.errors import InputError
+from policy.finetuning.algorithms.algorithm import DivergedError
+from policy.finetuning.buffers import ReplayBuffer, TargetBuffer
+from policy.finetuning.config import FinetuneConfig
+from policy.finetuning.experience import Chunks, Experience
+from policy.finetuning.minibatch import Minibatch, MinibatchConfig
+from policy.finetuning.objective import Objective
+from policy.finetuning.states import read_experience
+from policy.finetuning.terms.term import TERMS, TermConfig, TermLoss
+from policy.planner.planner import Planner
+from policy.rollouts.rollout import Rollout
+
+
+@dataclass(frozen=True)
+class Config:
+    """How SODP learns.
+
+    Attributes:
+        minibatch: How minibatches are sampled and evaluated.
+        terms: What is minimised: the terms' configurations by name.
+    """
+
+    kind: str
+    minibatch: Annotated[MinibatchConfig, Inline()]
+    terms: dict[str, Annotated[TermConfig, OneOf(TERMS)]]
+
+
+def make(config: Config, planner: Planner, finetune: FinetuneConfig, seed: int) -> "SODP":
+    """Make the algorithm.
+
+    Raises:
+        InputError: Keys contradict each other.
+    """
+    if finetune.group_size > 1 and finetune.advantage != "return_to_go":
+        raise InputError("finetune.group_size > 1 goes with finetune.advantage=return_to_go")
+    return SODP(config, planner, finetune, seed)
+
+
+class SODP:
+    """The algorithm's two buffers, optimiser and objective; see `Algorithm`."""
+
+    def __init__(
+        self, config: Config, planner: Planner, finetune: FinetuneConfig, seed: int
+    ) -> None:
+        self._config, self._finetune, self._planner = config, finetune, planner
+        self.min_std = config.minibatch.min_std
+        self.keep_observations = config.minibatch.encoder == "trained"
+        planner.requires_grad_(requires_grad=False)
+        planner.denoiser.requires_grad_(requires_grad=True)
+        planner.encoder.requires_grad_(self.keep_observations)
+        self._weights = [w for w in planner.parameters() if w.requires_grad]
+        self._optimizer = torch.optim.Adam(self._weights, fused=True)
+        self.objective = Objective(planner, config.terms)
+        self.replay = ReplayBuffer(finetune.replay_capacity)
+        self.target = TargetBuffer(finetune.target_capacity, finetune.target_top)
+        self._generator = torch.Generator().manual_seed(derive_seed("finetune-draws", seed, 0))
+        self._by_start = finetune.group_size > 1
+        self.gradient_steps = 0
+
+    def observe(self, rollout: Rollout) -> None:
+        """Remember episodes: the newest, and the best."""
+        self.replay.add(rollout)
+        self.target.add(rollout)
+
+    def update(self, episodes: int, learning_rate: float) -> dict[str, float]:
+        """Take p_step gradient steps per episode on Eq. 15; give means over them.
+
+        Raises:
+            DivergedError: The loss, the ratio or the gradient has exploded.
+        """
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        experience = self.replay.experience(self._finetune.advantage, by_start=self._by_start)
+        target = self.target.chunks()
+        steps = self._finetune.gradient_steps * episodes
+        means = self._gradient_norms(self._minibatch(experience, target))
+        for _ in range(steps):
+            for name, value in self.gradient_step(self._minibatch(experience, target)).items():
+                means[name] = means.get(name, 0.0) + value.item() / steps
+        return {f"finetune/{name}": value for name, value in means.items()}
+
+    def gradient_step(self, minibatch: Minibatch) -> dict[str, Tensor]:
+        """Take one step; give what to watch of it."""
+        losses = self.objective.losses(minibatch)
+        watched = {name: value for term in losses.values() for name, value in term.metrics.items()}
+        total = self.objective.total(losses)
+        self._check(total, watched.get("ratio"))
+        self._optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self._weights, self._finetune.gradient_norm)
+        if not torch.isfinite(norm):
+            raise DivergedError(f"the norm of the gradient is {norm.item()}")
+        self._optimizer.step()
+        self.gradient_steps += 1
+        return {**_named_losses(losses), **watched, "gradient_norm": norm}
+
+    def summary(self) -> dict[str, float]:
+        """Say how many episodes are imitated, and how many of them succeeded."""
+        return {
+            "finetune/target_episodes": float(len(self.target)),
+            "finetune/target_successes": float(self.target.successes),
+        }
+
+    def load_experience(self, path: Path) -> None:
+        """Take over both buffers of a finished run.
+
+        Raises:
+            InputError: The file is missing or another, or no two of its episodes began alike.
+        """
+        replay, target = read_experience(path, by_start=self._by_start)
+        self.replay.load(replay)
+        self.target.load(target)
+
+    def state(self) -> dict[str, Any]:
+        """Everything but the planner that the next update depends on."""
+        return {
+            "gradient_steps": self.gradient_steps,
+            "optimizer": self._optimizer.state_dict(),
+            "replay": self.replay.state(),
+            "target": self.target.state(),
+            "generator": self._generator.get_state(),
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""
+        self.gradient_steps = state["gradient_steps"]
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.replay.load(state["replay"])
+        self.target.load(state["target"])
+        self._generator.set_state(state["generator"])
+
+    def _minibatch(self, experience: Experience, target: Chunks) -> Minibatch:
+        config = self._config.minibatch
+        return Minibatch.sample(self._planner, config, experience, target, self._generator)
+
+    def _gradient_norms(self, minibatch: Minibatch) -> dict[str, float]:
+        """Give the gradient norm of each weighted term alone: none should drown the others."""
+        norms = {}
+        weighted = self.objective.weighted(self.objective.losses(minibatch))
+        for name, loss in weighted.items():
+            gradients: tuple[Tensor | None, ...] = ()
+            if loss.requires_grad:
+                gradients = torch.autograd.grad(
+                    loss, self._weights, retain_graph=True, allow_unused=True
+                )
+            squares = [float(g.square().sum()) for g in gradients if g is not None]
+            norms[f"{name}_norm"] = sum(squares) ** 0.5
+        return norms
+
+    def _check(self, loss: Tensor, ratio: Tensor | None) -> None:
+        """Stop before a step that would spoil the weights.
+
+        Raises:
+            DivergedError: The loss is not finite, or the ratio has exploded.
+        """
+        if not torch.isfinite(loss):
+            raise DivergedError(f"the loss is {loss.item()}")
+        largest = self._finetune.largest_ratio
+        if ratio is not None and not ratio.item() < largest:
+            raise DivergedError(f"the mean ratio is {ratio.item():.3g}, beyond {largest:g}")
+
+
+def _named_losses(losses: Mapping[str, TermLoss]) -> dict[str, Tensor]:
+    return {f"{name}_loss": term.loss.detach() for name, term in losses.items()}

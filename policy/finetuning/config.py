@@ -1,0 +1,58 @@
+"""How to fine-tune: every key of `finetune`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from configs.kinds import Kind, OneOf
+from policy.finetuning.advantages import Advantage
+
+ALGORITHMS = "policy.finetuning.algorithms"
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """How to fine-tune. Names of the paper in brackets.
+
+    Attributes:
+        algorithm: Which algorithm learns, and its own keys.
+        init: Begin with the `pretrained` denoiser, or from `scratch`; the rollouts at the beginning
+            are the pre-trained planner's either way (Appendix C.2), and so is the encoder.
+        experience: The state of a finished fine-tuning (`finetune-state.pt`), whose buffers are
+            learned from without playing (Appendix C.1, offline); None plays.
+        episodes: Online episodes in all, those at the beginning included.
+        initial_episodes: Successful episodes to roll out at the beginning (N_init).
+        initial_limit: Rollouts after which their search ends.
+        gradient_steps: Updates per episode (p_step).
+        learning_rate: Of Adam at the beginning.
+        last_learning_rate: At the end; it decays exponentially in between.
+        advantage: How good a chunk was; see `advantages`.
+        group_size: Episodes that begin alike. Where several do, `return_to_go` compares them
+            with each other alone.
+        replay_capacity: Newest episodes that are learned from (B).
+        target_capacity: Episodes in the target buffer.
+        target_top: While fewer succeeded, the best returns fill it (n).
+        gradient_norm: Largest norm of the gradient.
+        largest_ratio: A mean ratio beyond this stops the run.
+        evaluate_every: Episodes between evaluations along the way; 0 for none.
+        evaluate_episodes: Episodes of each of them.
+    """
+
+    algorithm: Annotated[Kind, OneOf(ALGORITHMS)]
+    init: Literal["pretrained", "scratch"]
+    experience: Path | None
+    episodes: int
+    initial_episodes: int
+    initial_limit: int
+    gradient_steps: int
+    learning_rate: float
+    last_learning_rate: float
+    advantage: Advantage
+    group_size: int
+    replay_capacity: int
+    target_capacity: int
+    target_top: int
+    gradient_norm: float
+    largest_ratio: float
+    evaluate_every: int
+    evaluate_episodes: int

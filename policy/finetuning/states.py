@@ -1,0 +1,68 @@
+"""The training state of a fine-tuning on disk, also as it was written before."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from datasets.behaviours.training_state import load_state
+from perception.errors import InputError
+from policy.rollouts.rollout import ChunkData, EpisodeData
+
+ALGORITHM = ("gradient_steps", "optimizer", "replay", "target", "generator")
+RENAMED = {"played": "valid", "state": "robot_state"}
+CHUNKS, EPISODES = ({field.name for field in fields(kind)} for kind in (ChunkData, EpisodeData))
+
+
+def read_experience(path: Path, *, by_start: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Read what a finished fine-tuning has played: the states of its two buffers.
+
+    Args:
+        path: Its `finetune-state.pt`.
+        by_start: Whether episodes of equal start are to be compared with each other.
+
+    Raises:
+        InputError: There is no such file, it is another, or no two episodes began alike.
+    """
+    if not path.exists():
+        raise InputError(
+            f"There is no experience {path}: give"
+            " finetune.experience=<a finished run>/checkpoints/finetune-state.pt"
+        )
+    state = as_written_now(load_state(path) or {}).get("algorithm", {})
+    if not {"replay", "target"} <= state.keys():
+        raise InputError(f"{path} is not the state of a fine-tuning")
+    replay = state["replay"]
+    if replay is None or not _is_rollout(replay):
+        raise InputError(f"{path} is another version's: its episodes are to be played anew")
+    starts = replay["episodes"]["starts"]
+    if by_start and len(starts.unique()) == len(starts):
+        raise InputError(f"In {path} no two episodes began alike: finetune.group_size=1")
+    return replay, state["target"]
+
+
+def as_written_now(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring a training state into today's form; older ones had no part of the algorithm's own."""
+    if "algorithm" in state or "replay" not in state:
+        return dict(state)
+    rest = {name: value for name, value in state.items() if name not in ALGORITHM}
+    own = {name: state[name] for name in ALGORITHM if name in state}
+    target = [{**e, "chunks": _renamed(e["chunks"])} for e in state.get("target", [])]
+    return {**rest, "algorithm": {**own, "replay": _nested(state["replay"]), "target": target}}
+
+
+def _nested(replay: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Part the values of chunks from those of episodes."""
+    if replay is None:
+        return None
+    values = _renamed(replay)
+    episodes = {name: value for name, value in values.items() if name in EPISODES}
+    return {"chunks": {n: v for n, v in values.items() if n not in EPISODES}, "episodes": episodes}
+
+
+def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {RENAMED.get(name, name): value for name, value in values.items()}
+
+
+def _is_rollout(replay: Mapping[str, Any]) -> bool:
+    return set(replay["chunks"]) == CHUNKS and set(replay["episodes"]) == EPISODES

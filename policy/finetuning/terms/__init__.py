@@ -1,0 +1,1 @@
+"""The terms of Eq. 15, one file each: `kind: NAME` is the module NAME here."""

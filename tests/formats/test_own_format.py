@@ -1,0 +1,34 @@
+"""A format is its file: found by its name, recognised and chosen like those of the project."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets import formats
+from datasets.formats.converter import convert
+from datasets.formats.detect import detect, exporters, importers
+from datasets.store.store import EpisodeStore
+from perception.errors import InputError
+from tests.helpers import own_formats
+from tests.helpers.foreign_data import as_store, convert_config
+
+
+def test_the_projects_own_are_listed() -> None:
+    assert list(importers()) == ["d4rl", "dapg", "dp3", "minari", "robomimic"]
+    assert list(exporters()) == ["dp3", "lerobot", "robomimic"]
+
+
+def test_a_file_more_is_a_format_more(
+    tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "door.npz"
+    with pytest.raises(InputError, match=r"door.npz names no target; say target=store or dp3"):
+        convert(convert_config(tiny_store, out))
+    monkeypatch.setattr(formats, "__path__", [*formats.__path__, *own_formats.__path__])
+    convert(convert_config(tiny_store, out))
+    assert detect(out) == "npz"
+    store, original = as_store(out, tmp_path / "back.zarr"), EpisodeStore.open(tiny_store)
+    for name in ("state", "action", "point_cloud"):
+        np.testing.assert_array_equal(store.read(name), original.read(name))
+    assert store.identity["source"]["format"] == "npz"

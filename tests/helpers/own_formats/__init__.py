@@ -1,0 +1,1 @@
+"""A format of one's own: one file reads it, one writes it."""
