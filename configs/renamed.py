@@ -17,16 +17,31 @@ RENAMED = {
         "stage=start": "stage=zero_shot",
         "env.view.sees=state": "encoder=state_only",
         "finetune.from_each_start": "finetune.group_size",
+        "finetune.weight": "finetune.advantage",
+        "finetune.objective.batch": "finetune.algorithm.batch",
+        "finetune.objective.encoder": "finetune.algorithm.encoder",
+        "finetune.objective.floor": "finetune.algorithm.min_std",
+        "finetune.objective.ratio": "finetune.algorithm.reduction",
+        "finetune.objective.clip": "finetune.algorithm.terms.ppo.clip",
+        "finetune.objective.improvement": "finetune.algorithm.terms.ppo.weight",
+        "finetune.objective.regulariser=bc": "finetune=ppo_bc",
+        "finetune.objective.regulariser=kl": "finetune=ppo_kl",
+        "finetune.objective.regulariser=pl": "finetune=ppo_pl",
+        "finetune.objective.regulariser=none": "finetune=ppo",
     },
     "collect": {"env.view.sees=state": "points=0"},
 }
+REGULARISER = "finetune.objective.regulariser="
 
 
 def as_named_now(script: str, overrides: Sequence[str]) -> list[str]:
     """Give the overrides of a command with today's keys."""
     renamed = {**RENAMED["*"], **RENAMED.get(script, {})}
-    if "pretrain.features=true" in overrides:
+    if "pretrain.features=true" in overrides:  # It named the encoder then.
         renamed["checkpoint"] = "encoder_from"
+    chosen = [t.removeprefix(REGULARISER) for t in overrides if t.startswith(REGULARISER)]
+    weight = f"finetune.algorithm.terms.{(chosen or ['bc'])[0]}.weight"
+    renamed["finetune.objective.regularisation"] = weight
     return list(_named_now(renamed, overrides))
 
 

@@ -38,7 +38,7 @@ def main() -> None:
     torch.set_num_threads(1)
     config = compose(TrainConfig, "train", ["env=adroit-door", "env.view.points=256"])
     seeds = evaluation_seeds(0, EPISODES)
-    frames = Frames(ROOT / STORE, FRAMES, AdroitSimulator(config.env), places)
+    frames = Frames(ROOT / STORE, FRAMES, AdroitSimulator(config.task.config), places)
     planners = {name: planner_of(f"planners/{name}", "pretrain") for name in PLANNERS}
     clouds = planners["adroit-door"].normalizer.points(frames.clouds)
     report = {

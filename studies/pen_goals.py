@@ -41,7 +41,7 @@ def main() -> None:
     """Count and draw."""
     torch.set_num_threads(1)
     config = compose(TrainConfig, "train", ["env=adroit-pen", "env.view.points=256"])
-    simulator = AdroitSimulator(config.env)
+    simulator = AdroitSimulator(config.task.config)
     seeds = evaluation_seeds(0, EPISODES)
     recorded, at_end, ever = of_data(simulator)
     wanted = np.stack([wanted_at_reset(simulator, seed) for seed in seeds])

@@ -45,7 +45,7 @@ def losses(run: str, config: TrainConfig) -> dict[str, object]:
     """Give the losses of one run."""
     path = ROOT / "outputs" / run / "checkpoints" / "finetune-state.pt"
     planner = planner_of(run, "finetune")
-    buffer = TargetBuffer(config.finetune.target_capacity, config.finetune.target_top)
+    buffer = TargetBuffer(config.recipe.finetune.target_capacity, config.recipe.finetune.target_top)
     buffer.load(as_written_now(load_state(path) or {})["algorithm"]["target"])
     kept = [episode.chunks for episode in buffer.episodes if episode.success]
     tenth = max(len(kept) // 10, 1)
@@ -62,12 +62,14 @@ def losses(run: str, config: TrainConfig) -> dict[str, object]:
 
 def successes(planner: Planner, config: TrainConfig) -> Iterator[Chunks]:
     """Play fresh episodes as when exploring; give those that succeed."""
-    envs = make_envs(config.env, planner, envs=SIDE_BY_SIDE, workers=config.workers)
-    assert isinstance(config.finetune.algorithm, sodp.Config)
-    min_std = config.finetune.algorithm.minibatch.min_std
+    envs = make_envs(config.task.config, planner, envs=SIDE_BY_SIDE, workers=config.machine.workers)
+    assert isinstance(config.recipe.finetune.algorithm, sodp.Config)
+    min_std = config.recipe.finetune.algorithm.minibatch.min_std
     for first in range(0, EPISODES, SIDE_BY_SIDE):
         seeds = [derive_seed("remembered", 0, first + env) for env in range(SIDE_BY_SIDE)]
-        rollout = roll_out(planner, envs, seeds, success_at=config.env.success_at, min_std=min_std)
+        rollout = roll_out(
+            planner, envs, seeds, success_at=config.task.config.success_at, min_std=min_std
+        )
         yield from (
             Chunks.of(rollout, int(env)) for env in rollout.episodes.successes.nonzero()[:, 0]
         )

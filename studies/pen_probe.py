@@ -41,7 +41,7 @@ def main() -> None:
         "episodes_each": EPISODES,
         "success_by_least_deviation": success_by_min_std(planner, config),
         "frames": FRAMES,
-        "median_angle_deg": angles(planner, AdroitSimulator(config.env)),
+        "median_angle_deg": angles(planner, AdroitSimulator(config.task.config)),
     }
     path = ROOT / "results" / "pen-repetition" / "probe.json"
     path.write_text(json.dumps(report, indent=2) + "\n")
@@ -49,7 +49,7 @@ def main() -> None:
 
 def success_by_min_std(planner: Planner, config: TrainConfig) -> dict[str, float]:
     """Evaluate with noise added as when exploring."""
-    envs = make_envs(config.env, planner, envs=SIDE_BY_SIDE, workers=config.workers)
+    envs = make_envs(config.task.config, planner, envs=SIDE_BY_SIDE, workers=config.machine.workers)
     seeds, found = evaluation_seeds(0, EPISODES), {}
     for min_std in MIN_STDS:
         parts = (seeds[i : i + SIDE_BY_SIDE] for i in range(0, EPISODES, SIDE_BY_SIDE))

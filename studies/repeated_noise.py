@@ -31,7 +31,7 @@ class Outcomes:
 
 def repeat(planner: Planner, config: TrainConfig, seeds: Sequence[int], draws: int) -> Outcomes:
     """Evaluate every seed's episode with several noises."""
-    envs = make_envs(config.env, planner, envs=SIDE_BY_SIDE, workers=config.workers)
+    envs = make_envs(config.task.config, planner, envs=SIDE_BY_SIDE, workers=config.machine.workers)
     drawn, played = planner.noises, []
     for draw in range(draws):
         # Standard normal numbers whose signs are changed are standard normal.

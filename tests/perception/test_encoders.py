@@ -12,7 +12,7 @@ from perception.encoders.dp3 import Dp3
 from perception.encoders.encoder import Encoder
 from perception.errors import InputError
 from perception.observation import Encoded, Observation
-from policy.pipeline import TrainConfig
+from policy.pipeline.config import TrainConfig
 from policy.planner.planner import ENCODERS
 from tests.helpers.own_encoder import Means
 
@@ -106,13 +106,13 @@ def test_an_encoder_refuses_data_it_cannot_observe() -> None:
 @pytest.mark.parametrize("kind", ["dp3", "state_only"])
 def test_every_encoder_is_chosen_by_its_name(kind: str) -> None:
     config = compose(TrainConfig, "train", [f"encoder={kind}"])
-    assert config.planner.encoder == config.encoder
+    assert config.recipe.planner.encoder == config.encoder
     assert config.encoder.kind == kind
 
 
 def test_an_encoder_from_outside_is_chosen_by_module_and_class() -> None:
     config = compose(TrainConfig, "train", [f"encoder.kind={OWN}", "+encoder.width=5"])
-    assert config.planner.encoder == Means.Config(OWN, 5)
-    assert not isinstance(make(config.planner.encoder, 3), Encoder)
+    assert config.recipe.planner.encoder == Means.Config(OWN, 5)
+    assert not isinstance(make(config.recipe.planner.encoder, 3), Encoder)
     with pytest.raises(InputError, match=r"encoder\.kind=nowhere:Net does not import"):
         compose(TrainConfig, "train", ["encoder.kind=nowhere:Net"])

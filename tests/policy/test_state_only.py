@@ -162,7 +162,7 @@ def test_a_planner_of_the_simulators_features_fits_them(
     config = compose(TrainConfig, "train", ["encoder=state_only", f"denoiser={denoiser}"])
     torch.manual_seed(0)
     sizes = Sizes(0, windows.observations.robot_state.shape[-1], windows.actions.shape[-1])
-    planner = Planner(config.planner, sizes)
+    planner = Planner(config.recipe.planner, sizes)
     assert planner.observes == "features"
     planner.normalizer.fit(windows.observations, windows.actions)
     batch = windows[torch.arange(8)]
@@ -184,7 +184,7 @@ def test_a_planner_of_the_simulators_features_fits_them(
 
 
 def test_points_and_encoder_must_go_together() -> None:
-    config = compose(TrainConfig, "train", []).planner
+    config = compose(TrainConfig, "train", []).recipe.planner
     with pytest.raises(InputError, match="encoder=dp3 needs points"):
         Planner(config, Sizes(0, 39, 28))
     with pytest.raises(InputError, match="takes the simulator's features"):

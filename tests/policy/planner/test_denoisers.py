@@ -10,7 +10,8 @@ from configs.build import build
 from configs.command import compose
 from configs.kinds import Kind, kinds, make_kind
 from perception.errors import InputError
-from policy.pipeline import TrainConfig
+from policy.pipeline.config import TrainConfig
+from policy.pipeline.identity import settled_recipe
 from policy.planner.checkpoint import load_planner, save_planner
 from policy.planner.denoisers.denoiser import Denoiser
 from policy.planner.denoisers.mixer import Config as MixerConfig
@@ -115,7 +116,8 @@ def test_a_planner_of_any_denoiser_samples_learns_and_is_saved(
 def test_sizes_are_those_in_the_files(
     denoiser: str, task: str, actions: int, parameters: int
 ) -> None:
-    config = compose(TrainConfig, "train", [f"denoiser={denoiser}", task]).planner
+    whole = compose(TrainConfig, "train", [f"denoiser={denoiser}", task])
+    config = settled_recipe(whole, whole.task.env).planner
     with torch.device("meta"):
         net = make_kind(DENOISERS, config.denoiser, config.horizon, actions, 256)
     assert sum(p.numel() for p in net.parameters()) == parameters
