@@ -29,7 +29,7 @@ check: setup  ## Lint, format, types, and what README and docs link to or name.
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy .
-	$(RUN) -m pytest -n 0 -q tests/test_docs.py
+	$(RUN) -m pytest -n 0 -q tests/docs/test_pages.py
 
 docs: setup  ## Build the documentation: outputs/site/index.html.
 	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[docs]'

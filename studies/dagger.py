@@ -1,20 +1,15 @@
 """Train the small agents that make data, by DAgger.
 
-    python studies/dagger.py env=adroit-door expert=a.npz
+    python -m studies.dagger env=adroit-door expert=a.npz
 
 The expert is any network in the layout of `datasets/behaviours/state_agent.py`; for the shipped
 agents, the policies of DAPG, converted to plain arrays. The agent is written to `out`, and both are
 evaluated without noise.
 """
 
-import sys
-from pathlib import Path
-
-if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -41,7 +36,7 @@ class StudyConfig:
     seed: int
 
 
-@script("dagger", StudyConfig)
+@script("studies/dagger", StudyConfig)
 def main(config: StudyConfig) -> None:
     """Train, save, evaluate."""
     simulator = make_simulator(config.env)

@@ -26,7 +26,7 @@ class GalleryConfig:
     seed: int
 
 
-@script("gallery", GalleryConfig)
+@script("studies/gallery", GalleryConfig)
 def main(config: GalleryConfig) -> None:
     """Draw the gallery."""
     envs = [compose_part(EnvConfig, "env", name, list(more)) for name, *more in config.tasks]

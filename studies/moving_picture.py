@@ -39,7 +39,7 @@ LAST_SHOWN = 8  # How often an episode's last frame is repeated, to be seen.
 
 @dataclass(frozen=True)
 class MovingPictureConfig:
-    """What to film; every key is explained in configs/scripts/moving-picture.yaml."""
+    """What to film; every key is explained in configs/scripts/studies/moving-picture.yaml."""
 
     env: EnvConfig
     stores: tuple[Path, ...]
@@ -62,7 +62,7 @@ class Shot:
     pictures: UInt8[np.ndarray, "frame height width 3"]
 
 
-@script("moving-picture", MovingPictureConfig)
+@script("studies/moving-picture", MovingPictureConfig)
 def main(config: MovingPictureConfig) -> None:
     """Draw every frame and write the film."""
     stores = [EpisodeStore.open(path) for path in config.stores]

@@ -34,7 +34,8 @@ def without_gl() -> str:
 
 needs_gl = pytest.mark.skipif(bool(without_gl()), reason=without_gl())
 needs_open3d = pytest.mark.skipif(
-    resolve_geometry("auto") != "open3d", reason="Open3D does not import here (see the README)"
+    resolve_geometry("auto") != "open3d",
+    reason="Open3D does not import here (see docs/troubleshooting.md)",
 )
 
 

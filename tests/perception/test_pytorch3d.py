@@ -21,7 +21,7 @@ except (ImportError, OSError) as error:  # Its CUDA build imports without CUDA; 
 
 pytestmark = pytest.mark.skipif(
     problem is not None,
-    reason=f"pytorch3d.ops does not import here ({problem}); README, PyTorch3D: {INSTALL}",
+    reason=f"pytorch3d.ops does not import here ({problem}); docs/troubleshooting.md: {INSTALL}",
 )
 
 

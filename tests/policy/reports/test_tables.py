@@ -11,8 +11,7 @@ from perception.errors import InputError
 from policy.reports.doc_tables import TABLES, put, write_tables
 from policy.reports.result import Result, make_result
 from policy.rollouts.evaluation import Evaluation
-from studies.gallery_figure import gallery
-from tests.conftest import ROOT, task_config
+from tests.conftest import ROOT
 
 
 def make_one(folder: Path) -> Result:
@@ -84,9 +83,3 @@ def test_the_docs_hold_what_the_results_say(tmp_path: Path) -> None:
     for page in TABLES:
         written = (docs / page).read_text()
         assert written == (ROOT / "docs" / page).read_text(), "run: python policy/report.py"
-
-
-def test_the_gallery_draws_every_simulator() -> None:
-    png = gallery([task_config("adroit-pen"), task_config("metaworld-reach")], steps=3, seed=0)
-    assert png[:4] == b"\x89PNG"
-    assert len(png) > 20_000

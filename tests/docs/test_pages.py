@@ -11,12 +11,12 @@ from hydra.errors import HydraException
 
 from configs.command import _compose
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "studies/README.md", *(ROOT / "docs").glob("*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 NAMED_FILE = re.compile(r"`([\w/]+/\w+\.py)(?::([\w.]+))?`")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-SCRIPT = re.compile(r'@script\("([\w-]+)"')
+SCRIPT = re.compile(r'@script\("([\w/-]+)"')
 LARGEST_PICTURE = 3_000_000
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
