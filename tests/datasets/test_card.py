@@ -85,6 +85,9 @@ def test_the_principal_plane_holds_the_main_directions() -> None:
     first, second = principal_plane(states).T
     assert abs(np.corrcoef(first, hidden[:, 0])[0, 1]) > 0.99
     assert second.std() < 0.1 * first.std()
+    first, second = principal_plane(hidden).T  # A robot with one number of state.
+    assert abs(np.corrcoef(first, hidden[:, 0])[0, 1]) > 0.99
+    assert not second.any()
 
 
 def test_what_was_never_recorded_is_said_and_not_counted(unjudged: Path) -> None:
