@@ -113,7 +113,7 @@ def test_a_training_can_be_made_longer(tmp_path: Path) -> None:
 
 
 def test_a_training_that_was_saved_before_todays_keys_goes_on(tmp_path: Path) -> None:
-    one = ("behaviour.replay.agents=1", "env.episode_steps=20")
+    one = ("behaviour.replay.agents=1", "env.episode_steps=20", f"{LEARNING}.demonstrations=0")
     for folder in (tmp_path / "new", tmp_path / "old"):
         folder.mkdir()
         collect(replay_config(folder, *one, f"{LEARNING}.steps=100"))
