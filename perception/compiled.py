@@ -5,22 +5,21 @@ that wraps them would hide them from the compiler.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from numba import njit
 
-FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
-Compile = Callable[[FunctionT], FunctionT]
+Compile = Callable[[Any], Any]
 
 # Floating point as written: the same bits as NumPy and Torch.
-exactly: Compile[Any] = njit(cache=True, nogil=True)
+exactly: Compile = njit(cache=True, nogil=True)
 # The same, copied into its callers: a call would cost more than it computes.
-exactly_inline: Compile[Any] = njit(cache=True, nogil=True, inline="always")
+exactly_inline: Compile = njit(cache=True, nogil=True, inline="always")
 # Sums may be taken in another order, so that vectors can be used.
-by_vectors: Compile[Any] = njit(
+by_vectors: Compile = njit(
     cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"}
 )
 # A product and a sum may be rounded once instead of twice; the order stays as written.
-in_order: Compile[Any] = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+in_order: Compile = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 # Any algebra that holds for real numbers: bits may differ between processors, never between runs.
-fast: Compile[Any] = njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+fast: Compile = njit(cache=True, nogil=True, error_model="numpy", fastmath=True)

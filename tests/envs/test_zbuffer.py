@@ -1,4 +1,4 @@
-"""The z-buffer against OpenGL: 50 random states of each Adroit and of five Meta-World tasks."""
+"""The z-buffer against OpenGL, in 50 random states of eight tasks, and against plain geometry."""
 
 import mujoco
 import numpy as np
@@ -57,7 +57,7 @@ def test_the_depth_is_opengls(task: str) -> None:
 
 def test_a_sphere_has_its_analytic_depth() -> None:
     model = mujoco.MjModel.from_xml_string(
-        "<mujoco><worldbody><camera name='eye' pos='0 0 2' fovy='30'/>"
+        "<mujoco><worldbody><camera pos='0 0 2' fovy='30'/>"
         "<geom type='sphere' size='0.3'/></worldbody></mujoco>"
     )
     data = mujoco.MjData(model)
@@ -73,6 +73,22 @@ def test_a_sphere_has_its_analytic_depth() -> None:
     # 28 meridians and 16 parallels: a facet's middle lies up to 2 % inside the ball.
     assert radius.max() < 0.3 + 1e-5
     assert radius.min() > 0.3 * np.cos(np.pi / 16) * np.cos(np.pi / 28) - 1e-5
+
+
+def test_a_floor_that_reaches_behind_the_camera_is_cut_at_the_near_plane() -> None:
+    model = mujoco.MjModel.from_xml_string(
+        "<mujoco><worldbody><geom type='plane' size='5 5 .1'/></worldbody></mujoco>"
+    )
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    pose, sine, cosine = np.eye(4), np.sin(0.6), np.cos(0.6)
+    # Half a metre above the middle, looking along world y and down by 0.6 radians.
+    pose[:3, 1], pose[:3, 2], pose[2, 3] = [0, -sine, -cosine], [0, cosine, -sine], 0.5
+    camera = Pinhole.from_fovy(40.0, (60, 60), world_from_camera=pose)
+    depth_m, labels = ZBuffer(model).render(data, camera)
+    assert (labels == 0).all()
+    # Inverse depth is 100 per metre at the near plane, 0.01 m away: float32 errors of 1e-5 there.
+    np.testing.assert_allclose(unproject(depth_m, camera)[:, 2], 0, atol=1e-4)
 
 
 @pytest.mark.parametrize(
