@@ -15,7 +15,7 @@ JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
 Work = Callable[[JobT], ResultT]
 
-_work: Work[Any, Any] | None = None  # What this worker process does, made once by `_begin`.
+_PREPARED: list[Work[Any, Any]] = []  # In a worker process, what it does; see `_begin`.
 
 
 def parallel_map(
@@ -68,10 +68,9 @@ def _on_processes(
 
 def _begin(make_work: Callable[[], Work[Any, Any]]) -> None:
     """Prepare a worker: leave Ctrl-C to the parent, and end when it ends."""
-    global _work  # noqa: PLW0603 (a worker process has one work, and no other place to keep it)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _work = make_work()
+    _PREPARED[:] = [make_work()]
 
 
 def _end_with_parent() -> None:
@@ -82,9 +81,8 @@ def _end_with_parent() -> None:
 
 
 def _do(job: Any) -> Any:  # noqa: ANN401
-    if _work is None:
-        raise RuntimeError("The worker was given a job before it was prepared")
-    return _work(job)
+    (work,) = _PREPARED
+    return work(job)
 
 
 def _on_ray(

@@ -1,6 +1,6 @@
 """A choice of one's own is one file and its YAML: each kind, through the project's own commands.
 
-The files are `tests/helpers/own_*.py`, their YAMLs `tests/helpers/configs/`: none stands in a room.
+The files are in `tests/helpers/own/`, their YAMLs in `configs/` there: none stands in a room.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.conftest import task_config
 from tests.helpers.commands import refuse, succeed
 
 SIDE = "{position: [0.9, -0.3, 0.7], quaternion: [0.705, 0.453, 0.295, 0.458], fovy_deg: 45}"
-OWN = ("--config-dir", str(Path(__file__).parent / "helpers" / "configs"))
+OWN = ("--config-dir", str(Path(__file__).parent / "helpers" / "own" / "configs"))
 SMALL = ("threads=1", "envs=2", "workers=0", "episodes=2")
 SHORT = (
     "pretrain.steps=3",
@@ -43,7 +43,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_simulator_and_a_behaviour_of_ones_own_make_data(store: Path) -> None:
     made = EpisodeStore.open(store)
-    assert made.env.simulator == "tests.helpers.own_simulator:Puck"
+    assert made.env.simulator == "tests.helpers.own.simulator:Puck"
     simulator = make_simulator(made.env)
     assert isinstance(simulator, Simulator)
     points = made.read_episode(0).points
@@ -60,8 +60,8 @@ def test_encoder_denoiser_term_and_algorithm_of_ones_own_are_trained_and_evaluat
     own = ("encoder=means", "denoiser=attention", f"finetune={finetune}")
     succeed("policy/train.py", *OWN, f"data={store}", f"out={out}", *own, *SMALL, *SHORT)
     planner, about = load_planner(out / "checkpoints" / "finetune.safetensors")
-    assert planner.config.encoder.kind == "tests.helpers.own_encoder:Means"
-    assert planner.config.denoiser.kind == "tests.helpers.own_denoiser:CrossAttention"
+    assert planner.config.encoder.kind == "tests.helpers.own.encoder:Means"
+    assert planner.config.denoiser.kind == "tests.helpers.own.denoiser:CrossAttention"
     assert about["task"] == "puck"
     metrics = read_metrics(out / "finetune.jsonl")[-1]
     assert ("finetune/cloning_loss" in metrics) == (finetune == "clone")

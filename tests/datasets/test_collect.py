@@ -118,7 +118,7 @@ def test_rgb_and_opengl_depth_are_kept_when_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_behaviour_of_ones_own_collects(tmp_path: Path) -> None:
-    own = ("behaviour.kind=tests.helpers.own_behaviour:Swing", "behaviour.width=0.25")
+    own = ("behaviour.kind=tests.helpers.own.behaviour:Swing", "behaviour.width=0.25")
     collect(collect_config(tmp_path / "s.zarr", *own, "workers=1"))
     store = EpisodeStore.open(tmp_path / "s.zarr")
     assert np.abs(store.read("action")).max() <= 0.25

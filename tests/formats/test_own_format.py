@@ -10,8 +10,8 @@ from datasets.formats.converter import convert
 from datasets.formats.detect import detect, exporters, importers
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
-from tests.helpers import own_formats
 from tests.helpers.foreign_data import as_store, convert_config
+from tests.helpers.own import formats as own_formats
 
 
 def test_the_projects_own_are_listed() -> None:

@@ -14,9 +14,9 @@ from perception.errors import InputError
 from perception.observation import Encoded, Observation
 from policy.pipeline.config import TrainConfig
 from policy.planner.planner import ENCODERS
-from tests.helpers.own_encoder import Means
+from tests.helpers.own.encoder import Means
 
-OWN = "tests.helpers.own_encoder:Means"
+OWN = "tests.helpers.own.encoder:Means"
 CONFIGS: list[tuple[Kind, int]] = [  # With the numbers per point.
     (dp3.Config("dp3"), 3),
     (dp3.Config("dp3"), 6),

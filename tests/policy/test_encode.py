@@ -23,7 +23,7 @@ from policy.pretraining.encode_store import (
 )
 from tests.conftest import collect_config
 from tests.helpers.commands import refuse, succeed
-from tests.helpers.own_encoder import Means
+from tests.helpers.own.encoder import Means
 from tests.helpers.small_planner import small_planner
 from tests.policy.test_training import SMALL
 
@@ -115,9 +115,9 @@ def test_a_part_that_encodes_clouds_is_copied_only_between_equal_encoders() -> N
     ):
         assert torch.equal(one, other)
         assert not other.requires_grad
-    own = Means.Config("tests.helpers.own_encoder:Means")
+    own = Means.Config("tests.helpers.own.encoder:Means")
     foreign = Planner(replace(target.config, encoder=own), target.sizes)
-    with pytest.raises(InputError, match="own_encoder"):
+    with pytest.raises(InputError, match="own.encoder"):
         copy_visual_part(source, foreign)
 
 

@@ -102,8 +102,12 @@ class _Reader(pickle.Unpickler):
                 " are read, nothing was run"
             )
         word = WORDS[module, name]
+
         # A file can set attributes of what it looks up: of this wrapper, which goes with it.
-        return lambda *arguments: word(*arguments)  # noqa: PLW0108
+        def call(*arguments: Any) -> Any:  # noqa: ANN401
+            return word(*arguments)
+
+        return call
 
 
 def load_arrays(path: Path) -> Any:  # noqa: ANN401 (whatever the file holds)

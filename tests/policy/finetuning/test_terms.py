@@ -17,7 +17,8 @@ from policy.finetuning.objective import Objective
 from policy.finetuning.terms import bc, kl, pl, ppo
 from policy.finetuning.terms.term import TERMS, Term, TermConfig
 from policy.planner.planner import Planner
-from tests.helpers import bandit, own_term
+from tests.helpers import bandit
+from tests.helpers.own import term as own_term
 from tests.helpers.sampled_chains import CHUNKS, CONFIG, STEPS, minibatch, move, sampled, seeded
 from tests.helpers.small_planner import small_planner
 
@@ -146,7 +147,7 @@ def test_the_objective_is_the_sum_of_weight_x_term() -> None:
 def test_a_term_of_ones_own_is_one_file() -> None:
     values = {
         "ppo": {"weight": 1.0, "clip": 0.02},
-        "quiet": {"kind": "tests.helpers.own_term:QuietPlans", "weight": 2.0, "free": 0.1},
+        "quiet": {"kind": "tests.helpers.own.term:QuietPlans", "weight": 2.0, "free": 0.1},
     }
     shared = {"batch": 32, "min_std": 0.1, "reduction": "sum", "encoder": "frozen"}
     config = build(sodp.Config, {"kind": "sodp", **shared, "terms": values})

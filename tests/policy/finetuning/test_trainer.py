@@ -22,7 +22,7 @@ from policy.planner.planner import Planner
 from policy.rollouts.rollout import roll_out
 from policy.runs.run import Run, read_metrics
 from tests.conftest import task_config
-from tests.helpers.own_algorithm import CloneSuccesses
+from tests.helpers.own.algorithm import CloneSuccesses
 from tests.helpers.sampled_chains import every_step, seeded
 from tests.helpers.small_planner import MINIBATCH, SMALL, small_finetuning, small_planner
 
@@ -188,7 +188,7 @@ def test_a_ratio_beyond_its_bound_stops_the_run(envs: VectorEnv, tmp_path: Path)
 def test_an_algorithm_of_ones_own_is_one_file(envs: VectorEnv, tmp_path: Path) -> None:
     values = dataclasses.asdict(compose_part(FinetuneConfig, "finetune", "ppo_bc"))
     small = {"episodes": 6, "initial_limit": 2, "gradient_steps": 2, "evaluate_every": 0}
-    own = {"kind": "tests.helpers.own_algorithm:CloneSuccesses", "momentum": 0.9}
+    own = {"kind": "tests.helpers.own.algorithm:CloneSuccesses", "momentum": 0.9}
     config = build(FinetuneConfig, {**values, **small, "algorithm": own})
     assert isinstance(config.algorithm, CloneSuccesses.Config)
     planner = copy.deepcopy(tune(envs, tmp_path, config))

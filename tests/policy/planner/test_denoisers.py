@@ -17,9 +17,9 @@ from policy.planner.denoisers.denoiser import Denoiser
 from policy.planner.denoisers.mixer import Config as MixerConfig
 from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import DENOISERS, Planner, PlannerConfig, Sizes
-from tests.helpers.own_denoiser import CrossAttention
+from tests.helpers.own.denoiser import CrossAttention
 
-OWN = "tests.helpers.own_denoiser:CrossAttention"
+OWN = "tests.helpers.own.denoiser:CrossAttention"
 CONFIGS: list[Kind] = [
     UnetConfig("unet", (16, 32, 48), 1, 5, 8, 16, None),
     MixerConfig("mixer", 32, 2, 8, 64, 32),

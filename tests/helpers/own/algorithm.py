@@ -1,4 +1,4 @@
-"""An algorithm of one's own: `kind: tests.helpers.own_algorithm:CloneSuccesses`."""
+"""An algorithm of one's own: `kind: tests.helpers.own.algorithm:CloneSuccesses`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A term of one's own: `kind: tests.helpers.own_term:QuietPlans`."""
+"""A term of one's own: `kind: tests.helpers.own.term:QuietPlans`."""
 
 from dataclasses import dataclass
 
