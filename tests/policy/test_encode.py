@@ -117,7 +117,7 @@ def test_a_part_that_encodes_clouds_is_copied_only_between_equal_encoders() -> N
         assert not other.requires_grad
     own = Means.Config("tests.helpers.own.encoder:Means")
     foreign = Planner(replace(target.config, encoder=own), target.sizes)
-    with pytest.raises(InputError, match="own.encoder"):
+    with pytest.raises(InputError, match="encoder:Means"):
         copy_visual_part(source, foreign)
 
 
