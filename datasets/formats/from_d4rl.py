@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from datasets.formats.shared.hdf5 import entries, need, reading, rows
-from datasets.formats.shared.resimulate import Placed, moments_of, require_adroit
+from datasets.formats.shared.resimulate import Placed, require_adroit, states_of
 from datasets.formats.shared.source import ReadOptions, Source
 from envs.adroit.restore import DRAWN, check_sizes
 from envs.config import EnvConfig
@@ -81,7 +81,7 @@ def _read(path: Path, task: str, bounds: list[tuple[int, int]], index: int) -> P
         state = {key: rows(file, f"infos/{key}", part) for key in _state_keys(task)}
         return Placed(
             where=f"{path.name}, steps {start} to {end - 1}",
-            moments=moments_of(state, task, path.name),
+            states=states_of(state, task, path.name),
             observations=rows(file, "observations", part),
             actions=rows(file, "actions", slice(start, end - 1)),
             rewards=rows(file, "rewards", slice(start, end - 1)).ravel(),

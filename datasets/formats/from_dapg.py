@@ -14,7 +14,7 @@ import numpy as np
 from datasets.formats.shared.pickle_arrays import load_arrays
 from datasets.formats.shared.resimulate import Acted, require_adroit
 from datasets.formats.shared.source import ReadOptions, Source
-from envs.adroit.restore import Moment, check_sizes
+from envs.adroit.restore import AdroitState, check_sizes
 from envs.config import EnvConfig
 from perception.errors import InputError
 
@@ -73,8 +73,8 @@ def _job(where: str, demo: Any, task: str, start: str) -> Acted:  # noqa: ANN401
     if len(observations) < len(actions):
         raise InputError(f"{where}: {len(actions)} actions have {len(observations)} observations")
     check_sizes(task, observations.shape[1], actions.shape[1], where)
-    moment = Moment.read(demo["init_state_dict"], task, f"{where}'s init_state_dict")
-    return Acted(where, moment, start == "observation", observations, actions)
+    state = AdroitState.read(demo["init_state_dict"], task, f"{where}'s init_state_dict")
+    return Acted(where, state, start == "observation", observations, actions)
 
 
 def _table(values: Any, where: str, key: str) -> np.ndarray:  # noqa: ANN401

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets.formats.shared.hdf5 import need, reading, rows
-from datasets.formats.shared.resimulate import Acted, Job, Placed, moments_of, require_adroit
+from datasets.formats.shared.resimulate import Acted, Job, Placed, require_adroit, states_of
 from datasets.formats.shared.source import ReadOptions, Source
 from envs.adroit.restore import DRAWN, check_sizes
 from envs.config import EnvConfig
@@ -123,7 +123,7 @@ def _read(path: Path, task: str, names: list[str], index: int) -> Job:
         if group is None:
             return Acted(where, None, True, observations, actions)
         state = {key: rows(group, key) for key in ("qpos", "qvel", DRAWN[task])}
-        moments = moments_of(state, task, where)
-        if len(moments) != len(observations):
-            raise InputError(f"{where}: {len(observations)} observations, {len(moments)} states")
-        return Placed(where, moments, observations, actions, rows(episode, "rewards").ravel())
+        states = states_of(state, task, where)
+        if len(states) != len(observations):
+            raise InputError(f"{where}: {len(observations)} observations, {len(states)} states")
+        return Placed(where, states, observations, actions, rows(episode, "rewards").ravel())

@@ -1,4 +1,4 @@
-"""Find a moment of Adroit from its observation, where nothing else was kept.
+"""Find a state of Adroit from its observation, where nothing else was kept.
 
 Observations of gymnasium-robotics show most joints themselves, and the others in where bodies are.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from envs.adroit.restore import Moment, place
+from envs.adroit.restore import AdroitState, place
 from envs.adroit.simulator import AdroitSimulator
 from perception.errors import InputError
 
@@ -20,7 +20,7 @@ TOLERANCE_M = 1e-3
 
 @dataclass(frozen=True)
 class _Seen:
-    """Which entries of a task's observation show what of its moment.
+    """Which entries of a task's observation show what of its state.
 
     Attributes:
         joints: Joint positions that are entries themselves, and which entries they are.
@@ -63,40 +63,40 @@ def recover(
     simulator: AdroitSimulator,
     task: str,
     observation: Float[np.ndarray, " feature"],
-    known: Moment | None = None,
-) -> Moment:
-    """Find the moment whose observation this is.
+    near: AdroitState | None = None,
+) -> AdroitState:
+    """Find the state whose observation this is.
 
     Most joints are entries of the observation. The others, and what the reset drew, are found by
     Gauss-Newton from where the observation says that bodies are. What shows nowhere is as in
-    `known`, or as a reset leaves it: velocities at 0, a pen not rolled about its own length.
+    `near`, or as a reset leaves it: velocities at 0, a pen not rolled about its own length.
 
     Args:
-        simulator: The task; it is left in the moment found.
+        simulator: The task; it is left in the state found.
         task: Its name.
         observation: As gymnasium-robotics gives it after a reset.
-        known: A moment near by, with what the reset drew; None finds that too.
+        near: A state near by, with what the reset drew; None finds that too.
 
     Raises:
-        InputError: No moment of this task has that observation.
+        InputError: No state of this task has that observation.
     """
-    seen, drawn = SEEN[task], None if known is None else known.drawn
+    seen, drawn = SEEN[task], None if near is None else near.drawn
     at_rest = (np.zeros(simulator.model.nq), np.zeros(simulator.model.nv), np.zeros(0))
-    near = known or Moment(*at_rest)
-    qpos, qvel = near.qpos.copy(), near.qvel.copy()
+    around = near or AdroitState(*at_rest)
+    qpos, qvel = around.qpos.copy(), around.qvel.copy()
     qpos[seen.joints[0]] = observation[seen.joints[1]]
     qvel[seen.velocities[0]] = observation[seen.velocities[1]]
 
-    def moment(unknown: np.ndarray) -> Moment:
+    def state(unknown: np.ndarray) -> AdroitState:
         hidden, rest = np.split(unknown, [len(seen.hidden)])
         found = qpos.copy()
         found[seen.hidden] = hidden
         if drawn is not None:
-            return Moment(found, qvel, drawn)
-        return Moment(found, qvel, _target(*rest) if task == "pen" else rest)
+            return AdroitState(found, qvel, drawn)
+        return AdroitState(found, qvel, _target(*rest) if task == "pen" else rest)
 
     def error(unknown: np.ndarray) -> np.ndarray:
-        place(simulator, moment(unknown))
+        place(simulator, state(unknown))
         return np.asarray((simulator.observation() - observation)[seen.bodies])
 
     free = 0 if drawn is not None else {"pen": 2}.get(task, 3)
@@ -104,9 +104,9 @@ def recover(
     left = np.abs(error(found)).max()
     if not left < TOLERANCE_M:
         raise InputError(
-            f"No moment of {task} has the first observation recorded: bodies are {left:.2g} off"
+            f"No state of {task} has the first observation recorded: bodies are {left:.2g} off"
         )
-    return moment(found)
+    return state(found)
 
 
 def _gauss_newton(

@@ -1,4 +1,4 @@
-"""Moments of Adroit as others record them: joints, velocities and what the reset drew.
+"""States of Adroit as others record them: joints, velocities and what the reset drew.
 
 D4RL and DAPG keep them by name: `qpos`, `qvel`, and `door_body_pos`, `board_pos` or
 `desired_orien`.
@@ -20,8 +20,8 @@ SIZES = {"door": (39, 28), "hammer": (46, 26), "pen": (45, 24), "relocate": (39,
 
 
 @dataclass(frozen=True)
-class Moment:
-    """All that a moment of an Adroit task depends on, but for the solver's memory.
+class AdroitState:
+    """All that an Adroit task goes on from, but for the solver's memory.
 
     Attributes:
         qpos: Joint positions, radians and metres.
@@ -35,8 +35,8 @@ class Moment:
     drawn: Float[np.ndarray, " number"]
 
     @classmethod
-    def read(cls, state: Mapping[str, np.ndarray], task: str, where: str) -> "Moment":
-        """Read a moment as D4RL, DAPG and gymnasium-robotics name its parts.
+    def read(cls, state: Mapping[str, np.ndarray], task: str, where: str) -> "AdroitState":
+        """Read a state as D4RL, DAPG and gymnasium-robotics name its parts.
 
         Raises:
             InputError: A part is missing; it is named.
@@ -57,11 +57,11 @@ def check_sizes(task: str, observation: int, action: int, where: str) -> None:
     if (observation, action) == SIZES[task]:
         return
     fits = [name for name, sizes in SIZES.items() if sizes == (observation, action)]
-    told = f"{where}: observations of {observation} and actions of {action} numbers"
+    sizes = f"{where}: observations of {observation} and actions of {action} numbers"
     if fits and fits[0] in DRAWN:
-        raise InputError(f"{told} are those of {fits[0]}: choose env=adroit-{fits[0]}")
-    known = ", ".join(f"{name} has {SIZES[name]}" for name in DRAWN)
-    raise InputError(f"{told} are those of no task here: {known}")
+        raise InputError(f"{sizes} are those of {fits[0]}: choose env=adroit-{fits[0]}")
+    ours = ", ".join(f"{name} has {SIZES[name]}" for name in DRAWN)
+    raise InputError(f"{sizes} are those of no task here: {ours}")
 
 
 def apart(
@@ -75,24 +75,24 @@ def apart(
     return float(difference[:-1].max() if task == "door" else difference.max())
 
 
-def place(simulator: AdroitSimulator, moment: Moment) -> None:
-    """Put a task into a moment, as a reset of gymnasium-robotics does.
+def place(simulator: AdroitSimulator, state: AdroitState) -> None:
+    """Put a task into a state, as a reset of gymnasium-robotics does.
 
     Raises:
-        InputError: The moment is another task's.
+        InputError: The state is another task's.
     """
     model, data = simulator.model, simulator.data
     (edit,) = simulator.layout.edits
     row = getattr(model, edit.field)[edit.row]
     # A board's height alone is what its reset draws.
-    drawn = np.append(row[:2], moment.drawn) if len(moment.drawn) == 1 else moment.drawn
-    told, wanted = (moment.qpos.size, moment.qvel.size, drawn.size), (model.nq, model.nv, row.size)
-    if told != wanted:
+    drawn = np.append(row[:2], state.drawn) if len(state.drawn) == 1 else state.drawn
+    given, wanted = (state.qpos.size, state.qvel.size, drawn.size), (model.nq, model.nv, row.size)
+    if given != wanted:
         raise InputError(
             f"A state of this task has {wanted[0]} joints, {wanted[1]} velocities and {wanted[2]}"
-            f" numbers drawn; this one {told[0]}, {told[1]} and {told[2]}: choose another env="
+            f" numbers drawn; this one {given[0]}, {given[1]} and {given[2]}: choose another env="
         )
     mujoco.mj_resetData(model, data)
     row[:] = drawn
-    data.qpos[:], data.qvel[:] = moment.qpos, moment.qvel
+    data.qpos[:], data.qvel[:] = state.qpos, state.qvel
     mujoco.mj_forward(model, data)

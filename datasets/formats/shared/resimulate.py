@@ -11,7 +11,7 @@ from datasets.episode import Provenance, Recording
 from datasets.formats.shared.source import Converted, Drift
 from datasets.recorder import render
 from envs.adroit.recovery import recover
-from envs.adroit.restore import Moment, apart, check_sizes, place
+from envs.adroit.restore import AdroitState, apart, check_sizes, place
 from envs.adroit.simulator import AdroitSimulator
 from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
@@ -31,9 +31,9 @@ class Acted:
     """
 
     where: str
-    start: Moment | None
+    start: AdroitState | None
     posed: bool
-    observations: Float[np.ndarray, "moment feature"]
+    observations: Float[np.ndarray, "state feature"]
     actions: Float[np.ndarray, "time action"]
 
     def record(self, simulator: AdroitSimulator, task: str) -> tuple[Recording, Drift]:
@@ -71,7 +71,7 @@ class Acted:
                 place(simulator, start)
             if start is None or self.posed:
                 first = self.observations[0].astype(np.float64)
-                place(simulator, recover(simulator, task, first, known=start))
+                place(simulator, recover(simulator, task, first, near=start))
         except InputError as error:
             raise InputError(f"{self.where}: {error}") from error
 
@@ -82,15 +82,15 @@ class Placed:
 
     Attributes:
         where: Which one, for errors.
-        moments: Before each action, and after the last.
-        observations: At each moment.
-        actions: Between the moments.
+        states: Before each action, and after the last.
+        observations: At each state.
+        actions: Between the states.
         rewards: As recorded.
     """
 
     where: str
-    moments: tuple[Moment, ...]
-    observations: Float[np.ndarray, "moment feature"]
+    states: tuple[AdroitState, ...]
+    observations: Float[np.ndarray, "state feature"]
     actions: Float[np.ndarray, "time action"]
     rewards: Float[np.ndarray, " time"]
 
@@ -103,8 +103,8 @@ class Placed:
         check_sizes(task, self.observations.shape[1], self.actions.shape[1], self.where)
         starts: list[np.ndarray] = []
         states, scenes, reached, drifts = [], [], [], []
-        for moment, observation in zip(self.moments, self.observations, strict=True):
-            place(simulator, moment)
+        for state, observation in zip(self.states, self.observations, strict=True):
+            place(simulator, state)
             starts = starts or [simulator.save_state()]
             states.append(simulator.robot_state())
             scenes.append(simulator.scene_state())
@@ -134,11 +134,11 @@ def require_adroit(env: EnvConfig, format_: str) -> None:
         raise InputError(f"{format_} is data of Adroit; choose env=adroit-door, -hammer or -pen")
 
 
-def moments_of(state: dict[str, np.ndarray], task: str, where: str) -> tuple[Moment, ...]:
-    """Cut arrays over time into moments."""
+def states_of(state: dict[str, np.ndarray], task: str, where: str) -> tuple[AdroitState, ...]:
+    """Cut arrays over time into states."""
     steps = min(len(values) for values in state.values())
     return tuple(
-        Moment.read({key: values[i] for key, values in state.items()}, task, where)
+        AdroitState.read({key: values[i] for key, values in state.items()}, task, where)
         for i in range(steps)
     )
 
