@@ -6,15 +6,13 @@ from typing import Any
 
 import torch
 
+from configs.files import write_whole
 from perception.errors import InputError
 
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:
     """Write what training needs to go on: tensors and plain values only."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".half")
-    torch.save(dict(state), half)
-    half.replace(path)
+    write_whole(path, lambda aside: torch.save(dict(state), aside))
 
 
 def load_state(path: Path) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from datasets.store.store import EpisodeStore
+from envs.success import counts_as_success
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 DP3_POINT_BYTES = 6 * 4  # DP3 stores position and colour of every point as float32.
@@ -48,7 +49,7 @@ class Outcomes:
     @property
     def successes(self) -> Bool[np.ndarray, " episode"]:
         """Whether each episode succeeded under its task's rule."""
-        return self.at_end if self.success_at == "end" else self.ever
+        return counts_as_success(self.at_end, self.ever, self.success_at)
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Card:
     @property
     def successes(self) -> int:
         """Episodes that succeeded under their task's rule."""
-        return self.at_end if self.success_at == "end" else self.ever
+        return counts_as_success(self.at_end, self.ever, self.success_at)
 
 
 def outcomes(store: EpisodeStore) -> Outcomes:

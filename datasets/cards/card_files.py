@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from configs.files import write_text_whole
 from datasets.cards.card import Card, Outcomes, make_card, outcomes
 from datasets.cards.store_page import contact_sheet, overview, provenance_part
 from datasets.cards.store_plots import overview_plots
@@ -18,7 +19,7 @@ def keep_card(path: Path) -> None:
     results = outcomes(store)
     plots = overview_plots(store, results)
     write_card(make_card(store, results), store, plots[0], path / "card.json")
-    (path / "card.html").write_text(card_page(store, results, plots))
+    write_text_whole(path / "card.html", card_page(store, results, plots))
 
 
 def write_card(card: Card, store: EpisodeStore, plot: bytes, path: Path) -> None:
@@ -26,7 +27,7 @@ def write_card(card: Card, store: EpisodeStore, plot: bytes, path: Path) -> None
     said = store.attributes
     origin = {key: said.get(key) for key in ("identity", "versions", "source_commit", "conversion")}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**asdict(card), **origin}, indent=2) + "\n")
+    write_text_whole(path, json.dumps({**asdict(card), **origin}, indent=2) + "\n")
     path.with_suffix(".png").write_bytes(plot)
 
 

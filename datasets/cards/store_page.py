@@ -9,6 +9,7 @@ from datasets.cards.card import Outcomes
 from datasets.cards.store_plots import overview_plots
 from datasets.episode import Episode, Recording
 from datasets.store.store import EpisodeStore
+from envs.success import counts_as_success
 from perception.camera import Pinhole
 from visualizer import pages, plots
 from visualizer.pages import Html
@@ -63,7 +64,7 @@ def overview(store: EpisodeStore, results: Outcomes, drawn: Sequence[bytes]) -> 
     text = f"{episodes} of {task}, {store.steps:,} steps, made by: {_maker(store)}. "
     if results.judged:
         rate = results.successes.mean()
-        rule = "at their last step" if results.success_at == "end" else "at some step"
+        rule = counts_as_success("at their last step", "at some step", results.success_at)
         least, median, greatest = np.quantile(results.returns, [0, 0.5, 1])
         text += (
             f"{results.successes.sum():,} of them ({rate:.0%}) have reached the goal {rule}, which"

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from configs.files import write_text_whole
 from datasets.cards.card import Outcomes, outcomes
 from datasets.cards.rerun_export import write_rerun
 from datasets.cards.store_page import contact_sheet, pinhole, store_page
@@ -50,7 +51,7 @@ def view(config: ViewDataConfig) -> None:
     sheet = contact_sheet(store, results)
     path.with_suffix(".png").write_bytes(sheet)
     shown = {title: (episodes[title], film) for title, film in films.items()}
-    path.write_text(store_page(store, results, sheet, shown))
+    write_text_whole(path, store_page(store, results, sheet, shown))
     logger.info("written to %s and %s", path, path.with_suffix(".png"))
 
 

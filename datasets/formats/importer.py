@@ -15,6 +15,7 @@ from datasets.episode import Episode
 from datasets.formats.shared.source import Converted, Drift
 from datasets.store.chunk_codecs import StoreFormat, codecs
 from datasets.store.store import EpisodeStore
+from envs.success import counts_as_success
 from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -68,8 +69,8 @@ def summary(store: EpisodeStore, success_at: str) -> str:
     """Say in one line what a converted store holds."""
     text = f"{store.episodes} episodes, {store.steps:,} steps"
     if (results := outcomes(store)).judged:
-        succeeded = results.at_end if success_at == "end" else results.ever
-        rule = "at their last step" if success_at == "end" else "at some step"
+        succeeded = counts_as_success(results.at_end, results.ever, success_at)
+        rule = counts_as_success("at their last step", "at some step", success_at)
         text += f", {succeeded.sum()} of them successful {rule}"
     if drifts := read_drifts(store.path):
         worst = int(np.argmax([drift.largest for drift in drifts]))

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from configs.build import build
+from configs.files import write_whole
 from perception.errors import InputError
 from policy.planner.planner import Planner, PlannerConfig, Sizes
 
@@ -22,16 +23,13 @@ def save_planner(planner: Planner, path: Path, about: Mapping[str, Any]) -> None
         path: The file; its folder is made.
         about: Further facts for whoever opens it (task, view, stage, step), kept as JSON.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {
         "planner": json.dumps(asdict(planner.config)),
         "sizes": json.dumps(asdict(planner.sizes)),
         "about": json.dumps(dict(about)),
     }
     tensors = {name: t.detach().cpu().contiguous() for name, t in planner.state_dict().items()}
-    half = path.with_suffix(".half")
-    save_file(tensors, half, metadata)
-    half.replace(path)
+    write_whole(path, lambda aside: save_file(tensors, aside, metadata))
 
 
 def load_planner(path: Path) -> tuple[Planner, dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from configs.files import write_text_whole
 from perception.errors import InputError
 from policy.reports.result_tree import run_files
 
@@ -24,7 +25,7 @@ def write_tables(results: Path, docs: Path) -> None:
         path = docs / page
         if not path.exists():
             raise InputError(f"{path} does not exist; its table {name} is written anew")
-        path.write_text(put(path.read_text(), name, table(results), str(path)))
+        write_text_whole(path, put(path.read_text(), name, table(results), str(path)))
 
 
 def copy_figures(results: Path, docs: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from configs.files import write_text_whole
 from perception.errors import InputError
 from policy.reports.bands import success_plot, watched_plot
 from policy.reports.curves import loss_plot
@@ -44,7 +45,7 @@ def report(config: ReportConfig) -> None:
     parts = [_experiment(config.results, name, tree[name], paper) for name in names]
     path = config.results / "report.html"
     page = pages.page("SODP-3D: results beside the paper's", [opening(paper), *parts, WORDS])
-    path.write_text(page)
+    write_text_whole(path, page)
     _overfit_plots(config.results)
     if config.docs is not None:
         write_tables(config.results, config.docs)

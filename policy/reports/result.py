@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from configs.files import write_text_whole
 from datasets.store.provenance import source_commit
 from perception.errors import InputError
 from policy.rollouts.evaluation import Evaluation
@@ -54,7 +55,7 @@ class Result:
         """Write `<experiment>/<task>/<variant>/seed<k>.json`."""
         path = root / self.experiment / self.task / self.variant / f"seed{self.seed}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        write_text_whole(path, json.dumps(asdict(self), indent=2) + "\n")
         return path
 
     @classmethod

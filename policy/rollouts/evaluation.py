@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from configs.files import write_text_whole
 from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
 from policy.planner.planner import Planner
@@ -116,7 +117,7 @@ def write_evaluation(folder: Path, stage: str, evaluation: Evaluation) -> None:
     low, high = evaluation.interval
     summary = {"success_rate": evaluation.rate, "wilson_95": [low, high]}
     stages[stage] = {**summary, **asdict(evaluation)}
-    path.write_text(json.dumps(stages, indent=2) + "\n")
+    write_text_whole(path, json.dumps(stages, indent=2) + "\n")
 
 
 def read_evaluation(folder: Path, stage: str) -> Evaluation | None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from configs.files import write_text_whole
 from envs.config import EnvConfig
 from policy.planner.planner import Planner
 from policy.rollouts.evaluation import Evaluation
@@ -30,7 +31,7 @@ def write_failures(loaded: Loaded, evaluation: Evaluation, folder: Path, *, coun
         if episodes[seed].trajectory.succeeded(env.success_at):
             logger.warning("seed %d failed when evaluated and succeeds when played alone", seed)
     page = folder / "failures.html"
-    page.write_text(failures_page(planner, about, env, evaluation, episodes))
+    write_text_whole(page, failures_page(planner, about, env, evaluation, episodes))
     logger.info("written to %s", page)
     return page
 

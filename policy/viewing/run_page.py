@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from configs.files import write_text_whole
 from datasets.cards import store_plots
 from datasets.cards.card import Outcomes, outcomes
 from datasets.cards.store_page import contact_sheet
@@ -44,7 +45,7 @@ def write_run_page(run: Run, env: EnvConfig, data: Path) -> Path:
     if last is not None:
         parts.append(_episode_part(run, env, last))
     path = run.path / "report.html"
-    path.write_text(pages.page(f"{env.name}: {run.path.name}", parts))
+    write_text_whole(path, pages.page(f"{env.name}: {run.path.name}", parts))
     return path
 
 

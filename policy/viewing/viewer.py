@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from configs.build import Inline
+from configs.files import write_text_whole
 from envs.config import EnvConfig
 from envs.make import make_scene
 from envs.rendering.scene import Scene
@@ -58,7 +59,7 @@ def view(config: ViewRolloutConfig) -> None:
         episodes.append(renderer.render(seed, video, config.frames_per_second))
         outcome = verdict(episodes[-1].trajectory, env)
         logger.info("episode %d: %s, written to %s", index, outcome, video)
-    page.write_text(rollout_page(planner, about, env, episodes, seed=config.seed))
+    write_text_whole(page, rollout_page(planner, about, env, episodes, seed=config.seed))
     logger.info("written to %s", page)
 
 
