@@ -1,5 +1,6 @@
 """What a run depends on: the task and stores of its data, and all that must agree to go on."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from configs.differences import differences
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from envs.request import EnvRequest
@@ -14,6 +16,8 @@ from perception.errors import InputError
 from policy.pipeline.config import Recipe, TrainConfig
 from policy.planner.checkpoint import load_planner
 from policy.rollouts.loading import check_simulator, env_of, find_checkpoint
+
+logger = logging.getLogger(__name__)
 
 PRETRAINING = ("pretrain", "all")
 
@@ -47,16 +51,32 @@ def env_of_stores(paths: Sequence[Path], request: EnvRequest) -> EnvConfig:
     """
     stores = [EpisodeStore.open(path) for path in paths]
     tasks = {str(store.attributes["task"]) for store in stores}
-    envs = [store.env for store in stores if "env" in store.identity]
-    repeats = {env.action_repeat for env in envs}
+    envs = {store.path: store.env for store in stores if "env" in store.identity}
+    repeats = {env.action_repeat for env in envs.values()}
     if len(repeats) > 1:
         raise InputError(f"The stores differ in action_repeat ({sorted(repeats)}): train on some")
+    if not envs:
+        return _env_elsewhere(paths[0], tasks, request)
     if request.names_task and len(tasks) == 1 and request.env.name not in tasks:
         raise InputError(
             f"{paths[0]} was made for {tasks.pop()}, not for {request.env.name}; leave env= out, or"
             " give other data="
         )
-    return request.as_made(envs[0] if envs else None, str(paths[0]))
+    first, *others = envs
+    for other in others:
+        for difference in differences(asdict(envs[first].view), asdict(envs[other].view)):
+            logger.warning("%s is seen otherwise than %s: %s", other, first, difference)
+    return request.as_made(envs[first], str(first))
+
+
+def _env_elsewhere(path: Path, tasks: set[str], request: EnvRequest) -> EnvConfig:
+    """Give the task to play for data that were recorded elsewhere: the command must name it."""
+    if not request.names_task and request.env.name not in tasks:
+        raise InputError(
+            f"{path} was recorded elsewhere ({', '.join(sorted(tasks))}) and does not say how it"
+            " was seen: name a task of the same robot by env=, which is then played as configured"
+        )
+    return request.config
 
 
 def settled_recipe(config: TrainConfig, env: EnvConfig) -> Recipe:

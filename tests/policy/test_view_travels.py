@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from configs.command import compose
 from datasets.collection.collector import collect
 from envs.config import EnvConfig, read_env
+from policy.pipeline import identity
+from policy.pipeline.config import TrainConfig
 from policy.planner.checkpoint import load_planner
 from tests.conftest import collect_config
 from tests.helpers.commands import refuse, run, succeed
+from tests.helpers.made_up import episode, write
 
 TINY = (
     "denoiser=unet-small",
@@ -141,3 +145,28 @@ def test_keys_that_contradict_each_other_are_refused(odd_run: Path, odd_store: P
     assert "choose stage=finetune" in refuse(*words, f"init_from={odd_run}")
     assert "needs init_from=" in refuse(*words, "stage=zero_shot")
     assert "needs encoder_from=" in refuse(*words, "pretrain.features=true")
+
+
+def test_data_recorded_elsewhere_need_a_task_to_be_played(tmp_path: Path) -> None:
+    write(tmp_path / "mine.zarr", episode(12), episode(12, seed=1))
+    words = ("policy/train.py", f"data={tmp_path / 'mine.zarr'}", f"out={tmp_path / 'run'}", *TINY)
+    said = refuse(*words, "stage=pretrain")
+    assert "was recorded elsewhere (made-up)" in said
+    assert "name a task of the same robot by env=" in said
+    succeed(*words, "stage=pretrain", "env=adroit-door", "env.episode_steps=6", "points=64")
+
+
+def test_stores_that_are_seen_otherwise_are_named(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.zarr", tmp_path / "other.zarr"
+    collect(collect_config(one))
+    collect(collect_config(other, "cameras=[fixed]"))
+    config = compose(TrainConfig, "train", [f"data=[{one},{other}]"])
+    with pytest.MonkeyPatch.context() as patch:
+        warned: list[str] = []
+        patch.setattr(
+            identity.logger, "warning", lambda text, *values: warned.append(text % values)
+        )
+        identity.env_of_stores(config.data, config.task)
+    assert warned == [
+        f"{other} is seen otherwise than {one}: cameras: ('top',) -> ('fixed',)",
+    ]
