@@ -13,7 +13,7 @@ PLAIN = StoreFormat(zarr_format=2, error_mm=0.0)
 
 
 def attributes(**identity: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {"identity": identity, "task": "made-up"}
+    return {"identity": identity, "task": "made-up", "cameras": {}}
 
 
 def episode(steps: int, seed: int = 0, channels: int = 3) -> Episode:

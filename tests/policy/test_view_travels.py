@@ -1,6 +1,7 @@
 """How a task is seen is decided once: store, planner, fine-tuning and evaluation agree on it."""
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -156,17 +157,15 @@ def test_data_recorded_elsewhere_need_a_task_to_be_played(tmp_path: Path) -> Non
     succeed(*words, "stage=pretrain", "env=adroit-door", "env.episode_steps=6", "points=64")
 
 
-def test_stores_that_are_seen_otherwise_are_named(tmp_path: Path) -> None:
+def test_stores_that_are_seen_otherwise_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     one, other = tmp_path / "one.zarr", tmp_path / "other.zarr"
     collect(collect_config(one))
     collect(collect_config(other, "cameras=[fixed]"))
     config = compose(TrainConfig, "train", [f"data=[{one},{other}]"])
-    with pytest.MonkeyPatch.context() as patch:
-        warned: list[str] = []
-        patch.setattr(
-            identity.logger, "warning", lambda text, *values: warned.append(text % values)
-        )
+    with caplog.at_level(logging.WARNING):
         identity.env_of_stores(config.data, config.task)
-    assert warned == [
+    assert caplog.messages == [
         f"{other} is seen otherwise than {one}: cameras: ('top',) -> ('fixed',)",
     ]
