@@ -4,6 +4,7 @@
 """
 
 import os
+import signal
 
 from jaxtyping import install_import_hook
 
@@ -13,3 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # An int serves where a float is asked for, as mypy has it too.
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 install_import_hook(["perception", "visualizer", "envs", "datasets", "policy"], CHECKER)
+
+# Tests that are run in the background ignore Ctrl-C, and so would every command that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 
 import zarr
 
+from configs.differences import differences
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.identity import upgrade_identity
 from perception.errors import InputError
@@ -53,11 +54,8 @@ def open_to_continue(path: Path, attributes: dict[str, Any]) -> zarr.Group:
     group = open_group(path, "r+")
     identity = upgrade_identity(cast(dict[str, Any], group.attrs["identity"]))
     wanted = upgrade_identity(attributes["identity"])
-    keys = sorted(identity.keys() | wanted.keys())
-    differing = [k for k in keys if identity.get(k) != wanted.get(k)]
-    if differing:
-        texts = "; ".join(f"{k}: there {identity.get(k)}, here {wanted.get(k)}" for k in differing)
-        raise InputError(f"{path} was made by another command ({texts}); choose another out=")
+    if changes := "; ".join(differences(identity, wanted)):
+        raise InputError(f"{path} was made by another command ({changes}); choose another out=")
     for rest in path.rglob("*.partial"):  # Zarr writes files aside; a killed writer leaves one.
         rest.unlink()
     return group

@@ -15,7 +15,7 @@ from envs.request import EnvRequest
 from perception.errors import InputError
 from policy.pipeline.config import Recipe, TrainConfig
 from policy.planner.checkpoint import load_planner
-from policy.rollouts.loading import check_simulator, env_of, find_checkpoint
+from policy.rollouts.loading import find_checkpoint, task_for
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +36,7 @@ def env_of_run(config: TrainConfig) -> EnvConfig:
         raise InputError(f"There is no planner {source}: pre-train first, or give init_from=")
     path = find_checkpoint(source)
     _, about = load_planner(path)
-    made = env_of(about, path)
-    if made is not None:
-        check_simulator(made, config.task, path)
-    return config.task.as_made(made, str(path))
+    return task_for(about, path, config.task)
 
 
 def env_of_stores(paths: Sequence[Path], request: EnvRequest) -> EnvConfig:

@@ -143,4 +143,7 @@ def check_sizes(planner: Planner, sizes: Sizes, env: EnvConfig) -> None:
         InputError: They have.
     """
     if sizes != planner.sizes:
-        raise InputError(f"The planner was made for {planner.sizes}; {env.name} has {sizes}")
+        raise InputError(
+            f"The planner was made for {planner.sizes}; {env.name} has {sizes}. Leave env= out for"
+            " the planner's own task"
+        )

@@ -49,16 +49,25 @@ def load_for(checkpoint: Path, request: EnvRequest) -> Loaded:
     """
     path = find_checkpoint(checkpoint)
     planner, about = load_planner(path)
-    made = env_of(about, path)
+    return Loaded(planner, about, task_for(about, path, request))
+
+
+def task_for(about: Mapping[str, Any], checkpoint: Path, request: EnvRequest) -> EnvConfig:
+    """Give the task that a planner shall act in: its own, but for what the command says.
+
+    Raises:
+        InputError: It cannot act in the task asked for.
+    """
+    made = env_of(about, checkpoint)
     if made is None:
-        logger.warning("%s does not say how its task was seen: taken as env= has it", path)
-        check_robot(str(about["task"]), request.config, path)
+        logger.warning("%s does not say how its task was seen: taken as env= has it", checkpoint)
+        check_robot(str(about["task"]), request.config, checkpoint)
     else:
-        check_simulator(made, request, path)
-    env = request.as_made(made, str(path))
+        check_simulator(made, request, checkpoint)
+    env = request.as_made(made, str(checkpoint))
     if env.name != about["task"]:
-        logger.info("%s was made for %s and acts in %s", path, about["task"], env.name)
-    return Loaded(planner, about, env)
+        logger.info("%s was made for %s and acts in %s", checkpoint, about["task"], env.name)
+    return env
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -116,7 +125,7 @@ def check_robot(task: str, env: EnvConfig, what: Path) -> None:
     """
     family = task.partition("-")[0]
     if family != env.name.partition("-")[0] or (family != "metaworld" and task != env.name):
-        raise InputError(f"{what} was made for {task}, not for {env.name}: give its env=")
+        raise InputError(f"{what} was made for {task}, not for {env.name}: choose env={task}")
 
 
 def make_envs(env: EnvConfig, planner: Planner, *, envs: int, workers: int) -> VectorEnv:

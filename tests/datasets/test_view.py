@@ -53,7 +53,7 @@ def test_a_summary_is_printed_and_kept(tiny_store: Path, tmp_path: Path) -> None
     assert "48 x 64 x 3" in told
     card = json.loads(kept.read_text())
     assert (card["episodes"], card["steps"]) == (4, 48)
-    assert card["identity"]["behaviour"]["name"] == "agent"
+    assert card["identity"]["behaviour"]["kind"] == "state_agent"
     assert kept.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
 
 

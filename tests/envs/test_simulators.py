@@ -32,7 +32,7 @@ def test_a_restored_state_goes_on_bit_for_bit_in_a_fresh_process(tmp_path: Path)
         saved[f"{name}/state"], saved[f"{name}/actions"] = simulator.save_state(), actions
         expected[name] = follow(simulator, config, actions)
     np.savez(tmp_path / "saved.npz", **saved)
-    script = ROOT / "tests" / "continue_episode.py"
+    script = ROOT / "tests" / "helpers" / "continue_episode.py"
     subprocess.run([sys.executable, script, tmp_path / "saved.npz", tmp_path], check=True)
     for name in SOME:
         with np.load(tmp_path / f"{name}.npz", allow_pickle=False) as followed:

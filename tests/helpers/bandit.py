@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from perception.encoders.dp3 import Encoder
+from perception.encoders.dp3 import Dp3
 from policy.finetuning.buffers import ReplayBuffer, TargetBuffer
 from policy.finetuning.minibatch import Minibatch, MinibatchConfig
 from policy.finetuning.objective import Objective
@@ -101,7 +101,7 @@ def play(planner: Planner, count: int, generator: torch.Generator, min_std: floa
 
 def same_contexts(count: int) -> Float[Tensor, "count context"]:
     """Give the one context, as often as it is needed."""
-    return torch.zeros(count, Encoder.features)
+    return torch.zeros(count, Dp3.features)
 
 
 def first_actions(planner: Planner, count: int = 1000) -> Float[Tensor, " count"]:

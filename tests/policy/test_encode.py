@@ -67,8 +67,8 @@ def test_a_planner_trained_on_features_acts_with_the_encoder_that_made_them(
 ) -> None:
     data, checkpoint = encoded
     own = (f"data={data}", f"out={tmp_path / 'run'}", "pretrain.features=true")
-    assert "needs checkpoint=" in refuse("policy/train.py", *SMALL, *own)
-    succeed("policy/train.py", *SMALL, *own, f"checkpoint={checkpoint}")
+    assert "needs encoder_from=" in refuse("policy/train.py", *SMALL, *own)
+    succeed("policy/train.py", *SMALL, *own, f"encoder_from={checkpoint}")
     before, after = (
         load_file(path) for path in (checkpoint, tmp_path / "run/checkpoints/finetune.safetensors")
     )

@@ -59,7 +59,7 @@ def test_collecting_refuses(arguments: list[str], message: str, tmp_path: Path) 
 
 def test_a_store_of_another_configuration_is_not_overwritten(store: Path) -> None:
     line = refuse("datasets/collect.py", *TINY, f"out={store}", "seed=5")
-    assert "seed: there 0, here 5" in line
+    assert "seed: 0 -> 5" in line
     assert EpisodeStore.open(store).episodes == 4
 
 
@@ -123,7 +123,7 @@ def test_a_run_folder_of_another_configuration(store: Path, tmp_path: Path) -> N
     out.mkdir()
     (out / "config.yaml").write_text("seed: 7\n")
     line = refuse("policy/train.py", f"data={store}", f"out={out}")
-    assert "seed: there 7, here 0" in line
+    assert "seed: 7 -> 0" in line
     assert (out / "config.yaml").read_text() == "seed: 7\n"
 
 

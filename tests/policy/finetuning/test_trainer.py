@@ -134,7 +134,7 @@ def test_a_stopped_fine_tuning_goes_on_to_the_same_weights(
 
 def test_another_configuration_is_refused_in_the_same_folder(tmp_path: Path) -> None:
     Run(tmp_path, {"about": {}, "finetune": {"episodes": 6}})
-    with pytest.raises(InputError, match=r"finetune\.episodes: there 6, here 8"):
+    with pytest.raises(InputError, match=r"finetune\.episodes: 6 -> 8"):
         Run(tmp_path, {"about": {}, "finetune": {"episodes": 8}})
 
 

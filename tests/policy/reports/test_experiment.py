@@ -59,7 +59,7 @@ def test_a_cell_is_run_with_the_planners_or_without() -> None:
     every = choose(grid("regularisers"), ALL)
     alone = choose(grid("regularisers"), replace(ALL, only="cells", cell=2))
     assert [job.command for job in alone] == [every[3].command]
-    assert "regulariser=kl" in alone[0].command
+    assert "finetune=ppo_kl" in alone[0].command
 
 
 def test_a_cell_that_does_not_exist_is_refused_by_name() -> None:
