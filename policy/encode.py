@@ -1,14 +1,14 @@
 """Encode every step of a store once: its cloud, by a planner's encoder, or the simulator's state.
 
-    python policy/encode.py data=data/adroit-door.zarr checkpoint=<planner.safetensors>
+    python policy/encode.py data=data/adroit-door.zarr checkpoint=outputs/adroit-door
 
 Writes `data/visual_feature` beside the clouds. Training on it needs no clouds any more:
-`policy/train.py pretrain.features=true checkpoint=<the same>`.
+`policy/train.py pretrain.features=true encoder_from=<the same>`.
 
     python policy/encode.py data=data/adroit-door.zarr what=state
 
 Writes `data/state_feature`, the simulator's own features, by acting the episodes again. A planner
-that sees those and no cloud: `policy/train.py env.view.sees=state`.
+that sees those and no cloud: `policy/train.py encoder=state_only`.
 """
 
 import sys

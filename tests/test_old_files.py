@@ -14,7 +14,7 @@ import pytest
 from datasets.store.store import EpisodeStore
 from policy.planner.checkpoint import load_planner
 from policy.rollouts.evaluation import read_evaluation
-from policy.rollouts.loading import find_checkpoint
+from policy.runs.run import find_checkpoint
 from tests.helpers.commands import succeed
 
 PACKED = Path(__file__).parent / "fixtures" / "before_rooms.tar.gz"

@@ -15,7 +15,8 @@ from envs.request import EnvRequest
 from perception.errors import InputError
 from policy.pipeline.config import Recipe, TrainConfig
 from policy.planner.checkpoint import load_planner
-from policy.rollouts.loading import find_checkpoint, task_for
+from policy.rollouts.loading import task_for
+from policy.runs.run import find_checkpoint
 
 logger = logging.getLogger(__name__)
 

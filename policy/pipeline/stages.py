@@ -28,10 +28,10 @@ from policy.rollouts.evaluation import (
     read_evaluation,
     write_evaluation,
 )
-from policy.rollouts.loading import find_checkpoint, make_envs
+from policy.rollouts.loading import make_envs
 from policy.runs.device import prepare
 from policy.runs.distributed import Team, team_of
-from policy.runs.run import Run
+from policy.runs.run import Run, find_checkpoint
 from policy.viewing.run_page import write_run_page
 
 logger = logging.getLogger(__name__)
@@ -125,7 +125,8 @@ class Stages:
             self._take_over()
         if stage in ("finetune", "all"):
             self._finetune()
-        logger.info("look at %s", write_run_page(self.run, self.env, self.config.data[0]))
+        data = self.config.data[0] if self.recipe.init_from is None else None
+        logger.info("look at %s", write_run_page(self.run, self.env, data))
 
     def _take_over(self) -> None:
         """Evaluate a planner that was pre-trained elsewhere on this task, as it is."""

@@ -17,6 +17,7 @@ from perception.errors import InputError
 from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner
 from policy.runs.device import DeviceName, prepare
+from policy.runs.run import find_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def encode(config: EncodeConfig) -> None:
         return
     if config.checkpoint is None:
         raise InputError("what=visual needs checkpoint=<a planner's file>")
-    _encode_clouds(store, config, config.checkpoint)
+    _encode_clouds(store, config, find_checkpoint(config.checkpoint))
 
 
 def _encode_clouds(store: EpisodeStore, config: EncodeConfig, checkpoint: Path) -> None:
@@ -101,7 +102,7 @@ def check_encoder(store: EpisodeStore, checkpoint: Path) -> None:
     if written != encoder_sha256(planner):
         raise InputError(
             f"The features of {store.path} were made by {about.get('checkpoint')}, not by"
-            f" {checkpoint}: give that checkpoint=, or encode again"
+            f" {checkpoint}: give that one, or encode again"
         )
 
 

@@ -9,8 +9,9 @@ from configs.build import Inline
 from envs.request import EnvRequest
 from perception.errors import InputError
 from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds, write_evaluation
-from policy.rollouts.loading import Loaded, load_for, make_envs, run_folder
+from policy.rollouts.loading import Loaded, load_for, make_envs
 from policy.runs.device import Machine, prepare
+from policy.runs.run import run_folder
 
 logger = logging.getLogger(__name__)
 

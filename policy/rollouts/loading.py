@@ -16,10 +16,9 @@ from perception.errors import InputError
 from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner, Sizes
 from policy.rollouts.episode import check_sizes
+from policy.runs.run import find_checkpoint, run_folder
 
 logger = logging.getLogger(__name__)
-
-STAGES = ("finetune", "pretrain")  # The newest first.
 
 
 @dataclass(frozen=True)
@@ -68,29 +67,6 @@ def task_for(about: Mapping[str, Any], checkpoint: Path, request: EnvRequest) ->
     if env.name != about["task"]:
         logger.info("%s was made for %s and acts in %s", checkpoint, about["task"], env.name)
     return env
-
-
-def find_checkpoint(path: Path) -> Path:
-    """Give the newest planner of a run's folder, or the file itself.
-
-    Raises:
-        InputError: The folder holds none.
-    """
-    if not path.is_dir():
-        return path
-    found = [path / "checkpoints" / f"{stage}.safetensors" for stage in STAGES]
-    for checkpoint in found:
-        if checkpoint.exists():
-            return checkpoint
-    raise InputError(f"{path} holds no finished planner: train first (policy/train.py out={path})")
-
-
-def run_folder(checkpoint: Path) -> Path:
-    """Give the folder of the run that a checkpoint belongs to, or its own outside a run."""
-    if checkpoint.is_dir():
-        return checkpoint
-    folder = checkpoint.parent
-    return folder.parent if folder.name == "checkpoints" else folder
 
 
 def env_of(about: Mapping[str, Any], checkpoint: Path) -> EnvConfig | None:

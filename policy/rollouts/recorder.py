@@ -28,8 +28,9 @@ from envs.seeding import derive_seed
 from perception.errors import InputError
 from policy.planner.checkpoint import load_planner
 from policy.rollouts.episode import ChunkStep, Episodes
-from policy.rollouts.loading import find_checkpoint, load_for
+from policy.rollouts.loading import load_for
 from policy.rollouts.trajectory import make_recorded_env
+from policy.runs.run import find_checkpoint
 
 logger = logging.getLogger(__name__)
 

@@ -17,6 +17,8 @@ from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+STAGES = ("finetune", "pretrain")  # The newest first.
+
 
 class Run:
     """One run's folder.
@@ -67,6 +69,29 @@ class Run:
     def metrics(self, stage: str, step: int) -> "Metrics":
         """Open the metrics of a stage, forgetting what came after a step."""
         return Metrics(self.path / f"{stage}.jsonl", self.path / "tensorboard" / stage, step)
+
+
+def find_checkpoint(path: Path) -> Path:
+    """Give the newest planner of a run's folder, or the file itself.
+
+    Raises:
+        InputError: The folder holds none.
+    """
+    if not path.is_dir():
+        return path
+    found = [path / "checkpoints" / f"{stage}.safetensors" for stage in STAGES]
+    for checkpoint in found:
+        if checkpoint.exists():
+            return checkpoint
+    raise InputError(f"{path} holds no finished planner: train first (policy/train.py out={path})")
+
+
+def run_folder(checkpoint: Path) -> Path:
+    """Give the folder of the run that a checkpoint belongs to, or its own outside a run."""
+    if checkpoint.is_dir():
+        return checkpoint
+    folder = checkpoint.parent
+    return folder.parent if folder.name == "checkpoints" else folder
 
 
 class Clock:

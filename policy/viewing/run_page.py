@@ -26,20 +26,21 @@ STAGES = {"pretrain": "pre-trained", "finetune": "fine-tuned"}
 FRAMES_PER_SECOND = 20.0
 
 
-def write_run_page(run: Run, env: EnvConfig, data: Path) -> Path:
+def write_run_page(run: Run, env: EnvConfig, data: Path | None) -> Path:
     """Write `report.html` into a run's folder, from what the folder and the store hold.
 
     Args:
         run: Finished, or finished up to a stage.
         env: Its task.
-        data: The store it was pre-trained on; left out of the page where it is gone.
+        data: The store it was pre-trained on; left out of the page where there is none.
     """
     evaluations = {name: read_evaluation(run.path, stage) for stage, name in STAGES.items()}
     evaluated = {name: e for name, e in evaluations.items() if e is not None}
-    recorded = outcomes(EpisodeStore.open(data)) if data.exists() else None
+    store = EpisodeStore.open(data) if data is not None and data.exists() else None
+    recorded = None if store is None else outcomes(store)
     parts = [_result_part(evaluated, recorded)]
-    if recorded is not None:
-        parts.append(_data_part(EpisodeStore.open(data), recorded))
+    if store is not None and recorded is not None:
+        parts.append(_data_part(store, recorded))
     parts.append(_learning_part(run))
     last = next((s for s in reversed(STAGES) if run.checkpoint(s).exists()), None)
     if last is not None:

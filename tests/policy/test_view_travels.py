@@ -90,6 +90,8 @@ def test_another_view_is_one_line_and_is_kept_by_what_is_tuned_with_it(
     (line,) = {text for text in said.splitlines() if "otherwise than" in text}
     assert line.endswith("view.points: 48 -> 64")
     assert env_of(planner_of(out, "finetune")).view.points == 64
+    assert "recorded data" not in (out / "report.html").read_text()  # It learned from none.
+    assert "recorded data" in (odd_run / "report.html").read_text()
 
 
 def test_another_action_repeat_than_the_data_s_is_refused(odd_store: Path, tmp_path: Path) -> None:
