@@ -32,7 +32,6 @@ from policy.rollouts.loading import make_envs
 from policy.runs.device import prepare
 from policy.runs.distributed import Team, team_of
 from policy.runs.run import Run, find_checkpoint
-from policy.viewing.run_page import write_run_page
 
 logger = logging.getLogger(__name__)
 
@@ -125,6 +124,9 @@ class Stages:
             self._take_over()
         if stage in ("finetune", "all"):
             self._finetune()
+        # Here, since Matplotlib takes a second that a run need not wait for at its beginning.
+        from policy.viewing.run_page import write_run_page  # noqa: PLC0415
+
         data = self.config.data[0] if self.recipe.init_from is None else None
         logger.info("look at %s", write_run_page(self.run, self.env, data))
 

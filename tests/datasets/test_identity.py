@@ -57,7 +57,9 @@ def aged(tmp_path: Path) -> Path:
 def test_the_same_command_continues_it(aged: Path, tiny_store: Path) -> None:
     collect(collect_config(aged, episodes=4))
     assert_equal(aged, tiny_store)
-    with pytest.raises(InputError, match=r"made by another command \(behaviour: there"):
+    with pytest.raises(
+        InputError, match=r"made by another command \(behaviour\.noise: \[0\.5, 1\.75\] -> "
+    ):
         collect(collect_config(aged, "behaviour.noise=[0,1]", episodes=4))
 
 

@@ -1,6 +1,7 @@
 """Planners that see the simulator's own features: the same loop, and nothing is drawn."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def test_a_whole_run_on_states(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     command = [*small, *TASKS[name], STATE_ONLY, f"data={data}", f"out={out}"]
     with monkeypatch.context() as patch:
         undrawable(patch)
-        patch.setattr("policy.pipeline.stages.write_run_page", lambda *_: "")  # It draws, for us.
+        patch.setattr("policy.viewing.run_page.write_run_page", lambda *_: "")  # It draws, for us.
         collect(collecting(name, data, "points=0"))
         store = EpisodeStore.open(data)
         assert "point_cloud" not in store.names
@@ -135,15 +136,21 @@ def test_the_page_of_such_a_run_shows_the_scene(tmp_path: Path) -> None:
     assert EpisodeStore.open(drawn).read("point_cloud").shape == (20, 32, 3)
 
 
-def test_features_beside_clouds_do_not_change_them(tiny_store: Path) -> None:
+@pytest.fixture
+def own_store(tiny_store: Path, tmp_path: Path) -> Path:
+    """A copy of the store that others read too, to be written to."""
+    return Path(shutil.copytree(tiny_store, tmp_path / "own.zarr"))
+
+
+def test_features_beside_clouds_do_not_change_them(own_store: Path) -> None:
     plan = {"history": 2, "horizon": 4, "chunk": 3}
     with pytest.raises(InputError, match="has no data/state_feature"):
-        load_windows([tiny_store], **plan, observes="features")
-    before = load_windows([tiny_store], **plan)
-    encode(EncodeConfig(tiny_store, "state", None, "cpu", 1))
+        load_windows([own_store], **plan, observes="features")
+    before = load_windows([own_store], **plan)
+    encode(EncodeConfig(own_store, "state", None, "cpu", 1))
     after, states = (
-        load_windows([tiny_store], **plan),
-        load_windows([tiny_store], **plan, observes="features"),
+        load_windows([own_store], **plan),
+        load_windows([own_store], **plan, observes="features"),
     )
     assert torch.equal(before.observations.points, after.observations.points)
     batch = states[torch.arange(5)]
@@ -154,11 +161,11 @@ def test_features_beside_clouds_do_not_change_them(tiny_store: Path) -> None:
 
 @pytest.mark.parametrize("denoiser", ["unet-small", "mixer"])
 def test_a_planner_of_the_simulators_features_fits_them(
-    denoiser: str, tiny_store: Path, tmp_path: Path
+    denoiser: str, own_store: Path, tmp_path: Path
 ) -> None:
-    encode(EncodeConfig(tiny_store, "state", None, "cpu", 1))
+    encode(EncodeConfig(own_store, "state", None, "cpu", 1))
     plan = {"history": 2, "horizon": 4, "chunk": 3}
-    windows = load_windows([tiny_store], **plan, observes="features")
+    windows = load_windows([own_store], **plan, observes="features")
     config = compose(TrainConfig, "train", ["encoder=state_only", f"denoiser={denoiser}"])
     torch.manual_seed(0)
     sizes = Sizes(0, windows.observations.robot_state.shape[-1], windows.actions.shape[-1])

@@ -113,7 +113,7 @@ def _end(control: socket.socket, process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=3)  # Some tests set a variable, and the next ones do not.
 def _server(environment: frozenset[tuple[str, str]]) -> WarmServer:
     return WarmServer(dict(environment))
 
