@@ -44,9 +44,9 @@ def benchmark() -> dict[str, list[Entry]]:
     torch.set_num_threads(1)
     keep_memory()
     sides = {
-        "frozen, as by default": _tuner("frozen"),
+        "frozen, as by default": _trainer("frozen"),
         "plain": PlainTuner(make_plain(make_planner()), _envs(chunk=1), _config("trained")),
-        "trained along": _tuner("trained"),
+        "trained along": _trainer("trained"),
     }
     calls = {name: side.iterate for name, side in sides.items()}
     times = seconds(calls, rounds=1, warm_up=0, clock=time.process_time)
@@ -81,7 +81,7 @@ def _envs(*, chunk: int) -> VectorEnv:
     return VectorEnv(task, Shapes(envs=ENVS, history=2, chunk=chunk), workers=0)
 
 
-def _tuner(encoder: Literal["frozen", "trained"]) -> Trainer:
+def _trainer(encoder: Literal["frozen", "trained"]) -> Trainer:
     """Make our own, past the rollouts at the beginning, which also warm it up."""
     planner, envs = make_planner().eval(), _envs(chunk=3)
     trainer = Trainer(planner, envs, _config(encoder), seed=0, success_at="end")
