@@ -42,7 +42,10 @@ def as_named_now(script: str, overrides: Sequence[str]) -> list[str]:
     chosen = [t.removeprefix(REGULARISER) for t in overrides if t.startswith(REGULARISER)]
     weight = f"finetune.algorithm.terms.{(chosen or ['bc'])[0]}.weight"
     renamed["finetune.objective.regularisation"] = weight
-    return list(_named_now(renamed, overrides))
+    now = list(_named_now(renamed, overrides))
+    if chosen == ["kl"] and not any(text.startswith(weight) for text in now):
+        now.append(f"{weight}=10")  # Its default then; that of finetune=ppo_kl is the paper's.
+    return now
 
 
 def _named_now(renamed: dict[str, str], overrides: Sequence[str]) -> Iterator[str]:

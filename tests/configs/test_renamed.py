@@ -35,6 +35,13 @@ def test_an_old_command_of_training(
     assert caplog.messages == [f"{a} is now {b}" for a, b in changed]
 
 
+def test_the_weight_of_kl_is_what_it_was() -> None:
+    assert as_named_now("train", ["finetune.objective.regulariser=kl"]) == [
+        "finetune=ppo_kl",
+        "finetune.algorithm.terms.kl.weight=10",
+    ]
+
+
 VALUES = {
     "finetune.weight": "whitened",
     "finetune.objective.encoder": "trained",
