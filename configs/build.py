@@ -118,23 +118,11 @@ def _fit_literal(options: tuple[Any, ...], value: Any, key: str) -> Any:  # noqa
 
 
 def _fit_union(options: tuple[Any, ...], value: Any, key: str) -> Any:  # noqa: ANN401
-    if value is None and NoneType in options:
+    """Fit `X | None`, the only union there is: of several dataclasses, `OneOf` chooses one."""
+    if value is None:
         return None
-    kinds_ = [option for option in options if option is not NoneType]
-    return _fit(kinds_[0] if len(kinds_) == 1 else _chosen(kinds_, value, key), value, key)
-
-
-def _chosen(schemas: list[Any], value: Any, key: str) -> Any:  # noqa: ANN401
-    """Choose among dataclasses by their field `kind`, a literal of the names each goes by."""
-    by_kind = {name: s for s in schemas for name in get_args(get_type_hints(s)["kind"])}
-    values = mapping(value, key)
-    if "kind" not in values:
-        raise InputError(f"Missing key {key}.kind; choose one of {', '.join(by_kind)}")
-    if values["kind"] not in by_kind:
-        raise InputError(
-            f"{key}.kind={values['kind']} is unknown; choose one of {', '.join(by_kind)}"
-        )
-    return by_kind[values["kind"]]
+    (kind,) = (option for option in options if option is not NoneType)
+    return _fit(kind, value, key)
 
 
 def _fit_tuple(options: tuple[Any, ...], value: Any, key: str) -> tuple[Any, ...]:  # noqa: ANN401

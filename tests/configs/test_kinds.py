@@ -118,6 +118,11 @@ def test_everything_wrong_names_its_key(shape: dict[str, object], message: str) 
         drawing(**shape)
 
 
+def test_a_kind_that_is_no_group_of_keys_is_refused() -> None:
+    with pytest.raises(InputError, match="shape must be a group of keys, not 3"):
+        build(Drawing, {"shape": 3, "many": {}, "width": 3, "height": 4})
+
+
 def test_a_key_that_is_inlined_is_missed_by_its_name() -> None:
     shape = {"kind": "circle", "radius": 2}
     with pytest.raises(InputError, match="Missing key height"):
