@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from configs.build import ConfigT, build, choosable, keys
 from configs.kinds import kinds
 from configs.renamed import as_named_now
+from configs.stopping import StoppedError
 from perception.errors import InputError
 
 CONFIGS = Path(__file__).resolve().parent
@@ -99,6 +100,9 @@ def _run(
             main(_filled(schema, member, overrides))
     except InputError as error:
         _stop(str(error))
+    except StoppedError as stopped:
+        sys.stderr.write(f"{stopped}\n")
+        sys.exit(130)
     except OSError as error:
         if error.errno not in MACHINE_ERRORS:
             raise
