@@ -8,7 +8,8 @@ from typing import Annotated
 
 import pytest
 
-from configs.build import Inline, build, choosable
+from configs.build import Inline, build
+from configs.command.schema import choices
 from configs.kinds import Kind, NoKeys, OneOf, find_kind, kinds, make_kind
 from perception.errors import InputError
 
@@ -72,7 +73,7 @@ def drawing(**shape: object) -> Drawing:
 
 def test_choices_are_the_files_that_have_a_configuration() -> None:
     assert kinds(PACKAGE) == ["broken", "circle"]
-    assert list(choosable(Drawing)) == [("shape", PACKAGE)]
+    assert list(choices(Drawing, lambda _: "circle")) == [("shape", PACKAGE)]
 
 
 def test_a_kind_is_built_and_made_by_its_own_file(package: Path) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hydra.errors import HydraException
 
-from configs.command import _compose
+from configs.command import compose_values
+from perception.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "studies/README.md", *(ROOT / "docs").glob("*.md")])
@@ -149,8 +149,8 @@ def problem(words: list[str]) -> str:
     if config is None:
         return f"{script} has no keys" if keys else ""
     try:
-        _compose(f"scripts/{config[1]}", keys)
-    except HydraException as error:
+        compose_values(f"scripts/{config[1]}", keys)
+    except InputError as error:
         return str(error).splitlines()[0]
     return ""
 
