@@ -1,15 +1,14 @@
-"""A store's folder: made at once, opened with its description checked, written by one process."""
+"""A store's folder: made at once, opened with its description checked."""
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import zarr
 
 from configs.differences import differences
+from configs.files import sync_folder
+from configs.locks import resolved
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.identity import upgrade_identity
 from perception.errors import InputError
@@ -63,27 +62,15 @@ def open_to_continue(path: Path, attributes: dict[str, Any]) -> zarr.Group:
 
 def create_group(path: Path, format_: StoreFormat, attributes: dict[str, Any]) -> zarr.Group:
     """Make an empty store with all its attributes, aside, and put it in place at once."""
-    aside = path.with_name(f".{path.name}.new")
-    if aside.exists():  # Of a writer that was killed.
+    target = resolved(path)
+    aside = target.with_name(f".{target.name}.new")
+    if aside.is_symlink():  # Of nobody here; what it leads to is left alone.
+        aside.unlink()
+    elif aside.exists():  # Of a writer that was killed.
         shutil.rmtree(aside)
     zarr.create_group(
         aside, zarr_format=cast(Any, format_.zarr_format), attributes=cast(Any, attributes)
     )
-    aside.rename(path)
+    aside.rename(target)
+    sync_folder(target.parent)
     return zarr.open_group(path, mode="r+", use_consolidated=False)
-
-
-@contextmanager
-def only_writer(path: Path) -> Iterator[None]:
-    """Hold the lock of a store; it goes with its process, however that ends.
-
-    Raises:
-        InputError: Another process holds it.
-    """
-    lock = path.with_name(f".{path.name}.lock")
-    with lock.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"Another process is writing {path}") from error
-        yield

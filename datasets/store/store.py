@@ -29,6 +29,7 @@ import zarr
 from jaxtyping import Int
 
 from configs.build import build
+from configs.locks import only_writer
 from datasets.episode import USUAL, Episode, Recording
 from datasets.store.arrays import StoreArrays
 from datasets.store.chunk_codecs import StoreFormat
@@ -37,7 +38,6 @@ from datasets.store.episodes import CHUNK_STEPS, append_episode, keep_first, rea
 from datasets.store.group import (
     SCHEMA_VERSION,
     create_group,
-    only_writer,
     open_group,
     open_to_continue,
 )
@@ -87,7 +87,6 @@ class EpisodeStore:
             InputError: Another writer is at work, the store was made by another command, or it is
                 damaged where writing goes on.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
         with only_writer(path):
             if path.exists():
                 store = cls(path, open_to_continue(path, attributes))
