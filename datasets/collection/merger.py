@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from configs.ranges import Output, Stores
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
@@ -20,8 +21,8 @@ logger = logging.getLogger(__name__)
 class MergeConfig:
     """Which stores to put into which."""
 
-    data: tuple[Path, ...]
-    out: Path
+    data: Stores
+    out: Output
 
 
 def merge(config: MergeConfig) -> None:
