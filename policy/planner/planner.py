@@ -42,6 +42,8 @@ class PlannerConfig:
         spacing: Where they lie; see `Schedule.cosine`.
         denoiser: Which network denoises, and its sizes.
         encoder: Which network encodes observations, and its sizes.
+        use_clipped_model_output: Whether the noise of a step follows from the clipped prediction;
+            see `Schedule.step`. Files from before the choice do so.
     """
 
     history: Steps
@@ -54,6 +56,7 @@ class PlannerConfig:
     spacing: Literal["trailing", "leading"]
     denoiser: Annotated[Kind, OneOf(DENOISERS)]
     encoder: Annotated[Kind, OneOf(ENCODERS)] = DP3
+    use_clipped_model_output: bool = True
 
     def check(self) -> None:
         """Refuse numbers that do not go together, once all are decided.
@@ -264,5 +267,10 @@ class Planner(nn.Module):
     ) -> Step:
         predicted = self.denoiser.denoise(noisy, conditions)
         return self.schedule.step(
-            predicted, noisy, index, prediction=self.config.prediction, min_std=min_std
+            predicted,
+            noisy,
+            index,
+            prediction=self.config.prediction,
+            min_std=min_std,
+            use_clipped_model_output=self.config.use_clipped_model_output,
         )
