@@ -1,5 +1,6 @@
 """From plain values to frozen, checked dataclasses."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
@@ -150,6 +151,8 @@ def _float(value: int, key: str) -> float:
 def _text(kind: type, text: str, key: str) -> Any:  # noqa: ANN401
     if "\0" in text:
         raise InputError(f"{key} must be text without NUL characters, not {text!r}")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise InputError(f"{key} must be UTF-8, not {os.fsencode(text)!r}")
     if kind is Path and not text:
         raise InputError(f"{key} is empty; give a path")
     return _home(text, key) if kind is Path else text

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any, cast
 
 import hydra
@@ -13,16 +12,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from configs.build import ConfigT, build, keys
+from configs.command.groups import CONFIGS, check_choice
 from configs.command.overrides import Override, Texts, for_hydra
-from configs.command.own_yaml import read_yaml
 from configs.command.renamed import as_named_now
-from configs.command.schema import hints_of, nearest
+from configs.command.schema import hints_of
 from perception.errors import InputError
 
-CONFIGS = Path(__file__).resolve().parents[1]
 SCRIPTS = "scripts"  # The folder of each script's own values; the others are groups.
 NEEDED = "???"  # Of a key that has no default.
-MOVED = {"behaviour=planner": "policy/record.py records a planner"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def compose_part(
     Raises:
         InputError: There is no such choice, or a key or a value makes no sense.
     """
-    _check_choice(group, choice)
+    check_choice(group, choice)
     given = [Override.read(text) for text in overrides or []]
     for override in given:
         if override.key.partition(".")[0] != group:
@@ -138,7 +135,7 @@ def request_of(
     choices = [o for o in choices if not str(o.value).startswith(("{", "["))]
     for choice in choices:
         if not (sweep and "," in str(choice.value)):
-            _check_choice(choice.key, str(choice.value))
+            check_choice(choice.key, str(choice.value))
     groups = _groups(told, choices)
     texts = Texts()
 
@@ -191,43 +188,6 @@ def _kinds_below(values: Any, where: str) -> list[tuple[str, str]]:  # noqa: ANN
 def chosen_kinds(path: str) -> Callable[[str], str | None]:
     """Say which kind a script has at a key if the command says nothing."""
     return _kinds(path, (), ()).get
-
-
-def options(group: str) -> list[str]:
-    """Name the choices of a configuration group (files that start with `_` are shared parts)."""
-    files = (path for path in (CONFIGS / group).glob("*.yaml") if path.is_file())
-    return sorted(path.stem for path in files if not path.stem.startswith("_"))
-
-
-def _check_choice(group: str, choice: str) -> None:
-    """Refuse a choice that there is not, or whose files are broken.
-
-    Raises:
-        InputError: What is wrong, with file and line, or what there is instead.
-    """
-    there = options(group)
-    if choice not in there:
-        near = nearest(choice, there)
-        meant = f"; did you mean {near}?" if near else ""
-        what = MOVED.get(f"{group}={choice}", f"choose one of {', '.join(there)}{meant}")
-        raise InputError(f"{group}={choice} is unknown; {what}")
-    _check_files(group, choice, ())
-
-
-def _check_files(group: str, name: str, above: tuple[str, ...]) -> None:
-    """Read a file of a group and those that it begins with."""
-    path = CONFIGS / group / f"{name}.yaml"
-    if name in above:
-        raise InputError(f"{path}: its defaults lead back to itself")
-    defaults = read_yaml(path).get("defaults", [])
-    if not isinstance(defaults, list):
-        raise InputError(f"{path}: defaults must be a list, not {defaults!r}")
-    for other in defaults:
-        if isinstance(other, str) and other != "_self_" and "/" not in other:
-            if not (CONFIGS / group / f"{other}.yaml").is_file():
-                known = ", ".join(options(group))
-                raise InputError(f"{path}: defaults names {other}, which is none of {known}")
-            _check_files(group, other, (*above, name))
 
 
 def members(request: Request, cfg: DictConfig) -> list[tuple[DictConfig, list[str]]]:

@@ -20,7 +20,7 @@ SWEEP = (
     "hydra.sweep.subdir=.",
     "hydra.output_subdir=null",
     "hydra.job.chdir=false",
-    "hydra.job_logging.handlers.file.delay=true",
+    "+hydra.job_logging.handlers.file.delay=true",
     "hydra.job_logging.root.handlers=[console]",
 )
 WITH_SWEEP = re.compile(  # Which launcher and sweeper, by name, and plain values of theirs.

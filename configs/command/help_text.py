@@ -10,14 +10,8 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from configs.command.composing import (
-    CONFIGS,
-    NEEDED,
-    SCRIPTS,
-    chosen_kinds,
-    compose_values,
-    options,
-)
+from configs.command.composing import NEEDED, SCRIPTS, chosen_kinds, compose_values
+from configs.command.groups import CONFIGS, options
 from configs.command.own_yaml import read_yaml
 from configs.command.schema import (
     KindOf,

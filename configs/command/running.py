@@ -19,7 +19,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from configs.build import ConfigT
 from configs.command.composing import (
-    CONFIGS,
     Request,
     compose_values,
     members,
@@ -27,6 +26,7 @@ from configs.command.composing import (
     request_of,
 )
 from configs.command.flags import SWEEP, Arguments, read_arguments
+from configs.command.groups import CONFIGS
 from configs.command.help_text import help_text
 from configs.stopping import StoppedError
 from perception.errors import InputError
@@ -49,6 +49,7 @@ def script(
 
     def decorate(main: Callable[[ConfigT], None]) -> Callable[[], None]:
         def entry() -> None:
+            _speak_utf8()
             logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
             try:
                 arguments = read_arguments(sys.argv[1:])
@@ -64,6 +65,13 @@ def script(
         return entry
 
     return decorate
+
+
+def _speak_utf8() -> None:
+    """Begin again in Python's UTF-8 mode where the locale has names and files read otherwise."""
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _start(

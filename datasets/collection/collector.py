@@ -4,9 +4,8 @@ import logging
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal, cast
 
-from tqdm import tqdm
-
 from configs.kinds import Kind, OneOf, make_kind
+from configs.progress import progress
 from configs.ranges import Count, ErrorMm, Output, Points, Processes, Seed
 from datasets.behaviours.behaviour import BEHAVIOURS, Behaviour, Collection, EpisodeSource
 from datasets.episode import Episode
@@ -128,13 +127,13 @@ def fill(
     """Make the episodes that a store does not hold yet, on several processes."""
     jobs = source.jobs(store.episodes)
     episodes = parallel_map(source.make, jobs, workers=workers, launcher=launcher)
-    progress = tqdm(episodes, env.name, source.total, initial=store.episodes, unit="episode")
+    shown = progress(episodes, env.name, source.total, initial=store.episodes, unit="episode")
     successes = 0
-    for count, episode in enumerate(progress, start=1):
+    for count, episode in enumerate(shown, start=1):
         store.append(episode)
         recording = episode.recording if isinstance(episode, Episode) else episode
         successes += bool(recording.succeeded(env.success_at))
-        progress.set_postfix(success=f"{successes / count:.0%}")
+        shown.set_postfix(success=f"{successes / count:.0%}")
 
 
 def describe(making: Making, simulator: Simulator) -> dict[str, Any]:

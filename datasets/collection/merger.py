@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
+from configs.progress import progress
 from configs.ranges import Output, Stores
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
@@ -41,7 +41,7 @@ def merge(config: MergeConfig) -> None:
     format_ = StoreFormat(attributes["zarr_format"], attributes["error_mm"])
     with EpisodeStore.writing(config.out, format_, attributes) as target:
         left = places[target.episodes :]
-        for store, index in tqdm(
+        for store, index in progress(
             left, "merge", len(places), initial=target.episodes, unit="episode"
         ):
             target.append(store.read_whole(index))

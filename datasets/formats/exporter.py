@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tqdm import tqdm
-
 from configs.locks import only_writer
+from configs.progress import progress
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 
@@ -48,5 +47,5 @@ def _remove(path: Path) -> None:
 
 def walk(store: EpisodeStore, title: str) -> Iterator[tuple[int, slice]]:
     """Give each episode's number and its steps, behind a progress bar."""
-    for index in tqdm(range(store.episodes), title, unit="episode"):
+    for index in progress(range(store.episodes), title, unit="episode"):
         yield index, store.rows(index)

@@ -83,7 +83,7 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
 def _metadata(path: Path) -> dict[str, Any]:
     file = path / "data" / "metadata.json"
     try:
-        said: dict[str, Any] = json.loads(file.read_text())
+        said: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
     if (format_ := said.get("data_format", "hdf5")) != "hdf5":

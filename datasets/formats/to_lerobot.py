@@ -164,7 +164,7 @@ class _Dataset:
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:
-    path.write_text(json.dumps(values, indent=4, default=np.ndarray.tolist))
+    path.write_text(json.dumps(values, indent=4, default=np.ndarray.tolist), encoding="utf-8")
 
 
 def _write_tasks(task: str, path: Path) -> None:

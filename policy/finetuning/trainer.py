@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from configs.kinds import make_kind
+from configs.progress import progress
 from datasets.behaviours.training_state import load_state
 from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
@@ -54,13 +54,13 @@ def finetune(
     Raises:
         InputError: It diverged; the planner before that is kept.
     """
-    progress = tqdm(total=config.episodes, desc="fine-tune", unit="episode")
+    shown = progress(None, "fine-tune", config.episodes, unit="episode")
     trainer = Trainer(
-        planner, envs, config, seed=seed, success_at=success_at, on_episodes=progress.update
+        planner, envs, config, seed=seed, success_at=success_at, on_episodes=shown.update
     )
     trainer.load(run.resume(STAGE))
-    progress.initial = progress.n = trainer.episodes
-    progress.refresh()
+    shown.initial = shown.n = trainer.episodes
+    shown.refresh()
     metrics = run.metrics(STAGE, trainer.episodes)
     clock = Clock(trainer.seconds)
     while trainer.episodes < config.episodes:
@@ -75,7 +75,7 @@ def finetune(
             ) from error
         metrics.write(trainer.episodes, values)
         if "finetune/success" in values:  # Offline nothing is played.
-            progress.set_postfix(success=f"{values['finetune/success']:.0%}")
+            shown.set_postfix(success=f"{values['finetune/success']:.0%}")
         trainer.seconds = clock.seconds
         run.save(STAGE, trainer.state())
     metrics.close()

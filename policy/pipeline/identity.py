@@ -14,6 +14,7 @@ from envs.config import EnvConfig
 from envs.request import EnvRequest
 from perception.errors import InputError
 from policy.pipeline.config import Recipe, TrainConfig
+from policy.planner.agreement import check_agreement
 from policy.planner.checkpoint import load_planner
 from policy.rollouts.loading import task_for
 from policy.runs.run import find_checkpoint
@@ -88,7 +89,7 @@ def settled_recipe(config: TrainConfig, env: EnvConfig) -> Recipe:
     values = {} if plan is None else vars(plan)
     own = {key: value for key, value in values.items() if f"planner.{key}" not in said}
     planner = replace(config.recipe.planner, **own)
-    planner.check()
+    check_agreement(planner)
     return replace(config.recipe, planner=planner)
 
 

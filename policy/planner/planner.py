@@ -17,8 +17,8 @@ from configs.ranges import Share, Steps, between
 from datasets.windows import Batch
 from perception.encoders import dp3
 from perception.encoders.encoder import Encoder
-from perception.errors import InputError
 from perception.observation import Encoded, Observation
+from policy.planner.agreement import check_agreement
 from policy.planner.denoisers.denoiser import Denoiser
 from policy.planner.normalizer import Normalizer
 from policy.planner.schedule import Chain, Noising, Schedule, Step
@@ -58,31 +58,6 @@ class PlannerConfig:
     encoder: Annotated[Kind, OneOf(ENCODERS)] = DP3
     use_clipped_model_output: bool = True
 
-    def check(self) -> None:
-        """Refuse numbers that do not go together, once all are decided.
-
-        Raises:
-            InputError: The plan is shorter than what is executed of it, the network cannot halve
-                it, or sampling cannot visit the denoising steps evenly.
-        """
-        least = self.history + self.chunk - 1
-        if self.horizon < least:
-            raise InputError(
-                f"planner.horizon={self.horizon} must be at least planner.history +"
-                f" planner.chunk - 1 = {least}"
-            )
-        multiple = getattr(self.denoiser, "horizon_multiple", 1)
-        if self.horizon % multiple:
-            raise InputError(
-                f"planner.horizon={self.horizon} must be a multiple of {multiple}: the"
-                " denoiser halves it between its levels"
-            )
-        if self.denoising_steps % self.sampling_steps:
-            raise InputError(
-                f"planner.sampling_steps={self.sampling_steps} must divide"
-                f" planner.denoising_steps={self.denoising_steps}"
-            )
-
 
 @dataclass(frozen=True)
 class Sizes:
@@ -114,11 +89,12 @@ class Planner(nn.Module):
 
     def __init__(self, config: PlannerConfig, sizes: Sizes) -> None:
         super().__init__()
-        config.check()
+        check_agreement(config)
         self.config, self.sizes = config, sizes
         self.normalizer = Normalizer(sizes.channels, sizes.robot_state, sizes.actions)
-        per_point = sizes.channels
-        self.encoder: Encoder = make_kind(ENCODERS, config.encoder, per_point, sizes.robot_state)
+        self.encoder: Encoder = make_kind(
+            ENCODERS, config.encoder, sizes.channels, sizes.robot_state
+        )
         self.denoiser = self._fresh_denoiser()
         schedule = Schedule.cosine(
             config.denoising_steps, config.sampling_steps, config.eta, config.spacing

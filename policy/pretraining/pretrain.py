@@ -6,8 +6,8 @@ from math import isfinite
 from typing import Annotated, Any, Literal
 
 import torch
-from tqdm import tqdm
 
+from configs.progress import progress
 from configs.ranges import Count, Rate, between
 from datasets.behaviours.training_state import load_state
 from datasets.windows import Windows
@@ -98,16 +98,16 @@ def _learn(learner: "Learner", windows: Windows, run: Run) -> None:
     config, clock = learner.config, Clock(learner.seconds)
     metrics = run.metrics(STAGE, learner.step)
     losses: list[torch.Tensor] = []
-    with tqdm(total=config.steps, initial=learner.step, desc="pre-train", unit="step") as progress:
+    with progress(None, "pre-train", config.steps, initial=learner.step, unit="step") as shown:
         while learner.step < config.steps:
             losses.append(learner.update(windows))
-            progress.update()
+            shown.update()
             if learner.step % config.log_every == 0:
                 _check(learner, losses, run)
                 loss = sum(losses, torch.zeros_like(losses[0])).item() / len(losses)
                 losses.clear()
                 metrics.write(learner.step, {"pretrain/loss": loss})
-                progress.set_postfix(loss=f"{loss:.4f}")
+                shown.set_postfix(loss=f"{loss:.4f}")
             if learner.step % config.save_every == 0 or learner.step == config.steps:
                 _check(learner, losses, run)
                 learner.seconds = clock.seconds

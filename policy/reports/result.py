@@ -66,7 +66,7 @@ class Result:
             InputError: The file is no result, or lies where another one belongs.
         """
         try:
-            values = json.loads(path.read_text())
+            values = json.loads(path.read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:
             raise InputError(f"{path} is not JSON: {error}") from None
         names = {field.name for field in fields(cls)}
@@ -126,7 +126,7 @@ def command() -> str:
 def machine() -> str:
     """Describe the processor."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     name = names[0] if names else platform.processor()
     return f"{name}, {os.cpu_count()} cores, {platform.system()}"

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from itertools import chain
 from pathlib import Path
 
-from tqdm import tqdm
-
 from configs.files import write_text_whole
+from configs.progress import progress
 from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
 from policy.planner.planner import Planner
@@ -95,7 +94,7 @@ def _evaluations(
     planner: Planner, envs: VectorEnv, seeds: Sequence[int], success_at: str, quiet: bool
 ) -> Iterator[Evaluation]:
     """Evaluate as many episodes at a time as there are environments."""
-    with tqdm(total=len(seeds), desc="evaluate", unit="episode", disable=quiet) as progress:
+    with progress(None, "evaluate", len(seeds), unit="episode", quiet=quiet) as shown:
         for start in range(0, len(seeds), envs.shapes.envs):
             batch = seeds[start : start + envs.shapes.envs]
             rollout = roll_out(planner, envs, batch, success_at=success_at, whole=True)
@@ -107,13 +106,13 @@ def _evaluations(
                 lengths=tuple(map(int, rollout.episodes.lengths)),
                 at_end=tuple(map(bool, rollout.episodes.at_end)),
             )
-            progress.update(len(batch))
+            shown.update(len(batch))
 
 
 def write_evaluation(folder: Path, stage: str, evaluation: Evaluation) -> None:
     """Note the evaluation of a stage in `evaluation.json`."""
     path = folder / "evaluation.json"
-    stages = json.loads(path.read_text()) if path.exists() else {}
+    stages = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     low, high = evaluation.interval
     summary = {"success_rate": evaluation.rate, "wilson_95": [low, high]}
     stages[stage] = {**summary, **asdict(evaluation)}
@@ -123,7 +122,7 @@ def write_evaluation(folder: Path, stage: str, evaluation: Evaluation) -> None:
 def read_evaluation(folder: Path, stage: str) -> Evaluation | None:
     """Read the evaluation of a stage; None where there is none."""
     path = folder / "evaluation.json"
-    stages = json.loads(path.read_text()) if path.exists() else {}
+    stages = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if stage not in stages:
         return None
     values = stages[stage]

@@ -55,9 +55,16 @@ class Team:
             tensor.copy_(mean.view_as(tensor))
 
     def wait(self) -> None:
-        """Wait until all are here."""
+        """Wait until all are here.
+
+        Raises:
+            InputError: Another process has ended, and says why.
+        """
         if self.size > 1:
-            dist.barrier()
+            try:
+                dist.barrier()
+            except RuntimeError as error:
+                raise InputError(f"Another process of the team has ended ({error})") from error
 
     @contextmanager
     def first_the_leader(self) -> Iterator[None]:

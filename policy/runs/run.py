@@ -37,8 +37,8 @@ class Run:
         path.mkdir(parents=True, exist_ok=True)
         written = path / "config.yaml"
         text = yaml.safe_dump(_plain(config))
-        if written.exists() and written.read_text() != text:
-            there, here = yaml.safe_load(written.read_text()), yaml.safe_load(text)
+        if written.exists() and written.read_text(encoding="utf-8") != text:
+            there, here = yaml.safe_load(written.read_text(encoding="utf-8")), yaml.safe_load(text)
             raise InputError(
                 f"{path} belongs to another configuration ({'; '.join(differences(there, here))});"
                 " choose another out="
@@ -117,7 +117,7 @@ class Metrics:
 
     def write(self, step: int, values: dict[str, float]) -> None:
         """Note the values of a step."""
-        with self._path.open("a") as file:
+        with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
@@ -132,7 +132,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     lines = []
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         try:
             lines.append(json.loads(line))
         except json.JSONDecodeError:

@@ -37,7 +37,9 @@ def torchrun(*arguments: str) -> "subprocess.Popen[str]":
 
 def follower(process: "subprocess.Popen[str]") -> int:
     """Find the process of rank 1 among those that torchrun started."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    children = (
+        Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
+    )
     (found,) = (
         pid for pid in children if b"\0RANK=1\0" in Path(f"/proc/{pid}/environ").read_bytes()
     )
