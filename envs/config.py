@@ -40,6 +40,8 @@ class ViewConfig:
         depth: Depth renderer: `zbuffer` (ours, no OpenGL) or `gl` (mujoco.Renderer).
         geometry: What lifts depth to points: `open3d`, `numpy`, or `auto`.
         sampling: What samples the points: a back-end of `perception.sampling`.
+        faces: What is drawn of meshes that are not closed: `both` sides of their faces, or the
+            `front` alone, as MuJoCo's renderer does (rays then pass through the robot's arm).
     """
 
     cameras: tuple[str, ...]
@@ -51,6 +53,7 @@ class ViewConfig:
     depth: Literal["zbuffer", "gl"]
     geometry: Literal["auto", "open3d", "numpy"]
     sampling: Literal["auto", "numba", "fpsample", "open3d", "pytorch3d", "torch"]
+    faces: Literal["both", "front"] = "both"
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,8 @@ class Scene:
         for name in config.view.cameras:
             if name not in cameras:
                 raise InputError(f"{config.name} has no camera {name!r}; choose from {cameras}")
-        self._zbuffer = ZBuffer(self.model)
+        self._two_sided = config.view.faces == "both"
+        self._zbuffer = ZBuffer(self.model, two_sided=self._two_sided)
         self._gl: GLRenderer | None = None
 
     def put(self, scene_state: Float[np.ndarray, " scene"]) -> None:
@@ -112,7 +113,8 @@ class Scene:
 
     def _opengl(self) -> GLRenderer:
         if self._gl is None:
-            self._gl = GLRenderer(self.model, self.view.image_size, self.view.image_size)
+            size = self.view.image_size
+            self._gl = GLRenderer(self.model, size, size, two_sided=self._two_sided)
         return self._gl
 
 
