@@ -1,10 +1,9 @@
 """What a task is called, how an episode of it is counted, and how it is seen."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from configs.build import build
+from configs.build import build, mapping
 from envs.success import SuccessAt
 
 PLANNER_KEYS = ("history", "horizon", "chunk")  # Older files have them here.
@@ -85,22 +84,30 @@ class EnvConfig:
     view: ViewConfig
 
 
-def read_env(values: Mapping[str, Any]) -> EnvConfig:
-    """Build a task from the values of a store, checkpoint or run, also of an older one."""
-    return build(EnvConfig, upgrade_env(values))
+def read_env(values: Any) -> EnvConfig:  # noqa: ANN401 (a file says anything)
+    """Build a task from the values of a store, checkpoint or run, also of an older one.
+
+    Raises:
+        InputError: A key is unknown, missing or of a wrong type; it is named.
+    """
+    return build(EnvConfig, upgrade_env(values), "env.")
 
 
-def upgrade_env(values: Mapping[str, Any]) -> dict[str, Any]:
+def upgrade_env(values: Any) -> dict[str, Any]:  # noqa: ANN401 (a file says anything)
     """Say as today what an older file says of its task.
 
     History, horizon and chunk are the planner's now; a view that showed the simulator's state
-    (`sees: state`) is one of no points.
+    (`sees: state`) is one of no points; faces were drawn from the front alone.
+
+    Raises:
+        InputError: The values, or those of its view, are no group of keys.
     """
-    today = {key: value for key, value in values.items() if key not in PLANNER_KEYS}
-    view = values.get("view", {})
-    if "sees" in view:
-        kept = {key: value for key, value in view.items() if key != "sees"}
-        today["view"] = {**kept, "points": 0} if view["sees"] == "state" else kept
+    today = {k: v for k, v in mapping(values, "env").items() if k not in PLANNER_KEYS}
+    if "view" in today:
+        view = dict(mapping(today["view"], "env.view"))
+        if view.pop("sees", "points") == "state":
+            view["points"] = 0
+        today["view"] = {**view, "faces": view.get("faces", "front")}
     return today
 
 

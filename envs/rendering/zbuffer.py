@@ -12,6 +12,7 @@ from jaxtyping import Float, Int, UInt8
 from envs.rendering import raster
 from envs.rendering.closed import is_closed
 from envs.rendering.meshes import drawn_parts
+from envs.rendering.specks import without_specks
 from perception.camera import Pinhole
 
 
@@ -82,7 +83,7 @@ class ZBuffer:
 
     def picture(self, data: mujoco.MjData, camera: Pinhole) -> UInt8[np.ndarray, "height width 3"]:
         """Draw the scene in flat colours lit from the camera, on white; for people to look at."""
-        depth_m, labels = self.render(data, camera)
+        depth_m, labels = without_specks(*self.render(data, camera))
         colours = self.flat_colours(labels).astype(np.float64)
         lit = colours * (0.4 + 0.6 * _facing(depth_m, camera))[..., None]
         lit[labels < 0] = 255
