@@ -12,13 +12,14 @@ from envs.config import EnvConfig
 from envs.make import make_scene
 from envs.rendering.scene import Scene
 from envs.request import EnvRequest
+from perception.camera import upright
 from perception.errors import InputError
 from policy.planner.planner import Planner
 from policy.rollouts.evaluation import evaluation_seeds
 from policy.rollouts.loading import load_for
 from policy.rollouts.trajectory import RecordedEnv, make_recorded_env, play
 from policy.runs.run import run_folder
-from policy.viewing.film import make_film, render_frames, upright
+from policy.viewing.film import make_film, render_frames
 from policy.viewing.rollout_page import RenderedEpisode, rollout_page, verdict
 from visualizer.video import write_video
 
