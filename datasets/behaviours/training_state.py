@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import torch
 from torch import Tensor
@@ -135,7 +135,7 @@ def _write(state: Mapping[str, Any], aside: Path) -> None:
     """Write an archive, and the sum of it as its comment."""
     with aside.open("wb") as file:
         summed = _Summed(file)
-        torch.save(dict(state), summed)
+        torch.save(dict(state), cast(BinaryIO, summed))  # It asks for `write` and `flush`.
         if summed.error is not None:
             raise summed.error
         file.seek(-len(LENGTH), 2)

@@ -107,7 +107,7 @@ def _sum(contents: Contents) -> str:
     digest = hashlib.sha256(json.dumps(sorted(contents.metadata.items())).encode())
     for name, tensor in sorted(contents.tensors.items()):
         digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        digest.update(tensor.flatten().view(uint8).numpy())
+        digest.update(memoryview(tensor.flatten().view(uint8).numpy()))
     return digest.hexdigest()
 
 
