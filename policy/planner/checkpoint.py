@@ -16,10 +16,17 @@ from configs.files import write_whole
 from datasets.behaviours.training_state import naming, not_finite
 from perception.errors import InputError
 from policy.planner.building import build_planner
+from policy.planner.dp3.archive import is_archive
+from policy.planner.dp3.checkpoint import load_dp3
 from policy.planner.planner import Planner, PlannerConfig, Sizes
 
 SUM, DESCRIPTIONS = "sha256", ("planner", "sizes", "about")
 MEND = "restore it from a copy, or train again"
+# What a file's contents can raise; a recursion is a runtime error: of JSON that is too deep.
+REFUSED = (
+    SafetensorError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError,
+    RuntimeError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,46 +66,47 @@ def save_planner(planner: Planner, path: Path, about: Mapping[str, Any]) -> None
 
 
 def load_planner(path: Path) -> tuple[Planner, dict[str, Any]]:
-    """Read a planner, ready to act, and what was said about it.
+    """Read a planner, ready to act, and what was said about it; also a checkpoint of DP3.
 
     Raises:
         InputError: There is no such file, or it is not a planner, is damaged, or diverged.
     """
     if not path.is_file():
         raise InputError(f"There is no checkpoint {path}: train first (policy/train.py)")
-    contents = _read(path)
     try:
-        planner, sizes, about = (json.loads(contents.metadata[key]) for key in DESCRIPTIONS)
-        _check_about(about)
-        built = _built(planner, sizes, contents.tensors)
-    # A recursion: JSON that is too deep.
-    except (KeyError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        planner, about = load_dp3(path) if is_archive(path) else _load(path)
+    except REFUSED as error:
         said = " ".join(str(error).split())
         what = f"it has no {said}" if isinstance(error, KeyError) else said
-        raise InputError(f"{path} is not a planner of this program: {what}") from error
-    return built.eval(), about
+        raise InputError(
+            f"{path} is not a planner of this program, or is damaged: {what}"
+        ) from error
+    return planner.eval(), about
+
+
+def _load(path: Path) -> tuple[Planner, dict[str, Any]]:
+    """Read a planner of ours, and what was said about it."""
+    contents = _read(path)
+    planner, sizes, about = (json.loads(contents.metadata[key]) for key in DESCRIPTIONS)
+    _check_about(about)
+    return _built(planner, sizes, contents.tensors), about
 
 
 def _read(path: Path) -> Contents:
     """Read descriptions and tensors, held to their sum; files of before have none.
 
     Raises:
-        InputError: It is no such file, or is damaged, or a number is not finite.
+        ValueError: It is damaged, or a number is not finite.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, RuntimeError) as error:  # As Torch and it tell damage.
-        raise InputError(f"{path} is not a planner of this program: {error}") from error
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     contents, written = Contents(metadata, tensors), metadata.pop(SUM, None)
     # Another name among them may be that of the sum, damaged.
     if not metadata.keys() <= set(DESCRIPTIONS) or written not in (None, _sum(contents)):
-        raise InputError(f"{path} is damaged, what it holds is not what was written: {MEND}")
+        raise ValueError(f"what it holds is not what was written; {MEND}")
     if (name := not_finite(tensors)) is not None:
-        raise InputError(
-            f"{path} is of a training that diverged: {name} is not finite (NaN or infinite): {MEND}"
-        )
+        raise ValueError(f"its training diverged, {name} is not finite (NaN or infinite); {MEND}")
     return contents
 
 
@@ -107,7 +115,7 @@ def _sum(contents: Contents) -> str:
     digest = hashlib.sha256(json.dumps(sorted(contents.metadata.items())).encode())
     for name, tensor in sorted(contents.tensors.items()):
         digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        digest.update(memoryview(tensor.flatten().view(uint8).numpy()))
+        digest.update(tensor.flatten().view(uint8).numpy().data)
     return digest.hexdigest()
 
 
