@@ -66,7 +66,8 @@ class Spread:
         """
         if self.high <= 1 + TOLERANCE and self._fits(1):
             return 1.0
-        if self._fits(255) and (2 * self.bright >= self.shown or not self.partial):
+        mostly = 2 * self.bright >= self.shown or not self.partial
+        if self._fits(255) and self.bright and mostly:
             return 255.0
         raise InputError(
             f"{where}: colours run from {self.low:g} to {self.high:g}, with {self.bright} of"

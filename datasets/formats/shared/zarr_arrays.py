@@ -21,6 +21,7 @@ import numpy as np
 import zarr
 import zarr.errors
 from jaxtyping import Int
+from zarr.codecs import BloscCodec
 
 from datasets.formats.shared.zarr_descriptions import (
     ARRAYS,
@@ -40,6 +41,7 @@ UNREADABLE = (
 )
 UNKNOWN_CODEC = (numcodecs.errors.UnknownCodecError, zarr.errors.UnknownCodecError)
 BLOCK_ROWS = 1000
+BLOSC_HEADER = 16  # Bytes; the last four hold the length of all (Blosc 1).
 
 
 @dataclass
@@ -53,6 +55,7 @@ class ForeignArray:
         fill_absent: Whether chunks that are absent hold the fill value; else they are lost.
         ends: Where episodes end (exclusive), for messages; empty where that is not known.
         filled: Files of the chunks that were absent and read as the fill value.
+        blosc: Whether each file is what Blosc wrote.
     """
 
     store: Path
@@ -61,6 +64,7 @@ class ForeignArray:
     fill_absent: bool = False
     ends: Int[np.ndarray, " episode"] = field(default_factory=lambda: np.zeros(0, np.int64))
     filled: set[str] = field(default_factory=set)
+    blosc: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -83,8 +87,14 @@ class ForeignArray:
             InputError: A chunk is absent, or is not what was written.
         """
         for key, rows in self._files(start, stop):
-            if not (self.store / self.name / key).is_file():
+            file = self.store / self.name / key
+            if not file.is_file():
                 self._miss(key, rows)
+            elif self.blosc and not has_blosc_length(file):
+                raise InputError(
+                    f"{self.where}/{key}, which holds {self._told(rows)}, was cut off, or is not"
+                    f" what was written: {RESTORE}"
+                )
         try:
             return np.asarray(self.array[start:stop])
         except UNREADABLE as error:
@@ -157,12 +167,9 @@ class ForeignArray:
         if not len(self.ends):
             return text
         pair = np.searchsorted(self.ends, [rows.start, rows.stop - 1], side="right")
-        first, last = np.minimum(pair, len(self.ends) - 1)
-        return f"{text} (episode{'' if first == last else 's'} {_span(first, last)})"
-
-
-def _span(first: int, last: int) -> str:
-    return f"{first}" if first == last else f"{first} to {last}"
+        first, last = (min(int(episode), len(self.ends) - 1) for episode in pair)
+        within = f"episode {first}" if first == last else f"episodes {first} to {last}"
+        return f"{text} ({within})"
 
 
 def array_names(store: Path, folder: str) -> list[str]:
@@ -189,7 +196,23 @@ def open_array(store: Path, name: str, *, fill_absent: bool) -> ForeignArray:
         raise InputError(_cannot_open(store, name, error)) from error
     if kind not in "biuf":
         raise InputError(f"{store.name}: {name} holds {array.dtype}, not numbers")
-    return ForeignArray(store, name, array, fill_absent)
+    return ForeignArray(store, name, array, fill_absent, blosc=_ends_in_blosc(array))
+
+
+def has_blosc_length(file: Path) -> bool:
+    """Tell whether a file is as long as its header says; Blosc itself reads on behind its end."""
+    with file.open("rb") as chunk:
+        header = chunk.read(BLOSC_HEADER)
+    length = int.from_bytes(header[-4:], "little")
+    return len(header) == BLOSC_HEADER and length == file.stat().st_size
+
+
+def _ends_in_blosc(array: "zarr.Array[Any]") -> bool:
+    """Tell whether the last codec that a chunk passed through is Blosc, and so wrote the file."""
+    metadata: Any = array.metadata
+    if metadata.zarr_format == 2:
+        return getattr(metadata.compressor, "codec_id", "") == "blosc"
+    return isinstance(metadata.codecs[-1], BloscCodec)
 
 
 def _cannot_open(store: Path, name: str, error: BaseException) -> str:
