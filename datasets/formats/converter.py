@@ -103,6 +103,7 @@ def bring_in(config: ConvertConfig, path: Path, format_: str) -> None:
         attributes = describe_drawn(env, options.images, stored)
     else:
         check_actions(config, source)
+        incoming.check_reach(source.farthest, stored, path.name)
         attributes = describe_seen(config.task or env.name, options.images, stored)
     origin = {"format": format_, **fingerprint(path), "options": source.options}
     attributes["identity"]["source"] = origin

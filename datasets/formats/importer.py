@@ -56,7 +56,24 @@ def check_numbers(episode: Episode, stored: StoreFormat, where: str) -> None:
     for name, values in parts.items():
         if not np.isfinite(values).all():
             raise InputError(f"{where}: {name} holds NaN or infinity")
-    codecs(episode.points, stored.error_mm, stored.zarr_format)
+    check_reach(float(np.abs(episode.points[..., :3]).max()), stored, where)
+
+
+def check_reach(farthest: float, stored: StoreFormat, where: str) -> None:
+    """Refuse positions that do not fit into a store's integers.
+
+    Args:
+        farthest: The largest coordinate.
+        stored: How the store is written.
+        where: Whose points, for the error.
+
+    Raises:
+        InputError: They are too far out for the error that was asked for.
+    """
+    try:
+        codecs(np.array([farthest], np.float32), stored.error_mm, stored.zarr_format)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 def read_drifts(path: Path) -> list[Drift]:
@@ -73,6 +90,8 @@ def summary(store: EpisodeStore, success_at: str) -> str:
         succeeded = counts_as_success(results.at_end, results.ever, success_at)
         rule = counts_as_success("at their last step", "at some step", success_at)
         text += f", {succeeded.sum()} of them successful {rule}"
+    elif "success" not in store.names:
+        text += ", whose success was not recorded"
     if drifts := read_drifts(store.path):
         worst = int(np.argmax([drift.largest for drift in drifts]))
         median = np.median([[d.median, d.largest, d.last] for d in drifts], axis=0)
