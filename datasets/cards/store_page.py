@@ -1,6 +1,7 @@
 """The page and the card of a store: what it holds, some episodes as films, where it comes from."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -78,8 +79,8 @@ def _successes_in_words(results: Outcomes) -> str:
         return "Which of them succeeded was not recorded."
     rule = counts_as_success("at their last step", "at some step", results.success_at)
     return (
-        f"{results.successes.sum():,} of them ({results.successes.mean():.0%}) have reached the goal {rule}, which"
-        " is what counts here."
+        f"{results.successes.sum():,} of them ({results.successes.mean():.0%}) have reached the"
+        f" goal {rule}, which is what counts here."
     )
 
 
@@ -134,7 +135,7 @@ def _about(recording: Recording) -> dict[str, str | float]:
 def provenance_part(store: EpisodeStore) -> Html:
     """Say everything that made the data."""
     attributes = store.attributes
-    identity, said = store.identity, attributes.get
+    identity, said = without_folders(store.identity), attributes.get
     about = {
         "store": store.path.resolve().name,
         "task": attributes["task"],
@@ -145,6 +146,16 @@ def provenance_part(store: EpisodeStore) -> Html:
         "source commit": said("source_commit", None) or "not recorded",
     }
     return pages.together(pages.heading("Where it comes from"), pages.facts(about))
+
+
+def without_folders(values: Any) -> Any:  # noqa: ANN401 (as JSON nests them)
+    """Give only the name of what was a file on the machine that made a store."""
+    if isinstance(values, dict):
+        return {key: without_folders(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [without_folders(value) for value in values]
+    absolute = isinstance(values, str) and PurePath(values).is_absolute()
+    return PurePath(values).name if absolute else values
 
 
 def _flat(identity: dict[str, Any]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from configs.files import write_text_whole
+from configs.files import write_text_whole, write_whole
 from datasets.cards.card import Outcomes, outcomes
 from datasets.cards.rerun_export import write_rerun
 from datasets.cards.store_page import contact_sheet, pinhole, store_page
@@ -55,7 +55,7 @@ def view(config: ViewDataConfig) -> None:
     path = config.out or config.data.with_suffix(".html")
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet = contact_sheet(store, results)
-    path.with_suffix(".png").write_bytes(sheet)
+    write_whole(path.with_suffix(".png"), lambda aside: aside.write_bytes(sheet))
     shown = {title: (episodes[title], film) for title, film in films.items()}
     write_text_whole(path, store_page(store, results, sheet, shown))
     logger.info("written to %s and %s", path, path.with_suffix(".png"))
