@@ -58,7 +58,7 @@ def merged_attributes(stores: Sequence[EpisodeStore]) -> dict[str, Any]:
     Converted stores last as long as the longest episode of all of them.
 
     Raises:
-        InputError: They differ in something else; it is named, with both values, `first's -> other's`.
+        InputError: They differ in something else; it is named, with the first's value and the other's.
     """
     kept = [_common(store.identity) for store in stores]
     for store, identity in zip(stores[1:], kept[1:], strict=True):
