@@ -74,7 +74,7 @@ class Source:
         action_size: Numbers in an action.
         options: What changes the result, and must agree to continue.
         about: Further facts about the data, to be kept with it.
-        farthest: The largest coordinate of a recorded point, where all were looked through.
+        farthest: The largest coordinate of a recorded point; None: not all were looked through.
     """
 
     format: str
@@ -84,7 +84,7 @@ class Source:
     action_size: int
     options: dict[str, Any] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
-    farthest: float = 0.0
+    farthest: float | None = None
 
     def __post_init__(self) -> None:
         if not self.lengths:
