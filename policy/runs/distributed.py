@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NoReturn
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from configs.stopping import StoppedError
 from perception.errors import InputError
 
 PATIENCE = timedelta(days=30)  # Of those that wait while the first evaluates or fine-tunes.
@@ -54,6 +56,25 @@ class Team:
         for tensor, mean in zip(tensors, means, strict=True):
             tensor.copy_(mean.view_as(tensor))
 
+    def any(self, asked: bool, device: torch.device) -> bool:
+        """Tell all processes whether any of them says yes."""
+        if self.size == 1:
+            return asked
+        said = torch.tensor(float(asked), device=device)
+        dist.all_reduce(said, dist.ReduceOp.MAX)
+        return bool(said.item())
+
+    def stop(self, text: str) -> NoReturn:
+        """End this process after a request to stop; the leader says where.
+
+        Raises:
+            StoppedError: In the leader.
+            SystemExit: In the others, with the same exit code.
+        """
+        if self.leads:
+            raise StoppedError(text)
+        raise SystemExit(130)
+
     def wait(self) -> None:
         """Wait until all are here."""
         if self.size > 1:
@@ -87,5 +108,8 @@ def team_of(device: torch.device) -> Iterator[Team]:
     try:
         yield team
         team.wait()
+    except (StoppedError, SystemExit):
+        team.wait()  # The others are on their way here, or wait here already.
+        raise
     finally:
         dist.destroy_process_group()
