@@ -51,6 +51,11 @@ class Outcomes:
         """Whether each episode succeeded under its task's rule."""
         return counts_as_success(self.at_end, self.ever, self.success_at)
 
+    @property
+    def ranked(self) -> Int[np.ndarray, " episode"]:
+        """The episodes from the best to the worst: by success, then by return."""
+        return np.lexsort((-self.returns, ~self.successes))
+
 
 @dataclass(frozen=True)
 class NoiseBand:

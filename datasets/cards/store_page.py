@@ -26,8 +26,8 @@ def store_page(
 ) -> str:
     """Compose the page: overview, contact sheet, the episodes to show, and provenance."""
     caption = (
-        "From the best episode to the worst by return. Near points are larger, and darker where"
-        " they have no colour of their own."
+        "From the best episode to the worst: by success, then by return. Near points are larger, and"
+        " darker where they have no colour of their own."
     )
     parts = [
         overview(store, results, overview_plots(store, results)),
@@ -40,7 +40,7 @@ def store_page(
 
 def contact_sheet(store: EpisodeStore, results: Outcomes) -> bytes:
     """Draw episodes from the best to the worst, each at a few of its steps."""
-    order = np.argsort(-results.returns, kind="stable")
+    order = results.ranked
     rows = order[np.linspace(0, len(order) - 1, min(SHEET_ROWS, len(order))).round().astype(int)]
     clouds = []
     for index in rows:

@@ -62,7 +62,7 @@ def chosen(results: Outcomes, episode: int | None) -> dict[str, int]:
         if not 0 <= episode < count:
             raise InputError(f"There is no episode {episode}; there are 0 to {count - 1}")
         return {f"episode {episode}": episode}
-    order = np.argsort(results.returns, kind="stable")
+    order = results.ranked[::-1]
     # In this order a small store's only episode is its best one.
     places = {order[0]: "worst", order[count // 2]: "median", order[-1]: "best"}
     return {f"{place}: episode {i}": int(i) for i, place in reversed(places.items())}

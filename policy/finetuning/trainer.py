@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from configs.kinds import make_kind
-from configs.stopping import StoppedError, StopRequest
+from configs.stopping import StopRequest
 from datasets.behaviours.training_state import load_state
 from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
@@ -25,10 +25,9 @@ from policy.finetuning.states import as_written_now
 from policy.planner.checkpoint import save_planner
 from policy.planner.planner import Planner
 from policy.rollouts.rollout import Rollout
-from policy.runs.run import Clock, Run
+from policy.runs.run import Clock, Run, stopped
 
 STAGE = "finetune"
-GOES_ON = "the same command goes on"
 LAST = "finetune-last"  # The planner of the last whole iteration, kept when the next one diverges.
 
 
@@ -89,7 +88,7 @@ def _learn(trainer: "Trainer", run: Run, progress: "tqdm[Any]", stop: StopReques
             trainer.seconds = clock.seconds
             run.save(STAGE, trainer.state())
             if stop.requested and trainer.episodes < trainer.config.episodes:
-                raise StoppedError(f"stopped at episode {trainer.episodes}; {GOES_ON}")
+                raise stopped(f"at episode {trainer.episodes}")
 
 
 def _iterate(trainer: "Trainer", run: Run) -> dict[str, float]:

@@ -17,7 +17,7 @@ from policy.planner.planner import Planner
 from policy.planner.schedule import Noising
 from policy.pretraining.ema import MovingAverage
 from policy.runs.distributed import ALONE, Team
-from policy.runs.run import Clock, Run
+from policy.runs.run import Clock, Run, stopped
 
 STAGE = "pretrain"
 
@@ -96,7 +96,7 @@ def pretrain(
     while learner.step < config.steps:  # The other processes of the team; the leader is done.
         learner.update(windows)
         if learner.asked(stop) and learner.step < config.steps:
-            team.stop("")
+            team.stop(stopped("with the first process"))
     return learner.average.planner
 
 
@@ -122,7 +122,7 @@ def _learn(learner: "Learner", windows: Windows, run: Run, stop: StopRequest) ->
                 break
     metrics.close()
     if learner.step < config.steps:
-        learner.team.stop(f"stopped at step {learner.step}; the same command goes on")
+        learner.team.stop(stopped(f"at step {learner.step}"))
 
 
 def _check(learner: "Learner", run: Run) -> None:
@@ -180,7 +180,7 @@ class Learner:
 
     def asked(self, stop: StopRequest) -> bool:
         """Tell whether any process of the team was asked to stop; all of them call it."""
-        return self.team.any(stop.requested, self.planner.device)
+        return self.team.any(stop.requested)
 
     def mean_loss(self) -> float:
         """Average the losses since the last time, and begin anew."""

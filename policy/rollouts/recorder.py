@@ -30,6 +30,7 @@ from policy.planner.checkpoint import load_planner
 from policy.rollouts.episode import ChunkStep, Episodes
 from policy.rollouts.loading import load_for
 from policy.rollouts.trajectory import make_recorded_env
+from policy.runs.newest import given_or_newest
 from policy.runs.run import find_checkpoint
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class RecordConfig:
     """What to record and where to; every key is explained in configs/scripts/record.yaml."""
 
     task: Annotated[EnvRequest, Inline()]
-    checkpoint: Path
+    checkpoint: Path | None
     episodes: int
     out: Path | None
     seed: int
@@ -62,7 +63,7 @@ def record(config: RecordConfig) -> Path:
     """
     if config.episodes < 1:
         raise InputError(f"episodes must be at least 1, not {config.episodes}")
-    checkpoint = find_checkpoint(config.checkpoint)
+    checkpoint = find_checkpoint(given_or_newest(config.checkpoint))
     loaded = load_for(checkpoint, config.task)
     env = loaded.env
     if loaded.planner.observes == "features":

@@ -29,7 +29,7 @@ def idle_in_training(
         init_from: Whether it starts from a planner of another run.
         experiment: Whether its evaluations are kept under results.
     """
-    reasons = {}
+    reasons: dict[str, str] = {}
     if init_from:
         reasons |= dict.fromkeys(OF_THE_PLANNER, "with init_from=, whose planner is taken as it is")
     if stage in ("pretrain", "zero_shot"):

@@ -4,9 +4,10 @@ import errno
 import hashlib
 import json
 import logging
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 
 from configs.differences import differences
 from configs.files import write_text_whole
+from configs.stopping import StoppedError
 from datasets.behaviours.training_state import load_state, save_state
 from perception.errors import InputError
 from policy.runs.board import Board
@@ -125,10 +127,10 @@ def read_config(folder: Path) -> dict[str, Any] | None:
     )
 
 
-def has_begun(folder: Path) -> bool:
-    """Tell whether a run's folder holds anything that was learned."""
+def has_begun(folder: Path, stage: str = "") -> bool:
+    """Tell whether a run's folder holds anything that was learned, in a stage or in any."""
     checkpoints = folder / "checkpoints"
-    return any(any(checkpoints.glob(f"*.{end}")) for end in ("safetensors", "pt"))
+    return any(any(checkpoints.glob(f"{stage}*.{end}")) for end in ("safetensors", "pt"))
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -146,12 +148,29 @@ def find_checkpoint(path: Path) -> Path:
     raise InputError(f"{path} holds no finished planner: train first (policy/train.py out={path})")
 
 
+def leave_no_trace(folder: Path) -> None:
+    """Take away what a run has written that was refused before it learned anything."""
+    if has_begun(folder) or not folder.is_dir():
+        return
+    for path in [folder / CONFIG, *(folder / f"{stage}.jsonl" for stage in STAGES)]:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+    for empty in (folder / "checkpoints", folder):
+        with suppress(OSError):
+            empty.rmdir()
+
+
 def run_folder(checkpoint: Path) -> Path:
     """Give the folder of the run that a checkpoint belongs to, or its own outside a run."""
     if checkpoint.is_dir():
         return checkpoint
     folder = checkpoint.parent
     return folder.parent if folder.name == "checkpoints" else folder
+
+
+def stopped(where: str) -> StoppedError:
+    """Say where a command has stopped after it saved."""
+    return StoppedError(f"stopped {where}; the same command goes on")
 
 
 class Clock:
