@@ -26,8 +26,8 @@ def store_page(
 ) -> str:
     """Compose the page: overview, contact sheet, the episodes to show, and provenance."""
     caption = (
-        "From the best episode to the worst: by success, then by return. Near points are larger, and"
-        " darker where they have no colour of their own."
+        "From the best episode to the worst: by success, then by return. Near points are larger,"
+        " and darker where they have no colour of their own."
     )
     parts = [
         overview(store, results, overview_plots(store, results)),
