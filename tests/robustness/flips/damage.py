@@ -30,7 +30,11 @@ class Damage:
         if self.how == "cut":
             return content[: self.at]
         if self.how == "zeros":
-            return content[: self.at] + bytes(len(content[self.at : self.at + BLOCK])) + content[self.at + BLOCK :]
+            return (
+                content[: self.at]
+                + bytes(len(content[self.at : self.at + BLOCK]))
+                + content[self.at + BLOCK :]
+            )
         changed = bytearray(content)
         changed[self.at // 8] ^= 1 << self.at % 8
         return bytes(changed)

@@ -1,6 +1,7 @@
 """Damage every file of a store and of a run, and read: `python -m tests.robustness.run flips`."""
 
 import logging
+import random
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +16,8 @@ from tests.robustness.shared.world import World
 logger = logging.getLogger(__name__)
 
 SHARES = {  # Of all bits: a store has thirty files.
-    "store": 0.35, "store3": 0.3, "checkpoint": 0.1, "state": 0.1, "evaluation": 0.05, "metrics": 0.05,
+    "store": 0.35, "store3": 0.3, "checkpoint": 0.1, "state": 0.1, "evaluation": 0.05,
+    "metrics": 0.05,
     "config": 0.05,
 }  # fmt: skip
 WRITERS = 8  # One damage of a store in so many is also met by a writer.
@@ -37,9 +39,12 @@ def flip(world: World, folder: Path, bits: int, seed: int) -> dict[str, Any]:
         drawn = list(damages(target.root, target.files, round(SHARES[target.name] * bits), seed))
         found.add(target, drawn, outcomes(target, place, drawn))
         if target.name in ("store", "store3"):
-            few = drawn[::WRITERS]
+            few = random.Random(seed).sample(drawn, -(-len(drawn) // WRITERS))
             found.add(target, few, continued(target, place, few), "-continued")
-    return {"counts": {name: dict(count) for name, count in found.counts.items()}, "faults": found.faults}
+    return {
+        "counts": {name: dict(count) for name, count in found.counts.items()},
+        "faults": found.faults,
+    }
 
 
 class Found:

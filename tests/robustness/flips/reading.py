@@ -18,7 +18,9 @@ SPARE = 4 << 30  # Of memory beyond what the process has already.
 FINE = ("refused", "same")
 
 
-def outcomes(target: Target, place: Path, damages: Sequence[Damage]) -> Iterator[tuple[Damage, str]]:
+def outcomes(
+    target: Target, place: Path, damages: Sequence[Damage]
+) -> Iterator[tuple[Damage, str]]:
     """Read a copy after each damage, one after the other; a process that ends is replaced.
 
     Args:

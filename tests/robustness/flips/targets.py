@@ -1,9 +1,10 @@
-"""What is damaged: a small store of either format, and a run with all its files; how each is read."""
+"""What is damaged, and how it is read: small stores of both formats, and all files of a run."""
 
 import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from datasets.behaviours.training_state import load_state
 from datasets.store.store import EpisodeStore
 from policy.planner.checkpoint import load_planner
 from policy.rollouts.evaluation import read_evaluation
-from policy.runs.run import read_metrics
+from policy.runs.run import Run, read_metrics
 from tests.helpers.killing import everything
 from tests.robustness.shared.world import World
 
@@ -46,8 +47,8 @@ def targets(world: World) -> list[Target]:
         "checkpoint": ("checkpoints/pretrain.safetensors", _read_planner),
         "state": ("checkpoints/pretrain-state.pt", _read_state),
         "evaluation": ("evaluation.json", _read_evaluation),
-        "metrics": ("pretrain.jsonl", lambda run: read_metrics(run / "pretrain.jsonl")),
-        "config": ("config.yaml", _read_config),
+        "metrics": ("pretrain.jsonl", _read_metrics),
+        "config": ("config.yaml", partial(_go_on, world.path("run"))),
     }
     run = world.path("run")
     return [
@@ -89,8 +90,15 @@ def _read_evaluation(run: Path) -> dict[str, Any]:
     return {"evaluation": evaluation and asdict(evaluation)}
 
 
-def _read_config(run: Path) -> Any:  # noqa: ANN401 (whatever YAML gives)
-    return yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+def _read_metrics(run: Path) -> int:
+    """Count the lines: their numbers carry no checksum, but none of them may be lost."""
+    return len(read_metrics(run / "pretrain.jsonl"))
+
+
+def _go_on(whole: Path, run: Path) -> str:
+    """Open a run as the command does that made it."""
+    config = yaml.safe_load((whole / "config.yaml").read_text(encoding="utf-8"))
+    return Run(run, config).config_sha256
 
 
 def same(one: Any, other: Any) -> bool:  # noqa: ANN401 (whatever was read)

@@ -7,12 +7,6 @@ from dataclasses import dataclass
 
 from tests.robustness.shared.world import FINETUNING, PLANNER
 
-EPISODE = "env.episode_steps=4"
-CLOUD = ("points=32", "env.view.image_size=32")
-PLAYED = ("episodes=1", "workers=0")
-TRAINED = (*PLANNER, EPISODE, "pretrain.steps=1")
-CONVERTED = ("datasets/convert.py", "to=new.zarr", "workers=0")
-
 
 @dataclass(frozen=True)
 class Base:
@@ -28,40 +22,70 @@ class Base:
     script: str
     config: str
     arguments: tuple[str, ...]
-    weight: int = 1
+    weight: int
 
+
+def _bases(script: str, config: str, *drawn: tuple[int, str, tuple[str, ...]]) -> tuple[Base, ...]:
+    """Give command lines of one script: how often each is drawn, and its arguments."""
+    return tuple(Base(script, config, (*text.split(), *more), n) for n, text, more in drawn)
+
+
+SEEN = ("env.episode_steps=4", "points=32", "env.view.image_size=32")
+TRAINED = ("out=new", *PLANNER, "env.episode_steps=4", "pretrain.steps=1")
+ONE = ("episodes=1", "workers=0")
 
 BASES = (
-    Base("datasets/collect.py", "collect", (EPISODE, *CLOUD, *PLAYED, "out=new.zarr"), 8),
-    Base(
+    *_bases(
         "datasets/collect.py",
         "collect",
-        ("env=metaworld", "env.task=reach", "behaviour=scripted", EPISODE, *CLOUD, *PLAYED, "out=new.zarr"),
-        2,
-    ),  # fmt: skip
-    Base("datasets/collect.py", "collect", ("env=adroit", "behaviour=random", *PLAYED, "points=32"), 1),
-    Base("datasets/collect.py", "collect", ("behaviour=random", EPISODE, "points=0", *PLAYED, "out=new.zarr")),
-    Base("datasets/convert.py", "convert", ("from=<dp3>", "to=new.zarr", "task=mine", "workers=0"), 3),
-    Base("datasets/convert.py", "convert", ("from=<robomimic>", "to=new.zarr", "task=mine", "workers=0"), 2),
-    Base("datasets/convert.py", "convert", ("from=<d4rl>", "to=new.zarr", "workers=0", *CLOUD)),
-    Base("datasets/convert.py", "convert", ("from=<dapg>", "to=new.zarr", "workers=0", *CLOUD)),
-    Base("datasets/convert.py", "convert", ("from=<minari>", "to=new.zarr", "workers=0", *CLOUD)),
-    Base("datasets/convert.py", "convert", ("from=<filmed>", "to=new", "target=lerobot")),
-    Base("datasets/convert.py", "convert", ("from=<store>", "to=new.zarr", "target=dp3")),
-    Base("datasets/convert.py", "convert", ("from=<store>", "to=new.hdf5"), 2),
-    Base("datasets/merge.py", "merge", ("data=[<store>,<shard>]", "out=new.zarr"), 3),
-    Base("datasets/render.py", "render", ("data=<store>", "out=new.zarr", "workers=0", "points=16"), 4),
-    Base("datasets/summary.py", "summary", ("data=<store>", "out=new.json"), 2),
-    Base("datasets/view.py", "view-data", ("data=<store>", "out=new.html"), 2),
-    Base("policy/encode.py", "encode", ("data=<store>", "checkpoint=<run>", "threads=1"), 3),
-    Base("policy/encode.py", "encode", ("data=<store>", "what=state", "threads=1")),
-    Base("policy/train.py", "train", ("data=<store>", "out=new", "stage=pretrain", *TRAINED), 9),
-    Base("policy/train.py", "train", ("init_from=<run>", "out=new", "stage=zero_shot", *TRAINED)),
-    Base("policy/train.py", "train", ("init_from=<run>", "out=new", "stage=finetune", *TRAINED, *FINETUNING), 4),
-    Base("policy/evaluate.py", "evaluate", ("checkpoint=<run>", "envs=1", "threads=1", "gallery=0", *PLAYED, "out=new"), 4),
-    Base("policy/record.py", "record", ("checkpoint=<run>", *PLAYED, "out=new.zarr"), 3),
-    Base("policy/view.py", "view-rollout", ("checkpoint=<run>", "episodes=1", "size=[32,32]", "out=new.html"), 2),
-    Base("policy/report.py", "report", ("results=.", "docs=null", "paper=null")),
-    Base("policy/experiment.py", "experiment", ("experiment=adroit-images", "list=true"), 2),
-    Base("policy/demo.py", "demo", ("collect=[episodes=0]", "train=[]")),
+        (8, "out=new.zarr", (*SEEN, *ONE)),
+        (2, "out=new.zarr env=metaworld env.task=reach behaviour=scripted", (*SEEN, *ONE)),
+        (1, "env=adroit points=32", ONE),
+        (1, "out=new.zarr behaviour=random env.episode_steps=4 points=0", ONE),
+    ),
+    *_bases(
+        "datasets/convert.py",
+        "convert",
+        (3, "from=<dp3> to=new.zarr task=mine workers=0", ()),
+        (2, "from=<robomimic> to=new.zarr task=mine workers=0", ()),
+        (1, "from=<d4rl> to=new.zarr workers=0", SEEN),
+        (1, "from=<dapg> to=new.zarr workers=0", SEEN),
+        (1, "from=<minari> to=new.zarr workers=0", SEEN),
+        (1, "from=<filmed> to=new target=lerobot", ()),
+        (1, "from=<store> to=new.zarr target=dp3", ()),
+        (2, "from=<store> to=new.hdf5", ()),
+    ),
+    *_bases("datasets/merge.py", "merge", (3, "data=[<store>,<shard>] out=new.zarr", ())),
+    *_bases(
+        "datasets/render.py", "render", (4, "data=<store> out=new.zarr workers=0 points=16", ())
+    ),
+    *_bases("datasets/summary.py", "summary", (2, "data=<store> out=new.json", ())),
+    *_bases("datasets/view.py", "view-data", (2, "data=<store> out=new.html", ())),
+    *_bases(
+        "policy/encode.py",
+        "encode",
+        (3, "data=<store> checkpoint=<run> threads=1", ()),
+        (1, "data=<store> what=state threads=1", ()),
+    ),
+    *_bases(
+        "policy/train.py",
+        "train",
+        (9, "data=<store> stage=pretrain", TRAINED),
+        (1, "init_from=<run> stage=zero_shot", TRAINED),
+        (4, "init_from=<run> stage=finetune", (*TRAINED, *FINETUNING)),
+    ),
+    *_bases(
+        "policy/evaluate.py",
+        "evaluate",
+        (4, "checkpoint=<run> out=new envs=1 threads=1 gallery=0", ONE),
+    ),
+    *_bases("policy/record.py", "record", (3, "checkpoint=<run> out=new.zarr", ONE)),
+    *_bases(
+        "policy/view.py",
+        "view-rollout",
+        (2, "checkpoint=<run> out=new.html episodes=1 size=[32,32]", ()),
+    ),
+    *_bases("policy/report.py", "report", (1, "results=. docs=null paper=null", ())),
+    *_bases("policy/experiment.py", "experiment", (2, "experiment=adroit-images list=true", ())),
+    *_bases("policy/demo.py", "demo", (1, "collect=[episodes=0] train=[]", ())),
 )

@@ -45,19 +45,23 @@ def _beyond(case: Case, outcome: Outcome, box: Sandbox, before: Mapping[str, str
     if (box.work / "unpickled").exists():
         return "ran code out of a pickle"
     if outcome.refused:
-        left = [c for c in changes(dict(before), box.listing()) if not c.endswith(KEPT)]
-        if left:
-            return f"refused, but changed {' '.join(left[:5])}"
-        if outcome.output:
-            return f"refused, but said {outcome.output[:80]!r}"
-        if case.mentions and case.mentions not in outcome.message:
-            return f"does not name {case.mentions}"
+        return _wrong_refusal(case, outcome, changes(dict(before), box.listing()))
+    if _asks(case):
         return ""
-    if case.nonsense and not _asks(case):
+    if case.nonsense:
         return "accepted"
-    if case.written and not case.nonsense and not _asks(case):
-        return _misplaced(case.written, box)
-    return ""
+    return _misplaced(case.written, box) if case.written else ""
+
+
+def _wrong_refusal(case: Case, outcome: Outcome, changed: list[str]) -> str:
+    """Say what a refused command left behind, or said beside its line."""
+    left = [change for change in changed if not change.endswith(KEPT)]
+    if left:
+        return f"refused, but changed {' '.join(left[:5])}"
+    if outcome.output:
+        return f"refused, but said {outcome.output[:80]!r}"
+    named = case.mentions in outcome.message
+    return "" if named else f"does not name {case.mentions}"
 
 
 def _asks(case: Case) -> bool:

@@ -76,6 +76,8 @@ class Sandbox:
     def _listed(self) -> Iterator[tuple[str, str]]:
         for path in sorted(self.root.rglob("*")):
             name = str(path.relative_to(self.root))
+            if name.startswith("home/."):  # What libraries keep there of their own accord.
+                continue
             if path.is_symlink():
                 yield name, f"link to {path.readlink()}"
             elif path.is_file():

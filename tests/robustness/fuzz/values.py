@@ -40,7 +40,8 @@ BELOW_ZERO = ("-1", "-0.5", "-1e30")
 
 TEXTS = (  # Not one of them is an override.
     "", " ", "=", "=3", "==", "episodes", "episodes==3", "a.b.c=3", "{", "}", "[1,2", "'", '"', "$",
-    "${x}", "x=${y}", "episodes=${seed}x", "@", "--", "-", "-x", "---x", "+", "~", "++", "+=1", "~=1",
+    "${x}", "x=${y}", "episodes=${seed}x", "@", "--", "-", "-x", "---x", "+", "~", "++", "+=1",
+    "~=1",
     "episodes=1 seed=2", "a b=c", "seed=[", "seed=(", "seed=)", "seed='", 'seed="', "\\", "seed=\\",
     "seed=$(ls)", "seed=`ls`", "seed=%s", "日本=1", "é=1", "seed\t=1", "seed=\n", "\n", "seed=1,2",
     "seed=choice(1,2)", "seed=range(1,3)", "seed=glob(*)", "env@x=adroit-door", "env@=", "a@b:c=d",
@@ -50,27 +51,32 @@ TEXTS = (  # Not one of them is an override.
 FLAGS = (
     "--help", "-h", "--version", "--hydra-help", "--info", "--info=all", "--info=defaults", "-i",
     "--cfg", "--cfg=job", "--cfg=hydra", "-c", "--cfg=none", "--resolve", "--package=env", "-p",
-    "--multirun", "-m", "--run", "-r", "--shell-completion", "-sc", "--config-path=elsewhere", "-cp",
+    "--multirun", "-m", "--run", "-r", "--shell-completion", "-sc", "--config-path=elsewhere",
+    "-cp",
     "--config-name=train", "-cn", "--config-name=nothing", "--config-dir=.", "-cd", "--nothing",
-    "--experimental-rerun=<pickle>", "--experimental-rerun=nothing.pickle", "-x", "--seed=3", "--seed",
+    "--experimental-rerun=<pickle>", "--experimental-rerun=nothing.pickle", "-x", "--seed=3",
+    "--seed",
 )  # fmt: skip
 REFUSED_FLAGS = ("--experimental-rerun=<pickle>", "--nothing", "-x", "--seed=3", "--seed")
 HYDRA = (
-    "hydra.run.dir=elsewhere", "hydra.job.chdir=true", "hydra.output_subdir=kept", "hydra.mode=MULTIRUN",
+    "hydra.run.dir=elsewhere", "hydra.job.chdir=true", "hydra.output_subdir=kept",
+    "hydra.mode=MULTIRUN",
     "hydra/launcher=joblib", "hydra/launcher=basic", "hydra.verbose=true", "hydra/job_logging=none",
-    "hydra/job_logging=default", "hydra/hydra_logging=disabled", "hydra.nothing=1", "hydra.sweep.dir=x",
+    "hydra/job_logging=default", "hydra/hydra_logging=disabled", "hydra.nothing=1",
+    "hydra.sweep.dir=x",
     "hydra.callbacks.x._target_=os.getcwd", "+hydra.callbacks.x._target_=os.getcwd", "hydra=null",
 )  # fmt: skip
-CAMERA = (
-    "+env.cameras.side={position: [0.9, -0.3, 0.7], quaternion: [1, 0, 0, 0], fovy_deg: 45}"
-)
+CAMERA = "+env.cameras.side={position: [0.9, -0.3, 0.7], quaternion: [1, 0, 0, 0], fovy_deg: 45}"
 NAMES = (  # For what is written: each is to be found under that name alone.
     "20240101_1200", "1e3", "1.50", "0x10", "007", "1_000", "true", "null", "nan", "-1", "日本", "é",
     "run(1)", "a=b", "a#b", "a b", " a", "a ", "a,b", "[a]", "[a,b]", "{a}", "{a: b}", "a:b", "a;b",
-    "a'b", 'a"b', "a\\b", "a%b", "a&b", "a|b", "a*b", "a?b", "a!b", "a@b", "a$b", "${a}", "$HOME", "~a",
+    "a'b", 'a"b', "a\\b", "a%b", "a&b", "a|b", "a*b", "a?b", "a!b", "a@b", "a$b", "${a}", "$HOME",
+    "~a",
     "~/q", "a~", "-a", "--a", "+a", ".a", "..a", "a.", "a.b.c", "A", "a\tb", "a\nb", "😀", "a\u0301",
-    "deep/er/a", "./a", "../a", "a//b", "a/", "b/../a", "x" * 100, "x" * 240, "x" * 300, "con", "a.half",
-    "None", "NaN", "yes", "on", "2024-01-01", "12:30:00", "1,5", "<<", "-", "_", "*", "#", "!x", "@x", "%",
+    "deep/er/a", "./a", "../a", "a//b", "a/", "b/../a", "x" * 100, "x" * 240, "x" * 300, "con",
+    "a.half",
+    "None", "NaN", "yes", "on", "2024-01-01", "12:30:00", "1,5", "<<", "-", "_", "*", "#", "!x",
+    "@x", "%",
 )  # fmt: skip
 HOPELESS = (  # Nothing can be written there.
     "", ".", "..", "/proc/none/a", "<file>", "<file>/a", "x" * 5000, "/sys/none", "<loop>",

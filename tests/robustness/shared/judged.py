@@ -47,20 +47,23 @@ class Outcome:
 
 def fault_of(outcome: Outcome) -> str:
     """Say how a command broke the promise; empty if it kept it."""
-    lines = outcome.errors.splitlines()
-    refusals = [line for line in lines if line.startswith("error: ")]
     if outcome.code is None:
         return "hangs"
     if "Traceback (most recent call last)" in outcome.errors:
-        return f"traceback: {lines[-1][:200]}"
+        return f"traceback: {outcome.errors.splitlines()[-1][:200]}"
     if outcome.code not in (0, 2):
         return f"exit code {outcome.code}: {outcome.message[:200]}"
-    if outcome.code == 2 and len(refusals) != 1:
-        return f"{len(refusals)} error lines at exit code 2"
-    if outcome.code == 2 and lines[-1] != refusals[0]:
+    return _fault_of_words(outcome)
+
+
+def _fault_of_words(outcome: Outcome) -> str:
+    """Say what is wrong with what a command said, for its exit code."""
+    lines = outcome.errors.splitlines()
+    refusals = [line for line in lines if line.startswith("error: ")]
+    if len(refusals) != outcome.refused:
+        return f"{len(refusals)} error lines at exit code {outcome.code}"
+    if refusals and lines[-1] != refusals[0]:
         return f"words behind the error line: {lines[-1][:200]}"
-    if outcome.code == 0 and refusals:
-        return "an error line at exit code 0"
     return ""
 
 

@@ -96,6 +96,7 @@ Spoil = Callable[[Path, random.Random], None]
 SPOILS: dict[str, Spoil] = {
     spoil.__name__: spoil
     for spoil in (
-        missing, empty_file, empty_folder, words, nowhere, lost, cut, noise, zeros, bit, folder_for_file,
+        missing, empty_file, empty_folder, words, nowhere, lost, cut, noise, zeros, bit,
+        folder_for_file,
     )
 }  # fmt: skip
