@@ -19,14 +19,13 @@ from typing import Any
 from datasets.store.store import EpisodeStore
 from tests.helpers.killing import whole_episodes
 from tests.robustness.shared.equal import differences
-from tests.robustness.shared.judged import LIMIT_S, begin, descendants, fault_of, finish, run
+from tests.robustness.shared.judged import begin, descendants, fault_of, finish, orphans, run
 from tests.robustness.shared.stages import Stage
 from tests.robustness.shared.world import World
 
 logger = logging.getLogger(__name__)
 
 IN_A_ROW = 3
-ORPHANS_S = 5.0  # How long what a killed command had started may live on.
 
 
 @dataclass
@@ -119,21 +118,10 @@ def _stopped(command: tuple[str, ...], folder: Path, seconds: float, killed: Kil
         time.sleep(0.005)
     running, family = process.poll() is None, descendants(process.pid)
     process.kill()
-    finish(process, command, LIMIT_S)
-    end = time.monotonic() + ORPHANS_S
-    while (alive := [pid for pid in family if _lives(pid)]) and time.monotonic() < end:
-        time.sleep(0.05)
-    if alive:
+    if alive := orphans(family):
         killed.faults.append(f"{len(alive)} processes live on after a kill")
+    finish(process, command)
     return running
-
-
-def _lives(pid: int) -> bool:
-    """Tell whether a process is at work; one that nobody has asked for its end is not."""
-    try:
-        return ") Z" not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
 
 
 def _look(out: Path, whole: Path, killed: Killed) -> None:

@@ -4,7 +4,9 @@ import os
 import resource
 import signal
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,8 @@ from tests.helpers.commands import ONE_THREAD, ROOT
 from tests.helpers.warm.processes import WarmProcess, start_warm
 
 MEMORY = 16 << 30  # Of addresses; Torch and its friends take some gigabytes before they do a thing.
-LIMIT_S = 90.0
+WORK_S = 120.0  # Of a processor: no command here has work for half as long.
+IDLE_S = 60.0  # Without any work.
 
 
 @dataclass(frozen=True)
@@ -77,30 +80,72 @@ def begin(command: tuple[str, ...], cwd: Path, variables: Mapping[str, str] = {}
     return process
 
 
-def finish(process: WarmProcess, command: tuple[str, ...], limit_s: float = LIMIT_S) -> Outcome:
-    """Wait for a command's end; one that is still at work after its limit is ended."""
+def finish(process: WarmProcess, command: tuple[str, ...]) -> Outcome:
+    """Wait for a command's end; one that works too long, or waits too long for nothing, is ended.
+
+    (Seconds of a processor and not of the clock, since other work may share the machine.)
+    """
+    with ThreadPoolExecutor(2) as pool, process.stdout, process.stderr:
+        texts = [pool.submit(stream.read) for stream in (process.stdout, process.stderr)]
+        in_time = _wait(process)
+        output, errors = (text.result() for text in texts)
+    return Outcome(command, process.wait() if in_time else None, output, errors)
+
+
+def _wait(process: WarmProcess) -> bool:
+    """Wait for the end of a command and all that it has started, or bring it about; tell which."""
+    work, since = 0.0, time.monotonic()
     family: list[int] = []
-    try:
-        process.wait(limit_s)
-    except subprocess.TimeoutExpired:
+    while process.poll() is None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.5)
         family = descendants(process.pid)
-        for pid in (process.pid, *family):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        output, errors = process.communicate()
-        return Outcome(command, None, output, errors)
-    output, errors = process.communicate()
-    return Outcome(command, process.wait(), output, errors)
+        now = sum(map(seconds_of_work, (process.pid, *family)))
+        if now > work + 0.05:
+            work, since = now, time.monotonic()
+        if now > WORK_S or time.monotonic() - since > IDLE_S:
+            end(process.pid, *family)
+            return False
+    orphans(family)
+    return True
 
 
-def run(
-    command: tuple[str, ...],
-    cwd: Path,
-    variables: Mapping[str, str] = {},
-    limit_s: float = LIMIT_S,
-) -> Outcome:
+def orphans(family: Sequence[int], seconds: float = 5.0) -> list[int]:
+    """Give those of some processes that do not end by themselves, and end them."""
+    until = time.monotonic() + seconds
+    while (alive := [pid for pid in family if lives(pid)]) and time.monotonic() < until:
+        time.sleep(0.05)
+    end(*alive)
+    return alive
+
+
+def end(*pids: int) -> None:
+    """Kill processes that this one's commands have started."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def lives(pid: int) -> bool:
+    """Tell whether a process is at work; one that nobody has asked for its end is not."""
+    try:
+        return ") Z" not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+def run(command: tuple[str, ...], cwd: Path, variables: Mapping[str, str] = {}) -> Outcome:
     """Run a command to its end or its limit."""
-    return finish(begin(command, cwd, variables), command, limit_s)
+    return finish(begin(command, cwd, variables), command)
+
+
+def seconds_of_work(pid: int) -> float:
+    """Give the processor's seconds that a process has had, as Linux tells."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def descendants(pid: int) -> list[int]:

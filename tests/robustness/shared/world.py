@@ -79,8 +79,9 @@ def make_world(folder: Path, episodes: int = 4) -> World:
     """Make all of them."""
     world = World(folder)
     for name, own in (("store", "seed=0"), ("store3", "zarr_format=3"), ("shard", "seed=1")):
-        given = (f"out={world.path(name)}", f"episodes={episodes}", "workers=0", own)
-        collect(compose(CollectConfig, "collect", [*SEEN, *given]))
+        out = f"out={world.path(name)}"
+        given = [*SEEN, out, f"episodes={episodes}", "workers=0", own]
+        collect(compose(CollectConfig, "collect", given))
     write_d4rl(world.path("d4rl"), EpisodeStore.open(world.path("store")))
     write_dapg(world.path("dapg"), "door", episodes=episodes)
     write_dp3(world.path("dp3"))
@@ -89,6 +90,6 @@ def make_world(folder: Path, episodes: int = 4) -> World:
         write_minari(patch, folder, steps=12, with_states=True)
     filmed = ("points=null", "task=mine", "images=[img]")
     convert(convert_config(world.path("dp3"), world.path("filmed"), *filmed))
-    given = (f"data={world.path('store')}", f"out={world.path('run')}", "pretrain.steps=4")
-    train(compose(TrainConfig, "train", [*PLANNER, *given, "stage=pretrain"]))
+    run = (f"data={world.path('store')}", f"out={world.path('run')}", "pretrain.steps=4")
+    train(compose(TrainConfig, "train", [*PLANNER, *run, "stage=pretrain"]))
     return world
