@@ -67,13 +67,15 @@ HYDRA = (
     "hydra.callbacks.x._target_=os.getcwd", "+hydra.callbacks.x._target_=os.getcwd", "hydra=null",
 )  # fmt: skip
 CAMERA = "+env.cameras.side={position: [0.9, -0.3, 0.7], quaternion: [1, 0, 0, 0], fovy_deg: 45}"
-NAMES = (  # For what is written: each is to be found under that name alone.
-    *"20240101_1200 1e3 1.50 0x10 007 1_000 true null nan None NaN yes on -1 1,5 con a.half".split(),
-    *"日本 é 😀 a\u0301 run(1) a=b a#b a,b [a] [a,b] {a} a:b a;b a'b a\"b a\\b a%b a&b a|b".split(),
-    *"a*b a?b a!b a@b a$b ${a} $HOME ~a ~/q a~ -a --a +a .a ..a a. a.b.c A - _ * # !x @x %".split(),
-    *"deep/er/a ./a ../a a//b a/ b/../a 2024-01-01 12:30:00 <<".split(),
-    "a b", " a", "a ", "{a: b}", "a\tb", "a\nb", "x" * 100, "x" * 240, "x" * 300,
-)  # fmt: skip
+PLAIN_NAMES = """
+20240101_1200 1e3 1.50 0x10 007 1_000 true null nan None NaN yes on -1 1,5 con a.half << 日本 é 😀
+a\u0301 run(1) a=b a#b a,b [a] [a,b] {a} a:b a;b a'b a"b a\\b a%b a&b a|b a*b a?b a!b a@b a$b ${a}
+$HOME ~a ~/q a~ -a --a +a .a ..a a. a.b.c A - _ * # !x @x % deep/er/a ./a ../a a//b a/ b/../a
+2024-01-01 12:30:00
+"""
+LONG_NAMES = ("x" * 100, "x" * 240, "x" * 300)
+# For what is written: each is to be found under that name alone.
+NAMES = (*PLAIN_NAMES.split(), "a b", " a", "a ", "{a: b}", "a\tb", "a\nb", *LONG_NAMES)
 HOPELESS = (  # Nothing can be written there.
     "", ".", "..", "/proc/none/a", "<file>", "<file>/a", "x" * 5000, "/sys/none", "<loop>",
 )  # fmt: skip
