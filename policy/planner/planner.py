@@ -5,58 +5,22 @@ Dimension legend: B batch, H horizon, A action, S sampling steps; a chain has S 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from configs.kinds import Kind, OneOf, find_kind, make_kind
-from configs.ranges import Share, Steps, between
+from configs.kinds import Kind, find_kind, make_kind
 from datasets.windows import Batch
-from perception.encoders import dp3
 from perception.encoders.encoder import Encoder
+from perception.errors import InputError
 from perception.observation import Encoded, Observation
-from policy.planner.agreement import check_agreement
+from policy.planner.config import DENOISERS, ENCODERS, PlannerConfig
 from policy.planner.denoisers.denoiser import Denoiser
 from policy.planner.normalizer import Normalizer
 from policy.planner.schedule import Chain, Noising, Schedule, Step
-
-ENCODERS, DENOISERS = "perception.encoders", "policy.planner.denoisers"
-DP3 = dp3.Config("dp3")  # The encoder of every file that is older than the choice.
-
-
-@dataclass(frozen=True)
-class PlannerConfig:
-    """How a planner looks back and ahead, and how it denoises.
-
-    Attributes:
-        history: Observations it takes, T_o.
-        horizon: Actions it plans, T_p.
-        chunk: Actions it executes before it plans again, T_a.
-        prediction: What the network predicts: the `noise` (the paper) or the clean `start` (DP3).
-        denoising_steps: K.
-        sampling_steps: DDIM steps taken when acting.
-        eta: Share of DDPM's noise in them.
-        spacing: Where they lie; see `Schedule.cosine`.
-        denoiser: Which network denoises, and its sizes.
-        encoder: Which network encodes observations, and its sizes.
-        use_clipped_model_output: Whether the noise of a step follows from the clipped prediction;
-            see `Schedule.step`. Files from before the choice do so.
-    """
-
-    history: Steps
-    horizon: Steps
-    chunk: Steps
-    prediction: Literal["noise", "start"]
-    denoising_steps: Annotated[int, between(1, 10_000)]
-    sampling_steps: Annotated[int, between(1, 10_000)]
-    eta: Share
-    spacing: Literal["trailing", "leading"]
-    denoiser: Annotated[Kind, OneOf(DENOISERS)]
-    encoder: Annotated[Kind, OneOf(ENCODERS)] = DP3
-    use_clipped_model_output: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,6 +39,10 @@ def observed_by(encoder: Kind) -> Literal["points", "features"]:
     return cast(Literal["points", "features"], getattr(choice.config, "observes", own))
 
 
+class NotFiniteError(InputError):
+    """What a planner computes is not finite."""
+
+
 class Planner(nn.Module):
     """Plans the next actions from recent observations.
 
@@ -89,12 +57,11 @@ class Planner(nn.Module):
 
     def __init__(self, config: PlannerConfig, sizes: Sizes) -> None:
         super().__init__()
-        check_agreement(config)
+        config.check()
         self.config, self.sizes = config, sizes
         self.normalizer = Normalizer(sizes.channels, sizes.robot_state, sizes.actions)
-        self.encoder: Encoder = make_kind(
-            ENCODERS, config.encoder, sizes.channels, sizes.robot_state
-        )
+        per_point = sizes.channels
+        self.encoder: Encoder = make_kind(ENCODERS, config.encoder, per_point, sizes.robot_state)
         self.denoiser = self._fresh_denoiser()
         schedule = Schedule.cosine(
             config.denoising_steps, config.sampling_steps, config.eta, config.spacing
@@ -103,7 +70,7 @@ class Planner(nn.Module):
         self.register_buffer("grid", schedule.grid, persistent=False)
         self.register_buffer("reverse", schedule.reverse, persistent=False)
 
-    def forget_denoising(self, seed: int) -> None:
+    def reset_denoiser(self, seed: int) -> None:
         """Give the denoiser fresh weights; encoder and normaliser stay."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -205,8 +172,17 @@ class Planner(nn.Module):
     def to_actions(
         self, plan: Float[Tensor, "*lead horizon action"]
     ) -> Float[Tensor, "*lead chunk action"]:
-        """Turn a plan into actions of the task, in [-1, 1]."""
+        """Turn a plan into actions of the task, in [-1, 1].
+
+        Raises:
+            NotFiniteError: It is not finite.
+        """
         actions = self.normalizer.actions.inverse(self.executed(plan).clamp(-1, 1))
+        if not bool(actions.isfinite().all()):
+            raise NotFiniteError(
+                "The planner's actions are not finite (NaN): its weights have diverged, or what it"
+                " observes is not finite; act with an earlier checkpoint"
+            )
         return actions.clamp(-1, 1)
 
     def noises(

@@ -13,9 +13,10 @@ from configs.kinds import Kind
 from perception.encoders import dp3, state_only
 from perception.errors import InputError
 from policy.planner.checkpoint import load_planner, save_planner
+from policy.planner.config import DP3, PlannerConfig
 from policy.planner.denoisers.mixer import Config as MixerConfig
 from policy.planner.denoisers.unet import Config as UnetConfig
-from policy.planner.planner import DP3, Planner, PlannerConfig, Sizes
+from policy.planner.planner import Planner, Sizes
 
 UNET = UnetConfig("unet", (16, 32), 1, 5, 8, 16, None)
 LINEAR = UnetConfig("unet", (16, 32), 1, 5, 8, 16, 8)
@@ -29,9 +30,9 @@ def planner(net: Kind, channels: int = 3, encoder: Kind = DP3) -> Planner:
 
 
 def rewrite(source: Path, target: Path, **metadata: dict[str, object]) -> None:
-    """Copy a checkpoint with other descriptions in it."""
+    """Copy a checkpoint with other descriptions in it, and without a sum, as older ones are."""
     with safe_open(source, "pt") as file:
-        before = file.metadata()
+        before = {key: text for key, text in file.metadata().items() if key != "sha256"}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     changed = {name: json.dumps(value) for name, value in metadata.items()}
     save_file(tensors, target, {**before, **changed})
