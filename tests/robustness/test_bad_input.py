@@ -38,11 +38,17 @@ def test_an_unknown_key_is_named_behind_one_that_has_no_default() -> None:
     [
         (["env=adroit-dor"], "env=adroit-dor is unknown; choose one of adroit, adroit-door"),
         (["behaviour=agnt"], "choose one of agent, random, replay, scripted"),
-        (["epsodes=3"], "Unknown key epsodes; there are episodes, out, seed"),
-        (["env.view.pionts=3"], "Unknown key env.view.pionts; there are image_size, points"),
+        (["epsodes=3"], "Unknown key epsodes; there are env, behaviour, episodes"),
+        (["env.view.pionts=3"], "Unknown key env.view.pionts; there are cameras, image_size"),
         (["episodes=many"], "episodes must be a whole number, not 'many'"),
         (["episodes=0"], "episodes must be at least 1"),
-        (["points=-1"], "points must be at least 1"),
+        (["points=-1"], "points must be between 0 and 1048576, not -1"),
+        (["env.episode_steps=0"], "env.episode_steps must be between 1 and 100000, not 0"),
+        (["seed=-1"], "seed must be"),
+        (["cameras=[]"], "cameras=[] must name one at least, or points=64 be 0"),
+        (["env.view.crop_low=[0,0,9]"], "must lie below env.view.crop_high"),
+        (["error_mm=nan"], "error_mm must be a finite number, not nan"),
+        (["behaviour.noise=[2,1]"], "behaviour.noise must rise"),
         (["zarr_format=4"], "zarr_format=4 is unknown; choose one of 2, 3"),
         (["env=metaworld", "env.task=dance"], "Meta-World has no task 'dance'"),
         (["cameras=[roof]"], "adroit-door has no camera 'roof'; choose from ['fixed'"),
@@ -55,6 +61,27 @@ def test_collecting_refuses(arguments: list[str], message: str, tmp_path: Path) 
     line = refuse("datasets/collect.py", *TINY, f"out={tmp_path / 's.zarr'}", *arguments)
     assert message in line
     assert not (tmp_path / "s.zarr").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("planner.horizon=6", "planner.horizon=6 must be a multiple of 4"),
+        ("planner.chunk=9", "planner.horizon=4 must be at least planner.history + planner.chunk"),
+        ("planner.sampling_steps=3", "must divide planner.denoising_steps=100"),
+        (
+            "denoiser.groups=5",
+            "denoiser.widths=[128, 256, 384] must be multiples of denoiser.groups",
+        ),
+    ],
+)
+def test_training_refuses_before_it_touches_a_folder(
+    override: str, message: str, tiny_store: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    line = refuse("policy/train.py", f"data={tiny_store}", f"out={out}", override)
+    assert message in line
+    assert not out.exists()
 
 
 def test_a_store_of_another_configuration_is_not_overwritten(store: Path) -> None:
