@@ -93,6 +93,4 @@ def _note(path: Path, drifts: list[Drift]) -> None:
     rows = [asdict(drift) for drift in drifts]
     columns = {name: [float(f"{row[name]:.4g}") for row in rows] for name in rows[0]}
     drift = {"of": "the largest difference of an entry of the observation, at each step", **columns}
-    group: Any = zarr.open_group(path, mode="r+")
-    group.attrs["conversion"] = {**_conversion(path), "drift": drift}
-    seal(path)
+    seal(path, conversion={**_conversion(path), "drift": drift})

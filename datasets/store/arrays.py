@@ -7,7 +7,7 @@ all arrays are then replaced at once, so that every reader finds them of one len
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import zarr
@@ -109,8 +109,7 @@ class StoreArrays:
         for values in parts:
             self.write(aside, values, row, chunk=chunk)
             row += len(values)
-        self[aside].attrs.update(cast(Any, about))
-        seal(self._path / aside)
+        seal(self._path / aside, **about)
         replace_files(with_rows(self._path / aside, row))
         shutil.rmtree(self._path / name, ignore_errors=True)
         (self._path / aside).rename(self._path / folder / own)

@@ -48,11 +48,17 @@ def array_file(folder: Path) -> Path:
     return v2 if v2.exists() else v3
 
 
-def seal(folder: Path) -> None:
-    """Write the checksum of an array's or a group's description into it."""
+def seal(folder: Path, **attributes: Any) -> None:  # noqa: ANN401
+    """Write the checksum of an array's or a group's description into it, at once with attributes.
+
+    Args:
+        folder: The array's or the group's.
+        attributes: To be said as well.
+    """
     file, said = _attributes_file(folder)
-    attributes = said["attributes"] if file.name == "zarr.json" else said
-    attributes[SEAL] = _sum(folder, attributes)
+    there = said["attributes"] if file.name == "zarr.json" else said
+    there |= attributes
+    there[SEAL] = _sum(folder, there)
     replace_files({file: json.dumps(said, indent=2).encode()})
 
 

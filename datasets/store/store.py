@@ -96,10 +96,8 @@ class EpisodeStore:
             else:
                 own = {"schema_version": SCHEMA_VERSION, **asdict(format_)}
                 store = cls(path, create_group(path, format_, {**attributes, **own}))
-            try:
+            with _told(store):
                 yield store
-            finally:
-                store._contents.cut()
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -234,3 +232,16 @@ class EpisodeStore:
     def keep(self, episodes: int) -> None:
         """Forget all but the first episodes, the newest first to go."""
         keep_first(self._contents, episodes)
+
+
+@contextmanager
+def _told(store: EpisodeStore) -> Iterator[None]:
+    """Clear up at the end of writing; where the machine ended it, say what the store holds."""
+    try:
+        yield
+    except OSError as error:
+        held = f"{store.path} keeps its {store.episodes} whole episodes"
+        said = f"{error.strerror} ({held}, and the same command goes on)"
+        raise OSError(error.errno, said, error.filename) from error
+    finally:
+        store._contents.cut()
