@@ -110,6 +110,7 @@ def serve(fd: int, parent: int) -> None:
         make_work = pipe.recv()
         while True:
             job = pipe.recv()
+            answer: tuple[Any, Exception | None, str]
             try:
                 work = work or make_work()
                 answer = work(job), None, ""

@@ -62,6 +62,11 @@ def seal(folder: Path, **attributes: Any) -> None:  # noqa: ANN401
     replace_files({file: json.dumps(said, indent=2).encode()})
 
 
+def unsealed(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Give attributes without the checksum."""
+    return {key: value for key, value in attributes.items() if key != SEAL}
+
+
 def check_seal(folder: Path) -> None:
     """Compare a description with its checksum.
 
@@ -86,7 +91,7 @@ def _attributes_file(folder: Path) -> tuple[Path, dict[str, Any]]:
 
 def _sum(folder: Path, attributes: Mapping[str, Any]) -> str:
     """Sum up a description but for the number of rows; of a group, its attributes."""
-    own = {key: value for key, value in attributes.items() if key != SEAL}
+    own = unsealed(attributes)
     file = array_file(folder)
     described = read_json(file) if file.exists() else {}
     described.pop("attributes", None)
