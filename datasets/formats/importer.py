@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import zarr
-from tqdm import tqdm
 
+from configs.progress import progress
 from datasets.cards.card import outcomes
 from datasets.episode import Episode
 from datasets.formats.shared.rehearsal import check_reach
@@ -38,7 +38,7 @@ def write(
         InputError: An episode holds not-a-number, or positions too far out.
     """
     drifts = read_drifts(store.path)[: store.episodes]
-    for one in tqdm(converted, "convert", total=total, initial=store.episodes, unit="episode"):
+    for one in progress(converted, "convert", total=total, initial=store.episodes, unit="episode"):
         check_numbers(one.episode, stored, f"episode {store.episodes}")
         if one.drift is not None:
             drifts.append(one.drift)
@@ -96,6 +96,4 @@ def _note(path: Path, drifts: list[Drift]) -> None:
     rows = [asdict(drift) for drift in drifts]
     columns = {name: [float(f"{row[name]:.4g}") for row in rows] for name in rows[0]}
     drift = {"of": "the largest difference of an entry of the observation, at each step", **columns}
-    group: Any = zarr.open_group(path, mode="r+")
-    group.attrs["conversion"] = {**_conversion(path), "drift": drift}
-    seal(path)
+    seal(path, conversion={**_conversion(path), "drift": drift})
