@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Num
 
 from datasets.formats.shared.colours import TOLERANCE, Spread
 from perception.errors import InputError
 from perception.sampling import farthest_points
 
-Clouds = Float[np.ndarray, "time point channel"]
+Clouds = Num[np.ndarray, "time point channel"]
 
 
 def check_shape(shape: tuple[int, ...], colour: bool | None, where: str) -> None:
