@@ -24,7 +24,7 @@ def check_shape(shape: tuple[int, ...], colour: bool | None, where: str) -> None
         raise InputError(f"{where} has no colours; leave colour=true out")
 
 
-def colour_scale(blocks: Iterable[Clouds], where: str = "the clouds") -> float:
+def colour_scale(blocks: Iterable[np.ndarray], where: str = "the clouds") -> float:
     """Tell whether colours run to 255 or to 1, from all of them.
 
     Args:
