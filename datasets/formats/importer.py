@@ -12,8 +12,10 @@ from tqdm import tqdm
 
 from datasets.cards.card import outcomes
 from datasets.episode import Episode
+from datasets.formats.shared.rehearsal import check_reach
 from datasets.formats.shared.source import Converted, Drift
-from datasets.store.chunk_codecs import StoreFormat, codecs
+from datasets.store.chunk_codecs import StoreFormat
+from datasets.store.descriptions import seal
 from datasets.store.store import EpisodeStore
 from envs.success import counts_as_success
 from perception.errors import InputError
@@ -55,24 +57,7 @@ def check_numbers(episode: Episode, stored: StoreFormat, where: str) -> None:
     for name, values in parts.items():
         if not np.isfinite(values).all():
             raise InputError(f"{where}: {name} holds NaN or infinity")
-    check_reach(float(np.abs(episode.points[..., :3]).max()), stored, where)
-
-
-def check_reach(farthest: float, stored: StoreFormat, where: str) -> None:
-    """Refuse positions that do not fit into a store's integers.
-
-    Args:
-        farthest: The largest coordinate.
-        stored: How the store is written.
-        where: Whose points, for the error.
-
-    Raises:
-        InputError: They are too far out for the error that was asked for.
-    """
-    try:
-        codecs(np.array([farthest], np.float32), stored.error_mm, stored.zarr_format)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+    check_reach(episode.points[..., :3], stored, where)
 
 
 def read_drifts(path: Path) -> list[Drift]:
@@ -113,3 +98,4 @@ def _note(path: Path, drifts: list[Drift]) -> None:
     drift = {"of": "the largest difference of an entry of the observation, at each step", **columns}
     group: Any = zarr.open_group(path, mode="r+")
     group.attrs["conversion"] = {**_conversion(path), "drift": drift}
+    seal(path)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from configs.ranges import CloudPoints
 from datasets.episode import Episode
 from perception.errors import InputError
 
@@ -32,15 +33,11 @@ class ReadOptions:
     start: Literal["observation", "state"]
     point_key: str
     state_keys: tuple[str, ...] | None
-    points: int | None
+    points: CloudPoints | None
     cameras: tuple[str, ...] | None
     colour: bool | None
     images: tuple[Literal["img", "depth"], ...]
     absent_chunks: Literal["refuse", "fill"] = "refuse"
-
-    def __post_init__(self) -> None:
-        if self.points is not None and self.points < 1:
-            raise InputError(f"points must be at least 1, not {self.points}: clouds are converted")
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class Source:
         action_size: Numbers in an action.
         options: What changes the result, and must agree to continue.
         about: Further facts about the data, to be kept with it.
-        farthest: The largest coordinate of a recorded point, where all were looked through.
+        farthest: The largest coordinate of a recorded point; None: not all were looked through.
     """
 
     format: str
@@ -87,7 +84,7 @@ class Source:
     action_size: int
     options: dict[str, Any] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
-    farthest: float = 0.0
+    farthest: float | None = None
 
     def __post_init__(self) -> None:
         if not self.lengths:
