@@ -26,6 +26,7 @@ SIZE = 84  # DP3's.
 FOVY_DEG = 45.0
 SPLAT = 3  # Pixels that a point is wide, of 84.
 SAMPLED_EPISODES = 50
+MARGIN = 1.1  # Around nearly all points; a few may be measured far away.
 ASIDE = np.array([0.0, -1.0, 1.0]) / np.sqrt(2)  # From the points to the camera that sees all.
 
 
@@ -40,7 +41,7 @@ def drawn_pictures(store: EpisodeStore) -> tuple[Draw, str]:
             return _of_scenes(store), "the recorded simulator state in flat colours"
         except InputError as error:
             logger.warning("The simulator cannot draw %s (%s)", store.path, error)
-    camera = _known_camera(store.attributes.get("cameras"))
+    camera = known_camera(store.attributes.get("cameras"))
     which = "the first camera" if camera else "a camera that sees all points"
     return CloudPictures.of(store, camera).draw, f"the points as {which} sees them"
 
@@ -117,7 +118,7 @@ class CloudPictures:
         return np.asarray(np.repeat(grey[:, None], 3, axis=1), np.uint8)
 
 
-def _known_camera(cameras: Any) -> Pinhole | None:  # noqa: ANN401 (any JSON)
+def known_camera(cameras: Any) -> Pinhole | None:  # noqa: ANN401 (any JSON)
     """Read the first camera that a store names; None where it names none."""
     try:
         said = next(iter(cameras.values()))
@@ -133,7 +134,8 @@ def _known_camera(cameras: Any) -> Pinhole | None:  # noqa: ANN401 (any JSON)
 def _camera_over(points: Float[np.ndarray, "point 3"]) -> Pinhole:
     """Place a camera aside and above, that sees nearly all points whole."""
     centre = np.median(points, axis=0)
-    radius = max(float(np.quantile(np.linalg.norm(points - centre, axis=1), 0.99)), 1e-6)
+    distances = np.linalg.norm(points - centre, axis=1)
+    radius = max(MARGIN * float(np.quantile(distances, 0.99)), 1e-6)
     pose, forward = np.eye(4), -ASIDE
     right = np.array([1.0, 0.0, 0.0])
     pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
