@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from configs.ranges import Stores
 from datasets.cards.sizes import card_bytes, folder_bytes
 from datasets.store.store import EpisodeStore
 from envs.success import counts_as_success
@@ -20,7 +21,7 @@ DP3_POINT_BYTES = 6 * 4  # DP3 stores position and colour of every point as floa
 class SummaryConfig:
     """What to summarise, and where to keep it."""
 
-    data: tuple[Path, ...]
+    data: Stores
     out: Path | None
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from configs.files import write_text_whole, write_whole
+from configs.ranges import FramesPerSecond, Whole
 from datasets.cards.card import Outcomes, outcomes
 from datasets.cards.rerun_export import write_rerun
 from datasets.cards.store_page import contact_sheet, pinhole, store_page
@@ -24,10 +25,10 @@ class ViewDataConfig:
     """What to look at; every key is explained in configs/scripts/view-data.yaml."""
 
     data: Path
-    episode: int | None
+    episode: Whole | None
     format: Literal["html", "rerun"]
     out: Path | None
-    frames_per_second: float
+    frames_per_second: FramesPerSecond
 
 
 def view(config: ViewDataConfig) -> None:

@@ -2,12 +2,13 @@
 
 import logging
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
+import numpy as np
 from tqdm import tqdm
 
 from configs.kinds import Kind, OneOf, make_kind
+from configs.ranges import Count, ErrorMm, Output, Points, Processes, Seed
 from datasets.behaviours.behaviour import BEHAVIOURS, Behaviour, Collection, EpisodeSource
 from datasets.episode import Episode
 from datasets.recorder import check_images
@@ -18,7 +19,7 @@ from datasets.worker_pool import parallel_map
 from envs.config import EnvConfig, with_view
 from envs.make import make_scene, make_simulator, settled
 from envs.simulator import Simulator
-from perception.errors import InputError
+from envs.success import counts_as_success
 
 logger = logging.getLogger(__name__)
 
@@ -46,17 +47,17 @@ class CollectConfig:
 
     env: EnvConfig
     behaviour: Annotated[Kind, OneOf("datasets.behaviours")]
-    episodes: int | None
-    out: Path
-    seed: int
-    workers: int
+    episodes: Count | None
+    out: Output
+    seed: Seed
+    workers: Processes
     launcher: Literal["process", "ray"]
     images: tuple[Literal["img", "depth"], ...]
-    points: int | None
+    points: Points | None
     cameras: tuple[str, ...] | None
     colour: bool | None
     zarr_format: Literal[2, 3]
-    error_mm: float
+    error_mm: ErrorMm
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,6 @@ def collect(config: CollectConfig) -> None:
     Raises:
         InputError: The store was made by another command, or something is missing here.
     """
-    if config.episodes is not None and config.episodes < 1:
-        raise InputError(f"episodes must be at least 1, not {config.episodes}")
     env = with_view(config.env, config.points, config.cameras, config.colour)
     check_images(env, config.images)
     making = Making(
@@ -132,12 +131,21 @@ def fill(
     jobs = source.jobs(store.episodes)
     episodes = parallel_map(source.make, jobs, workers=workers, launcher=launcher)
     progress = tqdm(episodes, env.name, source.total, initial=store.episodes, unit="episode")
-    successes = 0
-    for count, episode in enumerate(progress, start=1):
+    successes = successes_of(store, env.success_at)
+    for episode in progress:
         store.append(episode)
         recording = episode.recording if isinstance(episode, Episode) else episode
         successes += bool(recording.succeeded(env.success_at))
-        progress.set_postfix(success=f"{successes / count:.0%}")
+        progress.set_postfix(success=f"{successes / store.episodes:.0%}")
+
+
+def successes_of(store: EpisodeStore, success_at: str) -> int:
+    """Count the successful episodes that a store holds already."""
+    if not store.episodes or "success" not in store.names:
+        return 0
+    ends, reached = store.episode_ends, store.read("success").astype(bool)
+    ever = np.logical_or.reduceat(reached, np.concatenate([[0], ends[:-1]]))
+    return int(np.sum(counts_as_success(reached[ends - 1], ever, success_at)))
 
 
 def describe(making: Making, simulator: Simulator) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from configs.differences import differences
+from configs.ranges import Output, Stores
 from datasets.collection.shards import refuse_other_arrays, refuse_repetitions, sources_of
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
@@ -24,8 +24,8 @@ SHORT = 100  # Characters of a difference in an error.
 class MergeConfig:
     """Which stores to put into which."""
 
-    data: tuple[Path, ...]
-    out: Path
+    data: Stores
+    out: Output
 
 
 def merge(config: MergeConfig) -> None:
@@ -58,7 +58,7 @@ def merged_attributes(stores: Sequence[EpisodeStore]) -> dict[str, Any]:
     Converted stores last as long as the longest episode of all of them.
 
     Raises:
-        InputError: They differ in something else; it is named, with the first's value and the other's.
+        InputError: They differ in something else; it is named, with the value of either.
     """
     kept = [_common(store.identity) for store in stores]
     for store, identity in zip(stores[1:], kept[1:], strict=True):

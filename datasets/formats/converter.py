@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from configs.build import Inline
+from configs.ranges import ErrorMm, Output, Processes
 from datasets.formats import importer as incoming
 from datasets.formats.describe import describe_drawn, describe_seen
 from datasets.formats.detect import STORE, detect, exporters, importers, locate
@@ -30,15 +31,15 @@ class ConvertConfig:
 
     env: EnvConfig
     from_: str
-    to: Path
+    to: Output
     format: str
     target: str
-    workers: int
+    workers: Processes
     launcher: Literal["process", "ray"]
     options: Annotated[ReadOptions, Inline()]
     task: str | None
     zarr_format: Literal[2, 3]
-    error_mm: float
+    error_mm: ErrorMm
 
 
 def convert(config: ConvertConfig) -> bool:

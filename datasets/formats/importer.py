@@ -14,6 +14,7 @@ from datasets.cards.card import outcomes
 from datasets.episode import Episode
 from datasets.formats.shared.source import Converted, Drift
 from datasets.store.chunk_codecs import StoreFormat, codecs
+from datasets.store.descriptions import seal
 from datasets.store.store import EpisodeStore
 from envs.success import counts_as_success
 from perception.errors import InputError
@@ -94,3 +95,4 @@ def _note(path: Path, drifts: list[Drift]) -> None:
     drift = {"of": "the largest difference of an entry of the observation, at each step", **columns}
     group: Any = zarr.open_group(path, mode="r+")
     group.attrs["conversion"] = {**_conversion(path), "drift": drift}
+    seal(path)

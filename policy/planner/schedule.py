@@ -107,17 +107,25 @@ class Schedule:
         *,
         prediction: Prediction,
         min_std: float,
+        use_clipped_model_output: bool = True,
     ) -> Step:
-        """Take one sampling step; `index` counts along the grid: for each chunk, or for all.
+        """Take one sampling step, of a mean and a std.
 
-        The predicted clean chunk is clipped to [-1, 1] and the noise made consistent with it. A
-        std raised to `min_std` does not shift the mean (DPPO does the same).
+        Args:
+            predicted: By the network.
+            noisy: What it was given.
+            index: Counts along the grid: for each chunk, or for all.
+            prediction: What `predicted` is: the noise or the clean chunk.
+            min_std: Least std; raising it does not shift the mean (DPPO does the same).
+            use_clipped_model_output: The clean chunk is clipped to [-1, 1]. True: the noise follows
+                from the clipped one (DPPO). False: from the one before (DP3, Diffusion Policy). The
+                name is that of diffusers' `DDIMScheduler.step`.
         """
         share, rest, of_clean, of_noise, own = self.reverse[index].view(-1, 5, 1, 1).unbind(1)
         clean = (noisy - rest * predicted) / share if prediction == "noise" else predicted
-        clean = clean.clamp(-1, 1)
-        noise = (noisy - share * clean) / rest
-        return Step(of_clean * clean + of_noise * noise, own.clamp(min=min_std))
+        clipped = clean.clamp(-1, 1)
+        noise = (noisy - share * (clipped if use_clipped_model_output else clean)) / rest
+        return Step(of_clean * clipped + of_noise * noise, own.clamp(min=min_std))
 
 
 def _reverse(here: Float[Tensor, " S"], eta: float) -> Float[Tensor, "S 5"]:

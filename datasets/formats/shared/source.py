@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from configs.ranges import CloudPoints
 from datasets.episode import Episode
 from perception.errors import InputError
 
@@ -30,14 +31,10 @@ class ReadOptions:
     start: Literal["observation", "state"]
     point_key: str
     state_keys: tuple[str, ...] | None
-    points: int | None
+    points: CloudPoints | None
     cameras: tuple[str, ...] | None
     colour: bool | None
     images: tuple[Literal["img", "depth"], ...]
-
-    def __post_init__(self) -> None:
-        if self.points is not None and self.points < 1:
-            raise InputError(f"points must be at least 1, not {self.points}: clouds are converted")
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,12 @@ def test_the_oldest_checkpoints_are_understood(
     saved, old = planner(UNET, channels, encoder), tmp_path / "old.safetensors"
     save_planner(saved, tmp_path / "a.safetensors", {})
     plan, denoiser = asdict(saved.config), asdict(UNET)
-    del plan["encoder"], denoiser["kind"], denoiser["context_features"]
+    del (
+        plan["encoder"],
+        plan["use_clipped_model_output"],
+        denoiser["kind"],
+        denoiser["context_features"],
+    )
     sizes = {"channels": channels, "readings": 24, "actions": 6}
     rewrite(tmp_path / "a.safetensors", old, planner={**plan, "denoiser": denoiser}, sizes=sizes)
     loaded, _ = load_planner(old)
