@@ -22,6 +22,7 @@ from datasets.formats.shared.clouds import Clouds, check_shape, cleaned, colour_
 from datasets.formats.shared.hdf5 import (
     entries,
     folder,
+    names,
     need,
     numbered,
     place,
@@ -110,7 +111,7 @@ def _usual(obs: Any) -> tuple[str, ...]:  # noqa: ANN401 (h5py has no types)
     for keys in USUAL_STATES:
         if all(key in obs for key in keys):
             return keys
-    there = ", ".join(obs)
+    there = ", ".join(names(obs))
     raise InputError(f"{place(obs)}: name the robot's state by state_keys=; there are {there}")
 
 
@@ -144,7 +145,7 @@ def _cloud_shape(obs: Any, key: str, options: ReadOptions) -> Shape:  # noqa: AN
 
 
 def _no_clouds(obs: Any, point_key: str) -> str:  # noqa: ANN401
-    there = list(obs)
+    there = names(obs)
     text = f"{place(obs)} has no {point_key}; it has {', '.join(there)}."
     if any("image" in key or "rgb" in key for key in there):
         text += " Images alone give no cloud: depth images and the cameras' intrinsics are missing."

@@ -31,7 +31,9 @@ def test_a_minari_dataset_with_states_is_put_as_recorded(
     assert store.episode_ends.tolist() == [12, 24]
     states = buffers[1]["infos"]["state"]
     np.testing.assert_array_equal(store.read("sim_state")[12:, 1 : 1 + JOINTS], states["qpos"][:-1])
-    np.testing.assert_allclose(store.read("reward")[12:], buffers[1]["rewards"], rtol=1e-6)
+    rewards = np.array(buffers[1]["rewards"]) * store.env.reward_scale
+    np.testing.assert_allclose(store.read("reward")[12:], rewards, rtol=1e-6)
+    assert not store.read("terminal").any()  # Truncated, not terminated.
 
 
 def test_a_dataset_that_minari_has_not_got_is_refused(
