@@ -1,10 +1,9 @@
 """What a task is called, how an episode of it is counted, and how it is seen."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-from configs.build import build
+from configs.build import build, mapping
 from configs.ranges import Corner, Pixels, Points, Positive, Real, above, between, require
 from envs.success import SuccessAt
 
@@ -45,6 +44,8 @@ class ViewConfig:
         depth: Depth renderer: `zbuffer` (ours, no OpenGL) or `gl` (mujoco.Renderer).
         geometry: What lifts depth to points: `open3d`, `numpy`, or `auto`.
         sampling: What samples the points: a back-end of `perception.sampling`.
+        faces: What is drawn of meshes that are not closed: `both` sides of their faces, or the
+            `front` alone, as MuJoCo's renderer does (rays then pass through the robot's arm).
     """
 
     cameras: tuple[str, ...]
@@ -56,6 +57,7 @@ class ViewConfig:
     depth: Literal["zbuffer", "gl"]
     geometry: Literal["auto", "open3d", "numpy"]
     sampling: Literal["auto", "numba", "fpsample", "open3d", "pytorch3d", "torch"]
+    faces: Literal["both", "front"] = "both"
 
     def __post_init__(self) -> None:
         low, high = list(self.crop_low), list(self.crop_high)
@@ -94,22 +96,30 @@ class EnvConfig:
     view: ViewConfig
 
 
-def read_env(values: Mapping[str, Any]) -> EnvConfig:
-    """Build a task from the values of a store, checkpoint or run, also of an older one."""
-    return build(EnvConfig, upgrade_env(values))
+def read_env(values: Any) -> EnvConfig:  # noqa: ANN401 (a file says anything)
+    """Build a task from the values of a store, checkpoint or run, also of an older one.
+
+    Raises:
+        InputError: A key is unknown, missing or of a wrong type; it is named.
+    """
+    return build(EnvConfig, upgrade_env(values), "env.")
 
 
-def upgrade_env(values: Mapping[str, Any]) -> dict[str, Any]:
+def upgrade_env(values: Any) -> dict[str, Any]:  # noqa: ANN401 (a file says anything)
     """Say as today what an older file says of its task.
 
     History, horizon and chunk are the planner's now; a view that showed the simulator's state
-    (`sees: state`) is one of no points.
+    (`sees: state`) is one of no points; faces were drawn from the front alone.
+
+    Raises:
+        InputError: The values, or those of its view, are no group of keys.
     """
-    today = {key: value for key, value in values.items() if key not in PLANNER_KEYS}
-    view = values.get("view", {})
-    if "sees" in view:
-        kept = {key: value for key, value in view.items() if key != "sees"}
-        today["view"] = {**kept, "points": 0} if view["sees"] == "state" else kept
+    today = {k: v for k, v in mapping(values, "env").items() if k not in PLANNER_KEYS}
+    if "view" in today:
+        view = dict(mapping(today["view"], "env.view"))
+        if view.pop("sees", "points") == "state":
+            view["points"] = 0
+        today["view"] = {**view, "faces": view.get("faces", "front")}
     return today
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import numpy as np
@@ -93,6 +94,7 @@ def collect(config: CollectConfig) -> None:
         InputError: The store was made by another command, or something is missing here.
     """
     env = with_view(config.env, config.points, config.cameras, config.colour)
+    env = as_begun(env, config.out)
     check_images(env, config.images)
     making = Making(
         env,
@@ -108,6 +110,16 @@ def collect(config: CollectConfig) -> None:
     source = behaviour.episodes(collection_of(replace(config, env=settled(env))))
     with EpisodeStore.writing(config.out, making.format, attributes) as store:
         fill(store, source, env, workers=config.workers, launcher=config.launcher)
+
+
+def as_begun(env: EnvConfig, out: Path) -> EnvConfig:
+    """Draw the faces that a store to go on with shows: those begun before the key the front."""
+    if not out.exists() or "env" not in (begun := EpisodeStore.open(out)).identity:
+        return env
+    if begun.env.view.faces == "both" or env.view.faces == "front":
+        return env
+    logger.info("%s goes on with env.view.faces=front, as it was begun", out)
+    return replace(env, view=replace(env.view, faces="front"))
 
 
 def collection_of(config: CollectConfig) -> Collection:

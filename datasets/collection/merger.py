@@ -58,7 +58,7 @@ def merged_attributes(stores: Sequence[EpisodeStore]) -> dict[str, Any]:
     Converted stores last as long as the longest episode of all of them.
 
     Raises:
-        InputError: They differ in something else; it is named, with the value of either.
+        InputError: They differ in something else; it is named, with the value of each.
     """
     kept = [_common(store.identity) for store in stores]
     for store, identity in zip(stores[1:], kept[1:], strict=True):

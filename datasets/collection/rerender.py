@@ -38,6 +38,7 @@ class RenderConfig:
     image_size: Pixels | None
     crop_low: Corner | None
     crop_high: Corner | None
+    faces: Literal["both", "front"] | None
     images: tuple[Literal["img", "depth"], ...] | None
     zarr_format: Literal[2, 3] | None
     error_mm: ErrorMm | None
@@ -101,7 +102,7 @@ def as_collected(source: EpisodeStore, config: RenderConfig) -> Making:
         InputError: The store was made without clouds, and no number of points is wanted.
     """
     identity, env = source.identity, source.env
-    names = ("points", "cameras", "colour", "image_size", "crop_low", "crop_high")
+    names = ("points", "cameras", "colour", "image_size", "crop_low", "crop_high", "faces")
     other = {n: getattr(config, n) for n in names if getattr(config, n) is not None}
     view = replace(env.view, **other)
     if view.points == 0:

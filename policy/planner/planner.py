@@ -100,6 +100,10 @@ def observed_by(encoder: Kind) -> Literal["points", "features"]:
     return cast(Literal["points", "features"], getattr(choice.config, "observes", own))
 
 
+class NotFiniteError(InputError):
+    """What a planner computes is not finite."""
+
+
 class Planner(nn.Module):
     """Plans the next actions from recent observations.
 
@@ -127,7 +131,7 @@ class Planner(nn.Module):
         self.register_buffer("grid", schedule.grid, persistent=False)
         self.register_buffer("reverse", schedule.reverse, persistent=False)
 
-    def forget_denoising(self, seed: int) -> None:
+    def reset_denoiser(self, seed: int) -> None:
         """Give the denoiser fresh weights; encoder and normaliser stay."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -229,8 +233,17 @@ class Planner(nn.Module):
     def to_actions(
         self, plan: Float[Tensor, "*lead horizon action"]
     ) -> Float[Tensor, "*lead chunk action"]:
-        """Turn a plan into actions of the task, in [-1, 1]."""
+        """Turn a plan into actions of the task, in [-1, 1].
+
+        Raises:
+            NotFiniteError: It is not finite.
+        """
         actions = self.normalizer.actions.inverse(self.executed(plan).clamp(-1, 1))
+        if not bool(actions.isfinite().all()):
+            raise NotFiniteError(
+                "The planner's actions are not finite (NaN): its weights have diverged, or what it"
+                " observes is not finite; act with an earlier checkpoint"
+            )
         return actions.clamp(-1, 1)
 
     def noises(

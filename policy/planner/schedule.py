@@ -80,13 +80,14 @@ class Schedule:
         """
         if steps % taken:
             raise ValueError(f"{steps} denoising steps cannot be visited evenly by {taken}")
-        time = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+        # On the CPU, also where a planner without memory is made (on Torch's device `meta`).
+        time = torch.linspace(0, 1, steps + 1, dtype=torch.float64, device="cpu")
         alpha_bar = torch.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
         beta = (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=0.999)
         alpha_bar = torch.cumprod(1 - beta, dim=0).float()
         stride = steps // taken
         first = stride - 1 if spacing == "trailing" else 0
-        grid = torch.arange(first, steps, stride).flip(0)
+        grid = torch.arange(first, steps, stride, device="cpu").flip(0)
         return cls(alpha_bar, grid, _reverse(alpha_bar[grid], eta))
 
     def add_noise(

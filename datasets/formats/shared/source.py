@@ -26,6 +26,8 @@ class ReadOptions:
         cameras: Names of the cameras to fuse; None is the task's own.
         colour: Whether points carry colour; None is the task's own way, or as recorded.
         images: Pictures to keep beside the clouds: `img`, `depth`.
+        absent_chunks: Whether a chunk that a Zarr dataset lacks was lost (`refuse`), or holds the
+            fill value, as Zarr reads it (`fill`).
     """
 
     start: Literal["observation", "state"]
@@ -35,6 +37,7 @@ class ReadOptions:
     cameras: tuple[str, ...] | None
     colour: bool | None
     images: tuple[Literal["img", "depth"], ...]
+    absent_chunks: Literal["refuse", "fill"] = "refuse"
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Source:
         action_size: Numbers in an action.
         options: What changes the result, and must agree to continue.
         about: Further facts about the data, to be kept with it.
+        farthest: The largest coordinate of a recorded point; None: not all were looked through.
     """
 
     format: str
@@ -80,6 +84,7 @@ class Source:
     action_size: int
     options: dict[str, Any] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
+    farthest: float | None = None
 
     def __post_init__(self) -> None:
         if not self.lengths:

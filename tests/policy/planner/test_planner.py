@@ -10,7 +10,7 @@ from datasets.windows import Batch
 from perception.observation import Observation
 from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.normalizer import Normalizer, Range
-from policy.planner.planner import Planner, PlannerConfig, Sizes
+from policy.planner.planner import NotFiniteError, Planner, PlannerConfig, Sizes
 from policy.planner.schedule import log_probability
 from policy.pretraining.ema import MovingAverage
 
@@ -120,6 +120,28 @@ def test_only_the_current_action_and_those_after_it_are_executed() -> None:
     plan = torch.arange(4.0).view(1, 4, 1).expand(1, 4, 6) / 4
     assert torch.equal(net.executed(plan)[0, :, 0], torch.tensor([0.25, 0.5, 0.75]))
     assert net.to_actions(plan * 9).abs().max() <= 1
+
+
+def test_actions_that_are_not_finite_are_refused() -> None:
+    net = planner().eval()
+    with pytest.raises(NotFiniteError, match="not finite"):
+        net.to_actions(torch.full((1, 4, 6), torch.nan))
+    with torch.no_grad():
+        net.denoiser.get_parameter("final.1.bias").fill_(torch.nan)
+    chain = net.sample(torch.randn(2, 256), net.noises([torch.Generator()] * 2))
+    with pytest.raises(NotFiniteError, match="not finite"):
+        net.to_actions(chain.plan)
+
+
+def test_a_denoiser_is_reset_and_the_rest_stays() -> None:
+    net = planner()
+    before = copy.deepcopy(net.state_dict())
+    net.reset_denoiser(5)
+    for name, tensor in net.state_dict().items():
+        if name.endswith("conv.weight"):
+            assert not torch.equal(tensor, before[name]), name
+        if not name.startswith("denoiser."):
+            assert torch.equal(tensor, before[name]), name
 
 
 @pytest.mark.parametrize(("prediction", "min_std"), [("noise", 0.45), ("start", 1e-3)])
