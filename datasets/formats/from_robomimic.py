@@ -79,7 +79,11 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
         require_alike(path.name, shapes, Rules(columns=COLUMNS, remedies={cloud: remedy}))
         successes = told_successes(path.name, data, demos)
         env_args, meaning = data.attrs.get("env_args", ""), data.attrs.get(DONES)
-    scale = 1.0 if colour is False else colour_scale(_clouds(path, demos, point_key))
+    scale = (
+        1.0
+        if colour is False
+        else colour_scale(_clouds(path, demos, point_key), f"{path.name}: {cloud}")
+    )
     clean = partial(cleaned, count=points, colour=colour, scale=scale)
 
     def read(index: int) -> Episode:
