@@ -165,7 +165,7 @@ def fill(
         StoppedError: Somebody asked to stop; the episodes that were finished are kept.
     """
     jobs, first = source.jobs(store.episodes), store.episodes
-    successes = _successes(store, env.success_at)
+    successes = successes_of(store, env.success_at)
     with stop_request() as stop:
         episodes = parallel_map(source.make, jobs, workers=workers, launcher=launcher, stop=stop)
         shown = progress(episodes, env.name, source.total, initial=first, unit="episode")
@@ -181,13 +181,13 @@ def fill(
             )
 
 
-def _successes(store: EpisodeStore, success_at: str) -> int:
-    """Count the episodes of a store that succeeded."""
-    if store.episodes == 0 or "success" not in store.names:
+def successes_of(store: EpisodeStore, success_at: str) -> int:
+    """Count the successful episodes that a store holds already."""
+    if not store.episodes or "success" not in store.names:
         return 0
-    parts = np.split(store.read("success"), store.episode_ends[:-1])
-    at_end, ever = (np.array(list(map(of, parts))) for of in (lambda part: part[-1], np.any))
-    return int(np.sum(counts_as_success(at_end, ever, success_at)))
+    ends, reached = store.episode_ends, store.read("success").astype(bool)
+    ever = np.logical_or.reduceat(reached, np.concatenate([[0], ends[:-1]]))
+    return int(np.sum(counts_as_success(reached[ends - 1], ever, success_at)))
 
 
 def describe(making: Making, simulator: Simulator) -> dict[str, Any]:

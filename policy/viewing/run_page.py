@@ -61,7 +61,8 @@ def _result_part(evaluated: Mapping[str, Evaluation], recorded: Outcomes | None)
     if recorded is not None and not recorded.judged:
         rows.append(("recorded data", len(recorded.returns), "not recorded", "", "not recorded"))
     elif recorded is not None:
-        share, mean = f"{recorded.successes.mean():.0%}", f"{recorded.returns.mean():.4g}"
+        share = f"{recorded.successes.mean():.0%}"
+        mean = f"{recorded.returns.mean():.4g}" if recorded.rewarded else "not recorded"
         rows.append(("recorded data", len(recorded.returns), share, "", mean))
     for name, evaluation in evaluated.items():
         low, high = evaluation.interval

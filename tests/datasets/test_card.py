@@ -97,7 +97,7 @@ def test_what_was_never_recorded_is_said_and_not_counted(unjudged: Path) -> None
     assert not card.judged
     keep_card(unjudged)
     page = (unjudged / "card.html").read_text()
-    assert "Neither rewards nor successes were recorded" in page
+    assert "Which of them succeeded was not recorded. Rewards were not recorded." in page
     told = succeed("datasets/summary.py", f"data={unjudged}")
     assert "not recorded" in told
     assert "success at" not in told
