@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from configs.kinds import Kind, OneOf, find_kind, make_kind
+from configs.ranges import Share, Steps, between
 from datasets.windows import Batch
 from perception.encoders import dp3
 from perception.encoders.encoder import Encoder
@@ -45,17 +46,42 @@ class PlannerConfig:
             see `Schedule.step`. Files from before the choice do so.
     """
 
-    history: int
-    horizon: int
-    chunk: int
+    history: Steps
+    horizon: Steps
+    chunk: Steps
     prediction: Literal["noise", "start"]
-    denoising_steps: int
-    sampling_steps: int
-    eta: float
+    denoising_steps: Annotated[int, between(1, 10_000)]
+    sampling_steps: Annotated[int, between(1, 10_000)]
+    eta: Share
     spacing: Literal["trailing", "leading"]
     denoiser: Annotated[Kind, OneOf(DENOISERS)]
     encoder: Annotated[Kind, OneOf(ENCODERS)] = DP3
     use_clipped_model_output: bool = True
+
+    def check(self) -> None:
+        """Refuse numbers that do not go together, once all are decided.
+
+        Raises:
+            InputError: The plan is shorter than what is executed of it, the network cannot halve
+                it, or sampling cannot visit the denoising steps evenly.
+        """
+        least = self.history + self.chunk - 1
+        if self.horizon < least:
+            raise InputError(
+                f"planner.horizon={self.horizon} must be at least planner.history +"
+                f" planner.chunk - 1 = {least}"
+            )
+        multiple = getattr(self.denoiser, "horizon_multiple", 1)
+        if self.horizon % multiple:
+            raise InputError(
+                f"planner.horizon={self.horizon} must be a multiple of {multiple}: the"
+                " denoiser halves it between its levels"
+            )
+        if self.denoising_steps % self.sampling_steps:
+            raise InputError(
+                f"planner.sampling_steps={self.sampling_steps} must divide"
+                f" planner.denoising_steps={self.denoising_steps}"
+            )
 
 
 @dataclass(frozen=True)
@@ -92,6 +118,7 @@ class Planner(nn.Module):
 
     def __init__(self, config: PlannerConfig, sizes: Sizes) -> None:
         super().__init__()
+        config.check()
         self.config, self.sizes = config, sizes
         self.normalizer = Normalizer(sizes.channels, sizes.robot_state, sizes.actions)
         per_point = sizes.channels

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 from configs.build import Inline
+from configs.ranges import Count, Players, Seed, Whole
 from envs.request import EnvRequest
-from perception.errors import InputError
 from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds, write_evaluation
 from policy.rollouts.loading import Loaded, load_for, make_envs
 from policy.runs.device import Machine, prepare
@@ -23,11 +23,11 @@ class EvaluateConfig:
     task: Annotated[EnvRequest, Inline()]
     checkpoint: Path
     out: Path | None
-    episodes: int
-    seed: int
+    episodes: Count
+    seed: Seed
     machine: Annotated[Machine, Inline()]
-    envs: int
-    gallery: int
+    envs: Players
+    gallery: Whole
 
     @property
     def folder(self) -> Path:
@@ -41,8 +41,6 @@ def judge(config: EvaluateConfig) -> tuple[Loaded, Evaluation]:
     Raises:
         InputError: The checkpoint is missing, or was made for another task.
     """
-    if config.gallery < 0:
-        raise InputError(f"gallery must be 0 or more, not {config.gallery}")
     device = prepare(config.machine.device, config.machine.threads)
     loaded = load_for(config.checkpoint, config.task)
     planner, env = loaded.planner, loaded.env

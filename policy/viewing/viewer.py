@@ -7,17 +7,19 @@ from typing import Annotated
 
 from configs.build import Inline
 from configs.files import write_text_whole
+from configs.ranges import Count, EvenPixels, FramesPerSecond, Port, Seed
 from envs.config import EnvConfig
 from envs.make import make_scene
 from envs.rendering.scene import Scene
 from envs.request import EnvRequest
+from perception.camera import upright
 from perception.errors import InputError
 from policy.planner.planner import Planner
 from policy.rollouts.evaluation import evaluation_seeds
 from policy.rollouts.loading import load_for
 from policy.rollouts.trajectory import RecordedEnv, make_recorded_env, play
 from policy.runs.run import run_folder
-from policy.viewing.film import make_film, render_frames, upright
+from policy.viewing.film import make_film, render_frames
 from policy.viewing.rollout_page import RenderedEpisode, rollout_page, verdict
 from visualizer.video import write_video
 
@@ -33,13 +35,13 @@ class ViewRolloutConfig:
     task: Annotated[EnvRequest, Inline()]
     checkpoint: Path
     out: Path | None
-    seed: int
-    episodes: int
+    seed: Seed
+    episodes: Count
     camera: str | None
-    size: tuple[int, int]
-    frames_per_second: float
+    size: tuple[EvenPixels, EvenPixels]
+    frames_per_second: FramesPerSecond
     live: bool
-    port: int
+    port: Port
 
 
 def view(config: ViewRolloutConfig) -> None:
@@ -48,8 +50,6 @@ def view(config: ViewRolloutConfig) -> None:
     Raises:
         InputError: The checkpoint is missing, or made for something else; there is no such camera.
     """
-    if config.episodes < 1:
-        raise InputError(f"episodes must be at least 1, not {config.episodes}")
     loaded = load_for(config.checkpoint, config.task)
     planner, about, env = loaded.planner, loaded.about, loaded.env
     renderer = make_renderer(planner, env, config.camera, size=config.size)
