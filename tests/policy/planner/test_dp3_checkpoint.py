@@ -188,5 +188,5 @@ def test_it_is_evaluated_and_fine_tuned(latest: Path, tmp_path: Path) -> None:
 
 
 def test_the_converter_says_where_it_belongs(latest: Path, tmp_path: Path) -> None:
-    line = refuse("datasets/convert.py", f"from={latest}", f"out={tmp_path / 'a.zarr'}")
+    line = refuse("datasets/convert.py", f"from={latest}", f"to={tmp_path / 'a.zarr'}")
     assert f"policy/evaluate.py checkpoint={latest}" in line
