@@ -17,7 +17,7 @@ from configs.stopping import StoppedError, stop_request
 from datasets.behaviours.behaviour import Collection, EpisodeSource
 from datasets.behaviours.demonstrator import DemonstratorConfig, make_demonstrator
 from datasets.behaviours.rl_agent import LearningConfig, RLAgent
-from datasets.behaviours.training_state import load_state, save_state
+from datasets.behaviours.training_state import fitting, load_state, save_state
 from datasets.episode import Recording
 from datasets.recorder import make_finish
 from datasets.store.chunk_codecs import StoreFormat
@@ -201,7 +201,8 @@ def _train(logs: TrainingLogs, agent: int) -> Path:
         trained = _make_agent(logs, agent)
         saved = path.with_suffix(".state")
         if (state := load_state(saved)) is not None:
-            trained.load(state)
+            with fitting(saved):
+                trained.load(state)
         if trained.episodes > log.episodes:
             raise InputError(f"{path} is shorter than {saved} knows: delete both, and begin again")
         log.keep(trained.episodes)

@@ -4,7 +4,7 @@ from envs.config import EnvConfig
 from perception.errors import InputError
 from policy.finetuning.search import check_budget
 from policy.pipeline.config import TrainConfig
-from policy.planner.planner import observed_by
+from policy.planner.config import observed_by
 from policy.runs.idle_keys import idle_in_training, refuse_idle, typed_keys
 
 PRETRAINING = ("pretrain", "all")

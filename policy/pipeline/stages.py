@@ -21,7 +21,7 @@ from policy.pipeline.growth import open_run
 from policy.pipeline.identity import env_of_run, settled_recipe, start_of
 from policy.pipeline.planners import Planners, make_planner
 from policy.planner.checkpoint import save_planner
-from policy.planner.planner import observed_by
+from policy.planner.config import observed_by
 from policy.pretraining import pretrain as pretraining
 from policy.pretraining.pretrain import pretrain
 from policy.rollouts.loading import make_envs
