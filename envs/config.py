@@ -1,10 +1,10 @@
 """What a task is called, how an episode of it is counted, and how it is seen."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from configs.build import build
+from configs.build import build, mapping
+from configs.ranges import Corner, Pixels, Points, Positive, Real, above, between, require
 from envs.success import SuccessAt
 
 PLANNER_KEYS = ("history", "horizon", "chunk")  # Older files have them here.
@@ -21,9 +21,13 @@ class CameraConfig:
         fovy_deg: Vertical field of view; null keeps the model's own.
     """
 
-    position: tuple[float, float, float] | None
-    quaternion: tuple[float, float, float, float] | None
-    fovy_deg: float | None
+    position: Corner | None
+    quaternion: tuple[Real, Real, Real, Real] | None
+    fovy_deg: Annotated[float, above(0, 179)] | None
+
+    def __post_init__(self) -> None:
+        turned = self.quaternion is None or any(self.quaternion)
+        require(turned, f"@quaternion={self.quaternion} must not be all zeros")
 
 
 @dataclass(frozen=True)
@@ -40,17 +44,27 @@ class ViewConfig:
         depth: Depth renderer: `zbuffer` (ours, no OpenGL) or `gl` (mujoco.Renderer).
         geometry: What lifts depth to points: `open3d`, `numpy`, or `auto`.
         sampling: What samples the points: a back-end of `perception.sampling`.
+        faces: What is drawn of meshes that are not closed: `both` sides of their faces, or the
+            `front` alone, as MuJoCo's renderer does (rays then pass through the robot's arm).
     """
 
     cameras: tuple[str, ...]
-    image_size: int
-    points: int
-    crop_low: tuple[float, float, float]
-    crop_high: tuple[float, float, float]
+    image_size: Pixels
+    points: Points
+    crop_low: Corner
+    crop_high: Corner
     colour: bool
     depth: Literal["zbuffer", "gl"]
     geometry: Literal["auto", "open3d", "numpy"]
     sampling: Literal["auto", "numba", "fpsample", "open3d", "pytorch3d", "torch"]
+    faces: Literal["both", "front"] = "both"
+
+    def __post_init__(self) -> None:
+        low, high = list(self.crop_low), list(self.crop_high)
+        inside = all(a < b for a, b in zip(low, high, strict=True))
+        require(inside, f"@crop_low={low} must lie below @crop_high={high} along every axis")
+        seen = bool(self.cameras) or self.points == 0
+        require(seen, f"@cameras=[] must name one at least, or @points={self.points} be 0")
 
 
 @dataclass(frozen=True)
@@ -73,31 +87,39 @@ class EnvConfig:
     name: str
     simulator: str
     task: str
-    episode_steps: int
-    action_repeat: int
-    reward_scale: float
+    episode_steps: Annotated[int, between(1, 100_000)]
+    action_repeat: Annotated[int, between(1, 1000)]
+    reward_scale: Positive
     success: Literal["dp3", "farama"]
     success_at: SuccessAt
     cameras: dict[str, CameraConfig]
     view: ViewConfig
 
 
-def read_env(values: Mapping[str, Any]) -> EnvConfig:
-    """Build a task from the values of a store, checkpoint or run, also of an older one."""
-    return build(EnvConfig, upgrade_env(values))
+def read_env(values: Any) -> EnvConfig:  # noqa: ANN401 (a file says anything)
+    """Build a task from the values of a store, checkpoint or run, also of an older one.
+
+    Raises:
+        InputError: A key is unknown, missing or of a wrong type; it is named.
+    """
+    return build(EnvConfig, upgrade_env(values), "env.")
 
 
-def upgrade_env(values: Mapping[str, Any]) -> dict[str, Any]:
+def upgrade_env(values: Any) -> dict[str, Any]:  # noqa: ANN401 (a file says anything)
     """Say as today what an older file says of its task.
 
     History, horizon and chunk are the planner's now; a view that showed the simulator's state
-    (`sees: state`) is one of no points.
+    (`sees: state`) is one of no points; faces were drawn from the front alone.
+
+    Raises:
+        InputError: The values, or those of its view, are no group of keys.
     """
-    today = {key: value for key, value in values.items() if key not in PLANNER_KEYS}
-    view = values.get("view", {})
-    if "sees" in view:
-        kept = {key: value for key, value in view.items() if key != "sees"}
-        today["view"] = {**kept, "points": 0} if view["sees"] == "state" else kept
+    today = {k: v for k, v in mapping(values, "env").items() if k not in PLANNER_KEYS}
+    if "view" in today:
+        view = dict(mapping(today["view"], "env.view"))
+        if view.pop("sees", "points") == "state":
+            view["points"] = 0
+        today["view"] = {**view, "faces": view.get("faces", "front")}
     return today
 
 

@@ -14,11 +14,14 @@ from gymnasium import spaces
 from jaxtyping import Float
 
 from configs.command import compose_part
+from envs.actions import check_action
 from envs.config import EnvConfig, with_view
 from envs.make import make_scene, make_simulator
+from perception.camera import upright
 from perception.errors import InputError
 
 NAMES = ("adroit-door", "adroit-hammer", "adroit-pen", "metaworld")  # Files of configs/env.
+PICTURE_PX = (480, 360)  # (Width, height).
 
 
 class PointCloudEnv(gym.Env[dict[str, Any], np.ndarray]):
@@ -66,7 +69,12 @@ class PointCloudEnv(gym.Env[dict[str, Any], np.ndarray]):
     def step(
         self, action: Float[np.ndarray, " action"]
     ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Act for one agent step."""
+        """Act for one agent step; numbers beyond -1 and 1 count as -1 and 1.
+
+        Raises:
+            InputError: The action has another shape, or a number that is not finite.
+        """
+        action = check_action(action, self.simulator.action_size, f" of step {self._step}")
         outcome = self.simulator.step(action)
         self._step += 1
         truncated = self._step >= self._config.episode_steps
@@ -74,9 +82,10 @@ class PointCloudEnv(gym.Env[dict[str, Any], np.ndarray]):
         return self._observe(), outcome.reward, outcome.terminated, truncated, info
 
     def render(self) -> np.ndarray:
-        """Draw the task as it stands."""
+        """Draw the task as it stands, upright."""
+        name = self._config.view.cameras[0]
         self.scene.put(self.simulator.scene_state())
-        return self.scene.picture(self._config.view.cameras[0], (480, 360))
+        return upright(self.scene.picture(name, PICTURE_PX), self.scene.camera(name))
 
     def _observe(self) -> dict[str, Any]:
         return {

@@ -49,7 +49,11 @@ class Simulator(Protocol):
         """Start a new episode; the same seed gives the same episode, whatever came before."""
 
     def step(self, action: Float[np.ndarray, " action"]) -> Outcome:
-        """Act for one agent step with an action in [-1, 1]."""
+        """Act for one agent step with an action in [-1, 1]; beyond, it counts as -1 or 1.
+
+        Raises:
+            InputError: The action has another shape, or a number that is not finite.
+        """
 
     def robot_state(self) -> Float[np.ndarray, " reading"]:
         """The robot's own sensors, what a planner sees beside the cloud (float32)."""

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
+
+from perception.errors import InputError
+
+RIGID = 1e-4  # How far a rotation's axes may be from being of length 1 and at right angles.
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,10 @@ class Pinhole:
         height: Image height in pixels.
         focal_px: Focal length in pixels.
         world_from_camera: Rigid transform; its last column is the camera's position in metres.
+
+    Raises:
+        InputError: The image has no pixels, the focal length is not positive, or the pose is not a
+            rotation and a position.
     """
 
     width: int
@@ -28,11 +36,31 @@ class Pinhole:
     focal_px: float
     world_from_camera: Float[np.ndarray, "4 4"]
 
+    def __post_init__(self) -> None:
+        """Refuse what no camera is."""
+        if self.width < 1 or self.height < 1:
+            raise InputError(f"An image of {self.width} x {self.height} pixels shows nothing")
+        if not 0 < self.focal_px < np.inf:
+            raise InputError(f"A focal length must be more than 0 pixels, not {self.focal_px}")
+        if not _is_rigid(self.world_from_camera):
+            raise InputError(
+                "A camera's pose must be a rotation and a position in metres (4 x 4, finite), not"
+                f" {np.asarray(self.world_from_camera).tolist()}"
+            )
+
     @classmethod
     def from_fovy(
         cls, fovy_deg: float, size: tuple[int, int], *, world_from_camera: Float[np.ndarray, "4 4"]
     ) -> "Pinhole":
-        """Make the camera whose vertical field of view is `fovy_deg`; `size` is (width, height)."""
+        """Make the camera whose vertical field of view is `fovy_deg`; `size` is (width, height).
+
+        Raises:
+            InputError: The field of view is not between 0 and 180 degrees; or as for the class.
+        """
+        if not 0 < fovy_deg < 180:
+            raise InputError(
+                f"A vertical field of view lies between 0 and 180 degrees, not at {fovy_deg}"
+            )
         width, height = size
         focal_px = 0.5 * height / np.tan(0.5 * np.deg2rad(fovy_deg))
         return cls(width, height, float(focal_px), world_from_camera)
@@ -56,6 +84,15 @@ class Pinhole:
         inverse[:3, :3] = rotation.T
         inverse[:3, 3] = -rotation.T @ position
         return inverse
+
+
+def _is_rigid(pose: Float[np.ndarray, "4 4"]) -> bool:
+    """Tell whether a transform is a rotation and a shift; a mirror image is none."""
+    if pose.shape != (4, 4) or not np.isfinite(pose).all():
+        return False
+    rotation, last = pose[:3, :3], pose[3]
+    error = np.abs(rotation @ rotation.T - np.eye(3)).max()
+    return bool(error < RIGID and np.linalg.det(rotation) > 0 and (last == [0, 0, 0, 1]).all())
 
 
 def project(
@@ -99,6 +136,14 @@ def hits(
 ) -> Bool[np.ndarray, "height width"]:
     """Tell which pixels see something nearer than a limit."""
     return np.asarray((depth_m > 0) & (depth_m < limit_m))
+
+
+def upright(
+    pictures: UInt8[np.ndarray, "*lead height width 3"], camera: Pinhole
+) -> UInt8[np.ndarray, "*lead height width 3"]:
+    """Turn the pictures of a camera that hangs upside down (Meta-World's do) by half a turn."""
+    hangs = camera.world_from_camera[2, 1] > 0.1  # Its downward axis points up in the world.
+    return np.ascontiguousarray(pictures[..., ::-1, ::-1, :]) if hangs else pictures
 
 
 @cache

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Shaped
 
 from perception.camera import Pinhole, hits, unproject
 from perception.errors import InputError
@@ -25,19 +25,62 @@ DEPTH_LIMIT_M = 1000.0  # Open3D wants a limit; the crop box is the one that mat
 
 @dataclass(frozen=True)
 class View:
-    """One camera's picture: metric depth (0 where nothing was hit), and colour if wanted."""
+    """One camera's picture: metric depth, and colour if wanted.
+
+    Depth of 0, below 0, infinite or not a number means that nothing was hit.
+
+    Raises:
+        InputError: The images are not of the camera's size; depth is in whole numbers (sensors give
+            millimetres so), colour is not.
+    """
 
     camera: Pinhole
-    depth_m: Float[np.ndarray, "height width"]
-    colour: UInt8[np.ndarray, "height width 3"] | None = None
+    depth_m: Shaped[np.ndarray, "height width"]  # Of any type: it comes from outside.
+    colour: Shaped[np.ndarray, "image_height image_width 3"] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would be lifted to wrong places."""
+        size = (self.camera.height, self.camera.width)
+        if not np.issubdtype(self.depth_m.dtype, np.floating):
+            raise InputError(
+                f"Depth must be metres as floating point numbers, not {self.depth_m.dtype}: divide"
+                " by the sensor's scale first (1000 for millimetres)"
+            )
+        if self.depth_m.shape != size:
+            raise InputError(f"The depth image is {self.depth_m.shape}, the camera {size}")
+        if self.colour is None:
+            return
+        if self.colour.shape != (*size, 3) or self.colour.dtype != np.uint8:
+            raise InputError(
+                f"Colour must be {(*size, 3)} of uint8, not {self.colour.shape} of"
+                f" {self.colour.dtype}"
+            )
 
 
 @dataclass(frozen=True)
 class Box:
-    """An axis-aligned box in the world, in metres; its faces belong to it."""
+    """An axis-aligned box in the world, in metres; its faces belong to it.
+
+    Raises:
+        InputError: It has no inside along an axis, or a bound is not finite.
+    """
 
     low: tuple[float, float, float]
     high: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        """Refuse a box turned round: Open3D would swap its corners, and NumPy keep nothing."""
+        for axis, low, high in zip("xyz", self.low, self.high, strict=True):
+            if not (np.isfinite(low) and np.isfinite(high)):
+                raise InputError(
+                    f"The crop box must be finite along {axis}, not {low} (crop_low) to {high}"
+                    " (crop_high)"
+                )
+            if low >= high:
+                raise InputError(
+                    f"The crop box holds nothing along {axis}: crop_low {low} must be less than"
+                    f" crop_high {high}"
+                )
 
 
 def fuse(
@@ -56,15 +99,32 @@ def fuse(
         World-frame points in metres, float32, in pixel order; with colour, RGB in [0, 1] follows.
 
     Raises:
-        InputError: Nothing lies inside the box, or a back-end is missing.
+        InputError: Nothing lies inside the box, no points are wanted, or a back-end is missing.
     """
+    if count < 1:
+        raise InputError(f"A cloud has at least 1 point, not {count}")
     lift = open3d_points if resolve_geometry(geometry) == "open3d" else numpy_points
     points = np.concatenate([lift(view, box) for view in views]).astype(np.float32)
     if len(points) == 0:
-        raise InputError(f"No point lies inside the crop box {box.low} to {box.high}")
+        raise InputError(
+            f"No point lies inside the crop box {box.low} to {box.high}: {_extent(views)}"
+        )
     if len(points) <= count:
         return points[np.sort(np.resize(np.arange(len(points)), count))]
     return np.asarray(points[farthest_points(points, count, backend=sampling)])
+
+
+def _extent(views: Sequence[View]) -> str:
+    """Say where the points lie that cameras see."""
+    lifted = (unproject(view.depth_m, view.camera, limit_m=DEPTH_LIMIT_M) for view in views)
+    points = np.concatenate(list(lifted))
+    if len(points) == 0:
+        return "the cameras see nothing at all; point them at the scene"
+    low, high = points.min(axis=0).round(2).tolist(), points.max(axis=0).round(2).tolist()
+    return (
+        f"what the cameras see lies within {tuple(low)} to {tuple(high)}; move crop_low and"
+        " crop_high, or the cameras"
+    )
 
 
 def inside(points: Float[np.ndarray, "point axis"], box: Box) -> Bool[np.ndarray, " point"]:

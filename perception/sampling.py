@@ -30,13 +30,15 @@ def farthest_points(
         Their indices, ascending.
 
     Raises:
-        InputError: The back-end is unknown or not installed.
+        InputError: The back-end is unknown or not installed; a position is not finite.
         ValueError: There are fewer points than asked for.
     """
     if not 1 <= count <= len(points):
         raise ValueError(f"Cannot choose {count} of {len(points)} points")
     if backend not in BACKENDS:
         raise InputError(f"sampling={backend} is unknown; choose one of {', '.join(BACKENDS)}")
+    if not np.isfinite(points[:, :3]).all():
+        raise InputError("Positions must be finite: from what is not a number nothing is farthest")
     return np.sort(BACKENDS[backend](np.ascontiguousarray(points[:, :3], np.float32), count))
 
 

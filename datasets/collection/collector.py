@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, cast
 from tqdm import tqdm
 
 from configs.kinds import Kind, OneOf, make_kind
+from configs.ranges import Count, ErrorMm, Output, Points, Processes, Seed
 from datasets.behaviours.behaviour import BEHAVIOURS, Behaviour, Collection, EpisodeSource
 from datasets.episode import Episode
 from datasets.recorder import check_images
@@ -18,7 +19,6 @@ from datasets.worker_pool import parallel_map
 from envs.config import EnvConfig, with_view
 from envs.make import make_scene, make_simulator, settled
 from envs.simulator import Simulator
-from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -46,17 +46,17 @@ class CollectConfig:
 
     env: EnvConfig
     behaviour: Annotated[Kind, OneOf("datasets.behaviours")]
-    episodes: int | None
-    out: Path
-    seed: int
-    workers: int
+    episodes: Count | None
+    out: Output
+    seed: Seed
+    workers: Processes
     launcher: Literal["process", "ray"]
     images: tuple[Literal["img", "depth"], ...]
-    points: int | None
+    points: Points | None
     cameras: tuple[str, ...] | None
     colour: bool | None
     zarr_format: Literal[2, 3]
-    error_mm: float
+    error_mm: ErrorMm
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,8 @@ def collect(config: CollectConfig) -> None:
     Raises:
         InputError: The store was made by another command, or something is missing here.
     """
-    if config.episodes is not None and config.episodes < 1:
-        raise InputError(f"episodes must be at least 1, not {config.episodes}")
     env = with_view(config.env, config.points, config.cameras, config.colour)
+    env = as_begun(env, config.out)
     check_images(env, config.images)
     making = Making(
         env,
@@ -109,6 +108,16 @@ def collect(config: CollectConfig) -> None:
     source = behaviour.episodes(collection_of(replace(config, env=settled(env))))
     with EpisodeStore.writing(config.out, making.format, attributes) as store:
         fill(store, source, env, workers=config.workers, launcher=config.launcher)
+
+
+def as_begun(env: EnvConfig, out: Path) -> EnvConfig:
+    """Draw the faces that a store to go on with shows: those begun before the key the front."""
+    if not out.exists() or "env" not in (begun := EpisodeStore.open(out)).identity:
+        return env
+    if begun.env.view.faces == "both" or env.view.faces == "front":
+        return env
+    logger.info("%s goes on with env.view.faces=front, as it was begun", out)
+    return replace(env, view=replace(env.view, faces="front"))
 
 
 def collection_of(config: CollectConfig) -> Collection:

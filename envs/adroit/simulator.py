@@ -11,6 +11,7 @@ from gymnasium_robotics.envs.adroit_hand.adroit_hammer import AdroitHandHammerEn
 from gymnasium_robotics.envs.adroit_hand.adroit_pen import AdroitHandPenEnv
 from jaxtyping import Float
 
+from envs.actions import check_action
 from envs.config import EnvConfig
 from envs.simulator import Outcome
 from envs.state import EXACT, SCENE, ModelEdit, StateLayout
@@ -121,6 +122,7 @@ class AdroitSimulator:
 
     def step(self, action: Float[np.ndarray, " action"]) -> Outcome:
         """Repeat an action, and sum its rewards."""
+        action = check_action(action, self.action_size)
         reward, success = 0.0, False
         for _ in range(self._config.action_repeat):
             self.observed, inner, _, _, info = self._env.step(action)

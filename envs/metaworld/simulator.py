@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from metaworld.policies import ENV_POLICY_MAP
 
+from envs.actions import check_action
 from envs.config import EnvConfig
 from envs.simulator import Outcome
 from envs.state import EXACT, SCENE, ModelEdit, StateLayout
@@ -59,7 +60,7 @@ class MetaWorldSimulator:
                 f"Meta-World has no task {config.task!r}; choose env.task from"
                 f" {', '.join(task_names())}"
             )
-        self._config = config
+        self._config, self.action_size = config, 4
         self._env = _make(f"{config.task}-v3")
         scripted: Any = ENV_POLICY_MAP[f"{config.task}-v3"]
         self._scripted = scripted()
@@ -70,9 +71,8 @@ class MetaWorldSimulator:
         for seed in range(2):
             self.reset(seed)
         self.layout = StateLayout(_edited_rows(self.model, pristine))
-        self.step(np.zeros(4))  # Some tasks fill their memory at the first step.
+        self.step(np.zeros(self.action_size))  # Some tasks fill their memory at the first step.
         self._memory = _memory_fields(self._env)
-        self.action_size = 4
         self.step_s = float(self._env.dt)
         self.reset(0)
 
@@ -87,6 +87,7 @@ class MetaWorldSimulator:
 
     def step(self, action: Float[np.ndarray, " action"]) -> Outcome:
         """Repeat an action, and sum its rewards."""
+        action = check_action(action, self.action_size)
         reward, success = 0.0, False
         for _ in range(self._config.action_repeat):
             self._observation, inner, _, _, info = self._env.step(action)

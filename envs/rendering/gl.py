@@ -52,15 +52,25 @@ def choose_backend() -> str:
 
 
 class GLRenderer:
-    """MuJoCo's renderer for one model and one image size, shadows and multisampling off."""
+    """MuJoCo's renderer for one model and one image size, shadows and multisampling off.
 
-    def __init__(self, model: mujoco.MjModel, width: int, height: int) -> None:
+    Args:
+        model: The model; its buffer is made large enough for the image.
+        width: Of the image, in pixels.
+        height: Of the image, in pixels.
+        two_sided: Whether faces are drawn from behind too; MuJoCo itself leaves them out.
+    """
+
+    def __init__(
+        self, model: mujoco.MjModel, width: int, height: int, *, two_sided: bool = True
+    ) -> None:
         choose_backend()
         model.vis.global_.offwidth = max(width, model.vis.global_.offwidth)
         model.vis.global_.offheight = max(height, model.vis.global_.offheight)
         model.vis.quality.offsamples = 0
         model.vis.quality.shadowsize = 0
         self._renderer = mujoco.Renderer(model, height, width)
+        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_CULL_FACE] = not two_sided
         self._far_m = model.vis.map.zfar * model.stat.extent
 
     def depth(self, data: mujoco.MjData, camera: str) -> Float[np.ndarray, "height width"]:

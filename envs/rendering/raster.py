@@ -24,7 +24,7 @@ Labels = Int32[np.ndarray, "height width"]
 def draw(
     vertices: Axes,
     faces: Int32[np.ndarray, "face 3"],
-    parts: Int32[np.ndarray, "part 4"],
+    parts: Int32[np.ndarray, "part 5"],
     rotations: Float32[np.ndarray, "part 3 3"],
     positions: Float32[np.ndarray, "part 4"],
     lens: Lens,
@@ -36,7 +36,7 @@ def draw(
     Args:
         vertices: Each part's in its own frame, in metres.
         faces: Indices into `vertices`.
-        parts: First vertex, end, first face, end.
+        parts: First vertex, end, first face, end, whether faces are seen from behind too.
         rotations: Camera from part (x right, y down, z forward).
         positions: Of the part in the camera frame, and its radius, in metres.
         lens: Focal length, principal point u and v in pixels, distance of the near plane in metres.
@@ -51,11 +51,11 @@ def draw(
             continue
         whole = positions[part, 2] - positions[part, 3] > lens[3]
         _move(vertices, parts[part], rotations[part], positions[part], lens, points)
-        first_face, end_face = parts[part, 2], parts[part, 3]
+        own, both = faces[parts[part, 2] : parts[part, 3]], parts[part, 4] != 0
         if whole:
-            _draw_faces(points, faces[first_face:end_face], part, inverse_depth, labels)
+            _draw_faces(points, own, both, part, inverse_depth, labels)
         else:
-            _draw_clipped(points, faces[first_face:end_face], lens, part, inverse_depth, labels)
+            _draw_clipped(points, own, both, lens, part, inverse_depth, labels)
 
 
 @no_type_check
@@ -76,7 +76,7 @@ def _is_out_of_view(position: Float32[np.ndarray, "4"], lens: Lens, image: Depth
 @in_order
 def _move(
     vertices: Axes,
-    part: Int32[np.ndarray, "4"],
+    part: Int32[np.ndarray, "5"],
     rotation: Float32[np.ndarray, "3 3"],
     position: Float32[np.ndarray, "4"],
     lens: Lens,
@@ -105,6 +105,7 @@ def _move(
 def _draw_faces(
     points: Axes,
     faces: Int32[np.ndarray, "face 3"],
+    both: bool,
     label: int,
     inverse_depth: Depths,
     labels: Labels,
@@ -116,6 +117,7 @@ def _draw_faces(
             (points[0, i], points[1, i], points[2, i]),
             (points[0, j], points[1, j], points[2, j]),
             (points[0, k], points[1, k], points[2, k]),
+            both,
             label,
             inverse_depth,
             labels,
@@ -127,6 +129,7 @@ def _draw_faces(
 def _draw_clipped(
     points: Axes,
     faces: Int32[np.ndarray, "face 3"],
+    both: bool,
     lens: Lens,
     label: int,
     inverse_depth: Depths,
@@ -141,7 +144,7 @@ def _draw_clipped(
             w = np.float32(1) / corner[k, 2]
             corner[k] = cu + focal * corner[k, 0] * w, cv + focal * corner[k, 1] * w, w
         for k in range(1, count - 1):
-            draw_triangle(corner[0], corner[k], corner[k + 1], label, inverse_depth, labels)
+            draw_triangle(corner[0], corner[k], corner[k + 1], both, label, inverse_depth, labels)
 
 
 @no_type_check
@@ -165,7 +168,7 @@ def _clip(points: Axes, face: Face, near: np.float32, corner: Float32[np.ndarray
 @no_type_check
 @fast
 def draw_triangle(
-    a: Corner, b: Corner, c: Corner, label: int, inverse_depth: Depths, labels: Labels
+    a: Corner, b: Corner, c: Corner, both: bool, label: int, inverse_depth: Depths, labels: Labels
 ) -> None:
     """Draw one triangle of corners (u, v, inverse depth) where it is nearest."""
     height, width = inverse_depth.shape
@@ -173,8 +176,11 @@ def draw_triangle(
     bu, bv, bw = b
     cu, cv, cw = c
     area = (bu - au) * (cv - av) - (cu - au) * (bv - av)
-    if area >= 0:  # Seen from behind (v points down): MuJoCo's renderer culls these too.
-        return
+    if area >= 0:  # Seen from behind (v points down): MuJoCo's renderer culls these.
+        if not both or area == 0:
+            return
+        bu, bv, bw, cu, cv, cw = cu, cv, cw, bu, bv, bw
+        b, c, area = c, b, -area
     first_u, last_u = _pixels(min(au, bu, cu), max(au, bu, cu), width)
     first_v, last_v = _pixels(min(av, bv, cv), max(av, bv, cv), height)
     if first_u > last_u or first_v > last_v:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from envs.config import CameraConfig, EnvConfig
+from envs.rendering.camera_checks import check_camera, check_lens
 from envs.rendering.gl import GLRenderer
 from envs.rendering.zbuffer import ZBuffer
 from envs.state import SCENE, StateLayout
@@ -29,23 +30,22 @@ class Scene:
         config: Cameras and view.
 
     Raises:
-        InputError: A camera is neither in the model nor in the configuration, or OpenGL is wanted
-            and missing.
+        InputError: A camera is neither in the model nor in the configuration, or is none that can
+            be drawn; the crop box holds nothing; OpenGL is wanted and missing.
     """
 
     def __init__(self, model_path: str, layout: StateLayout, config: EnvConfig) -> None:
         self.model = compile_with_cameras(model_path, config.cameras)
         self.data = mujoco.MjData(self.model)
         self._layout, self.view = layout, config.view
-        if config.view.points < 0:
-            raise InputError(
-                f"points must be at least 1, or 0 to draw nothing; not {config.view.points}"
-            )
         cameras = [self.model.camera(i).name for i in range(self.model.ncam)]
         for name in config.view.cameras:
             if name not in cameras:
                 raise InputError(f"{config.name} has no camera {name!r}; choose from {cameras}")
-        self._zbuffer = ZBuffer(self.model)
+            check_lens(self.model, name)
+        self._box = Box(config.view.crop_low, config.view.crop_high)
+        self._two_sided = config.view.faces == "both"
+        self._zbuffer = ZBuffer(self.model, two_sided=self._two_sided)
         self._gl: GLRenderer | None = None
 
     def put(self, scene_state: Float[np.ndarray, " scene"]) -> None:
@@ -80,7 +80,7 @@ class Scene:
         view = self.view
         return fuse(
             self.look(view.cameras),
-            Box(view.crop_low, view.crop_high),
+            self._box,
             view.points,
             geometry=view.geometry,
             sampling=view.sampling,
@@ -112,15 +112,21 @@ class Scene:
 
     def _opengl(self) -> GLRenderer:
         if self._gl is None:
-            self._gl = GLRenderer(self.model, self.view.image_size, self.view.image_size)
+            size = self.view.image_size
+            self._gl = GLRenderer(self.model, size, size, two_sided=self._two_sided)
         return self._gl
 
 
 def compile_with_cameras(model_path: str, cameras: dict[str, CameraConfig]) -> mujoco.MjModel:
-    """Compile a task's XML with the configured cameras added, or moved where it has them."""
+    """Compile a task's XML with the configured cameras added, or moved where it has them.
+
+    Raises:
+        InputError: A camera's numbers are none of a camera.
+    """
     spec = mujoco.MjSpec.from_file(model_path)
     existing = {camera.name: camera for camera in spec.cameras}
     for name, wanted in cameras.items():
+        check_camera(name, wanted)
         camera = existing.get(name) or spec.worldbody.add_camera(name=name)
         if wanted.position is not None:
             camera.pos = wanted.position

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from envs.actions import check_action
 from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
 from envs.rendering.scene import Scene
@@ -72,11 +73,16 @@ class ChunkedTask:
         return self._observation()
 
     def step(self, chunk: Float[np.ndarray, "chunk action"]) -> ChunkOutcome:
-        """Execute a chunk, stopping where the episode ends."""
+        """Execute a chunk, stopping where the episode ends.
+
+        Raises:
+            InputError: An action is none of the task's; its step and dimension are named.
+        """
         rewards = np.zeros(len(chunk), np.float32)
         moments: list[tuple[np.ndarray, np.ndarray]] = []
         reached = touched = done = False
         for index, action in enumerate(chunk):
+            check_action(action, self.simulator.action_size, f" of step {self._step}")
             outcome = self.simulator.step(action)
             self._step += 1
             rewards[index], reached = outcome.reward, outcome.success

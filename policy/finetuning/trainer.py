@@ -213,7 +213,7 @@ class Trainer:
 
     def _forget_if_from_scratch(self) -> None:
         if self.config.init == "scratch":
-            self.planner.forget_denoising(derive_seed("scratch", self._seed, 0))
+            self.planner.reset_denoiser(derive_seed("scratch", self._seed, 0))
 
     def about(self, run: Run) -> dict[str, Any]:
         """What a checkpoint says of itself."""

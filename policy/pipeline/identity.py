@@ -100,12 +100,18 @@ def _env_elsewhere(path: Path, tasks: set[str], request: EnvRequest) -> EnvConfi
 
 
 def settled_recipe(config: TrainConfig, env: EnvConfig | None) -> Recipe:
-    """Choose horizon and chunk for the task's simulator, where the command does not say them."""
+    """Choose horizon and chunk for the task's simulator, where the command does not say them.
+
+    Raises:
+        InputError: The planner's numbers do not go together.
+    """
     said = {text.lstrip("+~").partition("=")[0] for text in config.task.overrides}
     plan = None if env is None else config.plans.get(env.simulator)
     values = {} if plan is None else vars(plan)
     own = {key: value for key, value in values.items() if f"planner.{key}" not in said}
-    return replace(config.recipe, planner=replace(config.recipe.planner, **own))
+    planner = replace(config.recipe.planner, **own)
+    planner.check()
+    return replace(config.recipe, planner=planner)
 
 
 def identity(config: TrainConfig, recipe: Recipe, env: EnvConfig | None) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from tqdm import tqdm
 
+from configs.ranges import Count, Rate, between
 from configs.stopping import StopRequest
 from datasets.behaviours.training_state import load_state
 from datasets.windows import Windows
@@ -39,14 +40,14 @@ class PretrainConfig:
         save_every: Steps between training states; a killed run loses at most these.
     """
 
-    steps: int
-    batch: int
-    learning_rate: float
-    windows: int | None
+    steps: Count
+    batch: Annotated[int, between(1, 2**20)]
+    learning_rate: Rate
+    windows: Count | None
     features: bool
     precision: Literal["float32", "bfloat16"]
-    log_every: int
-    save_every: int
+    log_every: Count
+    save_every: Count
 
 
 def pretrain(

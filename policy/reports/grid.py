@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from configs.ranges import Filled, Name, Seed, Whole
 from perception.errors import InputError
 from policy.runs.idle_keys import idle_in_training, typed_keys, without_idle
 
@@ -44,12 +45,12 @@ class Experiment:
         seeds: Each cell's.
     """
 
-    name: str
+    name: Name
     shared: tuple[str, ...]
     planners: dict[str, tuple[str, ...]]
     tasks: dict[str, tuple[str, ...]]
     variants: dict[str, Variant]
-    seeds: tuple[int, ...]
+    seeds: Annotated[tuple[Seed, ...], Filled()]
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class RunExperimentConfig:
 
     experiment: str
     list: bool
-    cell: int | None
+    cell: Whole | None
     only: Literal["planners", "cells", "all"]
     outputs: Path
     results: Path

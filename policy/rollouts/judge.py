@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 from configs.build import Inline
+from configs.ranges import Count, Players, Seed, Whole
 from configs.stopping import stop_request
 from envs.request import EnvRequest
-from perception.errors import InputError
 from policy.rollouts.evaluation import (
     Evaluation,
     evaluate,
@@ -32,11 +32,11 @@ class EvaluateConfig:
     task: Annotated[EnvRequest, Inline()]
     checkpoint: Path | None
     out: Path | None
-    episodes: int
-    seed: int
+    episodes: Count
+    seed: Seed
     machine: Annotated[Machine, Inline()]
-    envs: int
-    gallery: int
+    envs: Players
+    gallery: Whole
 
     @property
     def folder(self) -> Path:
@@ -50,8 +50,6 @@ def judge(config: EvaluateConfig) -> tuple[Loaded, Evaluation]:
     Raises:
         InputError: The checkpoint is missing, or was made for another task.
     """
-    if config.gallery < 0:
-        raise InputError(f"gallery must be 0 or more, not {config.gallery}")
     checkpoint = given_or_newest(config.checkpoint)
     device = prepare(config.machine.device, config.machine.threads)
     loaded = load_for(checkpoint, config.task)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from configs.build import Inline
+from configs.ranges import Count, ErrorMm, Output, Processes, Seed
 from datasets.behaviours.behaviour import EpisodeSource
 from datasets.collection.collector import Making, describe, fill
 from datasets.episode import Episode, Provenance
@@ -42,14 +43,14 @@ class RecordConfig:
 
     task: Annotated[EnvRequest, Inline()]
     checkpoint: Path | None
-    episodes: int
-    out: Path | None
-    seed: int
-    workers: int
+    episodes: Count
+    out: Output | None
+    seed: Seed
+    workers: Processes
     launcher: Literal["process", "ray"]
     images: tuple[Literal["img", "depth"], ...]
     zarr_format: Literal[2, 3]
-    error_mm: float
+    error_mm: ErrorMm
 
 
 def record(config: RecordConfig) -> Path:
@@ -61,8 +62,6 @@ def record(config: RecordConfig) -> Path:
     Raises:
         InputError: The planner is missing or another task's, or the store is another command's.
     """
-    if config.episodes < 1:
-        raise InputError(f"episodes must be at least 1, not {config.episodes}")
     checkpoint = find_checkpoint(given_or_newest(config.checkpoint))
     loaded = load_for(checkpoint, config.task)
     env = loaded.env

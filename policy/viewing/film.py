@@ -5,7 +5,6 @@ from jaxtyping import Float, UInt8
 
 from envs.rendering.scene import Scene
 from envs.simulator import Simulator
-from perception.camera import Pinhole
 from policy.rollouts.trajectory import Trajectory
 from visualizer.player import Film
 
@@ -35,14 +34,6 @@ def render_frames(
         scene.put(state)
         pictures.append(scene.picture(camera, size))
     return np.stack(pictures)
-
-
-def upright(
-    pictures: UInt8[np.ndarray, "frame height width 3"], camera: Pinhole
-) -> UInt8[np.ndarray, "frame height width 3"]:
-    """Turn the pictures of a camera that hangs upside down (Meta-World's do) by half a turn."""
-    hangs = camera.world_from_camera[2, 1] > 0.1  # Its downward axis points up in the world.
-    return pictures[:, ::-1, ::-1] if hangs else pictures
 
 
 def planned_paths(

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 from configs.build import Inline
 from configs.files import write_text_whole
+from configs.ranges import Count, EvenPixels, FramesPerSecond, Port, Seed
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from envs.make import make_scene
 from envs.rendering.scene import Scene
 from envs.request import EnvRequest
+from perception.camera import upright
 from perception.errors import InputError
 from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner
@@ -20,7 +22,7 @@ from policy.rollouts.loading import task_or_none
 from policy.rollouts.trajectory import RecordedEnv, make_recorded_env, play
 from policy.runs.newest import given_or_newest
 from policy.runs.run import find_checkpoint, read_config, run_folder
-from policy.viewing.film import make_film, render_frames, upright
+from policy.viewing.film import make_film, render_frames
 from policy.viewing.recorded_page import recorded_parts
 from policy.viewing.rollout_page import RenderedEpisode, rollout_page, verdict
 from visualizer import pages
@@ -38,13 +40,13 @@ class ViewRolloutConfig:
     task: Annotated[EnvRequest, Inline()]
     checkpoint: Path | None
     out: Path | None
-    seed: int
-    episodes: int
+    seed: Seed
+    episodes: Count
     camera: str | None
-    size: tuple[int, int]
-    frames_per_second: float
+    size: tuple[EvenPixels, EvenPixels]
+    frames_per_second: FramesPerSecond
     live: bool
-    port: int
+    port: Port
 
 
 def view(config: ViewRolloutConfig) -> None:
@@ -53,8 +55,6 @@ def view(config: ViewRolloutConfig) -> None:
     Raises:
         InputError: The checkpoint is missing, or made for something else; there is no such camera.
     """
-    if config.episodes < 1:
-        raise InputError(f"episodes must be at least 1, not {config.episodes}")
     checkpoint = given_or_newest(config.checkpoint)
     planner, about = load_planner(find_checkpoint(checkpoint))
     env = task_or_none(about, find_checkpoint(checkpoint), config.task)

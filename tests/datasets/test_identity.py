@@ -15,6 +15,7 @@ from datasets.behaviours import rl_replay
 from datasets.collection.collector import CollectConfig, collect
 from datasets.collection.merger import MergeConfig, merge
 from datasets.collection.rerender import RenderConfig, render_again
+from datasets.store.descriptions import seal
 from datasets.store.identity import upgrade_identity
 from datasets.store.provenance import as_json
 from datasets.store.store import EpisodeStore
@@ -38,6 +39,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     said = dict(attributes["identity"])
     change(said)
     attributes["identity"] = said
+    seal(path)
 
 
 @pytest.fixture
@@ -82,8 +84,26 @@ def test_a_planners_horizon_does_not_matter() -> None:
 
 def test_a_task_seen_as_a_state_draws_nothing() -> None:
     view = {"cameras": ["top"], "points": 512}
-    assert upgrade_env({"view": {**view, "sees": "points"}}) == {"view": view}
-    assert upgrade_env({"view": {**view, "sees": "state"}}) == {"view": {**view, "points": 0}}
+    today = {**view, "faces": "front"}
+    assert upgrade_env({"view": {**view, "sees": "points"}}) == {"view": today}
+    assert upgrade_env({"view": {**view, "sees": "state"}}) == {"view": {**today, "points": 0}}
+
+
+def test_a_store_of_before_two_sided_faces_goes_on_as_it_was_begun(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "before.zarr"
+    collect(collect_config(path, "env.view.faces=front", episodes=1))
+    rewrite(path, lambda said: said["env"]["view"].pop("faces"))
+    assert EpisodeStore.open(path).env.view.faces == "front"
+    with caplog.at_level("INFO"):
+        collect(collect_config(path, episodes=2))
+    assert "goes on with env.view.faces=front" in caplog.text
+    assert EpisodeStore.open(path).episodes == 2
+    again = tmp_path / "again.zarr"
+    own = [f"data={path}", f"out={again}", "workers=0", "faces=both"]
+    render_again(compose(RenderConfig, "render", own))
+    assert EpisodeStore.open(again).env.view.faces == "both"
 
 
 def test_behaviours_keep_their_own_keys_only() -> None:

@@ -1,7 +1,9 @@
 """A command takes its task from its data or planner, but for what it says itself."""
 
 import logging
-from dataclasses import replace
+import re
+from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 
@@ -94,3 +96,45 @@ def test_older_files_are_read() -> None:
     assert env.view.points == 16
     state = {**values, "view": {**values["view"], "sees": "state"}}  # type: ignore[dict-item]
     assert upgrade_env(state)["view"]["points"] == 0
+    assert env.view.faces == "front"  # As they were drawn: MuJoCo's renderer culls the others.
+    both = {**values, "view": {**values["view"], "faces": "both"}}  # type: ignore[dict-item]
+    assert read_env(both).view.faces == "both"
+
+
+DAMAGED: list[tuple[str, Any, str]] = [
+    ("", None, "env must be a group of keys, not None"),
+    ("", [1, 2], "env must be a group of keys"),
+    ("", "adroit", "env must be a group of keys"),
+    ("view", 3, "env.view must be a group of keys, not 3"),
+    ("view", {}, "Missing key env.view.cameras"),
+    ("view.points", "many", "env.view.points must be a whole number"),
+    ("view.points", None, "env.view.points must be a whole number"),
+    ("view.crop_low", [0, 1], "env.view.crop_low takes 3 values, not 2"),
+    ("view.crop_low", {"x": 1}, "env.view.crop_low takes 3 values"),
+    ("view.depth", ["zbuffer"], "env.view.depth"),
+    ("view.faces", "back", "env.view.faces=back is unknown"),
+    ("cameras", [], "env.cameras must be a group of keys"),
+    ("cameras", {"top": None}, "env.cameras.top must be a group of keys"),
+    ("episode_steps", 2.5, "env.episode_steps must be a whole number"),
+    ("task", [], "env.task must be text"),
+    ("robot", "mine", "Unknown key env.robot"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "message"), DAMAGED)
+def test_a_damaged_file_is_refused_by_the_key(key: str, value: Any, message: str) -> None:  # noqa: ANN401
+    values: Any = asdict(MADE)
+    *parents, last = key.split(".")
+    inner = values
+    for parent in parents:
+        inner = inner[parent]
+    inner[last] = value
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_env(values if key else value)
+
+
+@pytest.mark.parametrize("key", [key for key in asdict(MADE) if key != "view"])
+def test_a_missing_key_is_named(key: str) -> None:
+    values = {name: value for name, value in asdict(MADE).items() if name != key}
+    with pytest.raises(InputError, match=f"Missing key env.{key}"):
+        read_env(values)

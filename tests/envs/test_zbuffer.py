@@ -6,6 +6,7 @@ import pytest
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from envs.make import make_scene, make_simulator
+from envs.rendering.closed import is_closed
 from envs.rendering.gl import GLRenderer
 from envs.rendering.meshes import drawn_parts, shape_mesh
 from envs.rendering.zbuffer import ZBuffer
@@ -32,13 +33,14 @@ def on_silhouette(depth_m: np.ndarray) -> np.ndarray:
 
 
 @needs_gl
+@pytest.mark.parametrize("faces", ["front", "both"])
 @pytest.mark.parametrize("task", TASKS)
-def test_the_depth_is_opengls(task: str) -> None:
-    config = task_config(task)
+def test_the_depth_is_opengls(task: str, faces: str) -> None:
+    config = task_config(task, f"env.view.faces={faces}")
     simulator = make_simulator(config)
     scene = make_scene(simulator, config)
     camera, size = config.view.cameras[0], config.view.image_size
-    oracle = GLRenderer(scene.model, size, size)
+    oracle = GLRenderer(scene.model, size, size, two_sided=faces == "both")
     rng = np.random.default_rng(0)
     agreeing = []
     for state in range(50):
@@ -105,6 +107,7 @@ def test_every_shape_is_closed_and_faces_outward(kind: str, size: tuple[float, .
     mesh = shape_mesh(int(getattr(mujoco.mjtGeom, f"mjGEOM_{kind}")), np.array(size, np.float64))
     assert mesh is not None
     corners = mesh.vertices[mesh.faces]
+    assert is_closed(mesh.vertices, mesh.faces)
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     assert (np.einsum("ij,ij->i", normals, corners.mean(axis=1)) > 0).all()
     # Closed: the area vectors cancel, and the enclosed volume is nearly the shape's own.

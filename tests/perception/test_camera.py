@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.config import CameraConfig
+from envs.rendering.camera_checks import check_camera, check_lens
 from envs.rendering.scene import compile_with_cameras
 from envs.rendering.zbuffer import ZBuffer
-from perception.camera import Pinhole, project, unproject
+from perception.camera import Pinhole, project, unproject, upright
+from perception.errors import InputError
 
 HALF = 0.1  # Of the cube's side, in metres.
 CUBE = """<mujoco><worldbody>
@@ -120,3 +122,75 @@ def test_cameras_are_added_and_moved_by_name() -> None:
     np.testing.assert_allclose(model.camera("top").pos, [0, 0, 1.5])
     np.testing.assert_allclose(model.camera("vil_camera").pos, [0, -1, 1])
     assert model.ncam == 3
+
+
+def test_pictures_of_a_camera_that_hangs_upside_down_are_turned() -> None:
+    pictures = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
+    turned = {}
+    for down_z in (-1.0, 1.0):  # Looking along world y.
+        pose = np.eye(4)
+        pose[:3, :3] = np.array([[-down_z, 0, 0], [0, 0, 1], [0, down_z, 0]])
+        turned[down_z] = upright(pictures, Pinhole.from_fovy(45, (2, 2), world_from_camera=pose))
+    np.testing.assert_array_equal(turned[-1.0], pictures)
+    np.testing.assert_array_equal(turned[1.0][0, 0, 0], pictures[0, 1, 1])
+
+
+@pytest.mark.parametrize("fovy_deg", [0.0, -5.0, 180.0, 200.0, np.nan, np.inf])
+def test_a_field_of_view_is_less_than_half_a_turn(fovy_deg: float) -> None:
+    with pytest.raises(InputError, match="between 0 and 180 degrees"):
+        Pinhole.from_fovy(fovy_deg, (4, 4), world_from_camera=np.eye(4))
+
+
+@pytest.mark.parametrize("size", [(0, 4), (4, 0), (-4, -4)])
+def test_an_image_without_pixels_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match="shows nothing"):
+        Pinhole(*size, 1.0, np.eye(4))
+
+
+@pytest.mark.parametrize("focal_px", [0.0, -1.0, np.nan, np.inf])
+def test_a_focal_length_is_positive(focal_px: float) -> None:
+    with pytest.raises(InputError, match="focal length must be more than 0"):
+        Pinhole(4, 4, focal_px, np.eye(4))
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "value"),
+    [
+        (0, 3, np.nan),
+        (2, 3, np.inf),
+        (0, 0, np.nan),
+        (0, 0, -1.0),
+        (1, 1, 0.0),
+        (0, 1, 0.5),
+        (3, 0, 1.0),
+    ],
+)
+def test_a_pose_is_a_rotation_and_a_position(row: int, column: int, value: float) -> None:
+    pose = np.eye(4)
+    pose[row, column] = value
+    with pytest.raises(InputError, match="pose must be a rotation"):
+        Pinhole(4, 4, 1.0, pose)
+
+
+CAMERAS: list[tuple[CameraConfig, str]] = [
+    (CameraConfig((0.0, np.nan, 0.0), None, None), r"env\.cameras\.side\.position must be finite"),
+    (CameraConfig(None, (0.0, 0.0, 0.0, 0.0), None), r"env\.cameras\.side\.quaternion must be"),
+    (CameraConfig(None, (np.nan, 0.0, 0.0, 1.0), None), r"env\.cameras\.side\.quaternion must be"),
+    (CameraConfig(None, None, 0.0), r"env\.cameras\.side\.fovy_deg must lie between 0 and 180"),
+    (CameraConfig(None, None, 200.0), r"env\.cameras\.side\.fovy_deg must lie between 0 and 180"),
+]
+
+
+@pytest.mark.parametrize(("camera", "message"), CAMERAS)
+def test_a_configured_camera_is_one(camera: CameraConfig, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check_camera("side", camera)
+
+
+@pytest.mark.parametrize("lens", ["orthographic='true'", "sensorsize='1 1' resolution='9 9'"])
+def test_only_pinholes_by_their_field_of_view_are_drawn(lens: str) -> None:
+    model = mujoco.MjModel.from_xml_string(
+        f"<mujoco><worldbody><camera name='own' {lens}/></worldbody></mujoco>"
+    )
+    with pytest.raises(InputError, match="only pinholes with a fovy"):
+        check_lens(model, "own")

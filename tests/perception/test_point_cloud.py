@@ -1,6 +1,7 @@
 """From depth to cloud: Open3D and its twin agree, short clouds are real, cameras fuse."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,3 +133,61 @@ def test_a_missing_open3d_is_said_once_and_its_twin_serves(
             resolve_geometry("open3d")
     finally:
         resolve_geometry.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "message"),
+    [
+        ((1.0, 1.0, 1.0), (-1.0, -1.0, -1.0), "along x: crop_low 1.0 must be less than crop_high"),
+        ((-1.0, 0.5, -1.0), (1.0, 0.4, 1.0), "along y: crop_low 0.5 must be less than crop_high"),
+        ((-1.0, -1.0, 0.2), (1.0, 1.0, 0.2), "along z: crop_low 0.2 must be less than crop_high"),
+        ((np.nan, -1.0, -1.0), (1.0, 1.0, 1.0), "finite along x, not nan"),
+        ((-1.0, -1.0, -1.0), (1.0, np.inf, 1.0), "finite along y, not -1.0 .crop_low. to inf"),
+    ],
+)
+def test_a_box_has_an_inside(
+    low: tuple[float, float, float], high: tuple[float, float, float], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        Box(low, high)
+
+
+def test_a_task_with_its_crop_turned_round_is_refused_before_it_is_drawn() -> None:
+    config = task_config("adroit-door", "env.view.crop_low=[0,0,2]")
+    with pytest.raises(InputError, match="along z: crop_low 2"):
+        make_scene(make_simulator(config), config)
+
+
+def test_an_empty_cloud_says_where_points_are() -> None:
+    with pytest.raises(InputError, match=r"within \(.*\) to \(.*\); move crop_low"):
+        fuse([random_view(0, colour=False)], Box((50.0,) * 3, (51.0,) * 3), 8, geometry="numpy")
+    blind = replace(random_view(0, colour=False), depth_m=np.zeros((30, 40), np.float32))
+    with pytest.raises(InputError, match="see nothing at all"):
+        fuse([blind], EVERYWHERE, 8, geometry="numpy")
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_a_cloud_has_points(count: int) -> None:
+    with pytest.raises(InputError, match="at least 1 point"):
+        fuse([random_view(0, colour=False)], EVERYWHERE, count, geometry="numpy")
+
+
+@needs_open3d
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, -1.0, 0.0, 1000.0])
+def test_pixels_without_a_depth_are_no_points_either_way(odd: float) -> None:
+    view = random_view(0, colour=False)
+    depth_m = np.full((30, 40), 0.5, np.float32)
+    depth_m[:2] = odd
+    shown = replace(view, depth_m=depth_m)
+    for lift in (open3d_points, numpy_points):
+        assert len(lift(shown, EVERYWHERE)) == 28 * 40
+
+
+def test_images_that_would_be_lifted_to_wrong_places_are_refused() -> None:
+    camera = random_view(0, colour=False).camera
+    with pytest.raises(InputError, match="metres as floating point numbers, not uint16"):
+        View(camera, np.full((30, 40), 500, np.uint16))
+    with pytest.raises(InputError, match=r"depth image is \(40, 30\), the camera \(30, 40\)"):
+        View(camera, np.ones((40, 30), np.float32))
+    with pytest.raises(InputError, match="of uint8, not"):
+        View(camera, np.ones((30, 40), np.float32), np.ones((30, 40, 3), np.float32))

@@ -84,3 +84,11 @@ def test_impossible_requests_are_refused() -> None:
 
 def test_auto_is_one_of_the_exact_ones() -> None:
     assert BACKENDS["auto"] is BACKENDS["numba"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_positions_that_are_not_finite_are_refused(value: float) -> None:
+    points = np.zeros((20, 3), np.float32)
+    points[7, 1] = value
+    with pytest.raises(InputError, match="Positions must be finite"):
+        farthest_points(points, 4)

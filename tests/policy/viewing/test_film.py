@@ -1,13 +1,12 @@
-"""What a trajectory looks like: planned paths, and pictures the right way up."""
+"""What a trajectory looks like: planned paths."""
 
 import numpy as np
 import pytest
 
 from envs.make import make_simulator
 from envs.simulator import Simulator
-from perception.camera import Pinhole
 from policy.rollouts.trajectory import PlannedActions, Trajectory
-from policy.viewing.film import planned_paths, upright
+from policy.viewing.film import planned_paths
 from tests.conftest import task_config
 
 
@@ -59,15 +58,3 @@ def make_trajectory(states: np.ndarray, plans: list[tuple[int, np.ndarray]]) -> 
         successes=np.zeros(frames - 1, bool),
         plans=tuple(PlannedActions(step, actions) for step, actions in plans),
     )
-
-
-def test_a_camera_that_hangs_upside_down_is_turned() -> None:
-    pictures = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
-    turned = {}
-    for down_z in (-1.0, 1.0):
-        pose = np.eye(4)
-        pose[2, 1] = down_z
-        camera = Pinhole.from_fovy(45, (2, 2), world_from_camera=pose)
-        turned[down_z] = upright(pictures, camera)
-    np.testing.assert_array_equal(turned[-1.0], pictures)
-    np.testing.assert_array_equal(turned[1.0][0, 0, 0], pictures[0, 1, 1])
