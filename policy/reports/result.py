@@ -103,7 +103,7 @@ def make_result(
         mean_return=round(evaluation.mean_return, 3),
         env_steps=about.get("env_steps"),
         gradient_steps=about.get("gradient_steps"),
-        wall_time_s=round(about["seconds"], 1),
+        wall_time_s=_rounded(about.get("seconds")),
         command=command(),
         config_sha256=config_sha256,
         source_commit=source_commit(),
@@ -127,6 +127,10 @@ def machine() -> str:
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     name = names[0] if names else platform.processor()
     return f"{name}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
 
 
 def _top5(metrics: Path) -> float | None:
