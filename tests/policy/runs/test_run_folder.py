@@ -149,7 +149,4 @@ def test_the_newest_run_is_taken_where_none_is_named(
 def test_ctrl_c_ends_in_one_line_where_nothing_is_to_be_saved() -> None:
     told = "stopped while drawing; the same command"
     with pytest.raises(StoppedError, match=told), stops("while drawing"):
-        pytest.raises(StoppedError, match="stopped while drawing; the same"),
-        stops("while drawing"),
-    ):
         raise KeyboardInterrupt
