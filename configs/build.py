@@ -17,6 +17,7 @@ from typing import (
 )
 
 from configs.kinds import OneOf, find_kind, kinds
+from configs.ranges import Check, KeysDisagreeError
 from perception.errors import InputError
 
 ConfigT = TypeVar("ConfigT")
@@ -49,7 +50,10 @@ def build(schema: type[ConfigT], values: Mapping[str, Any], where: str = "") -> 
             filled[field.name] = _fit(hint, values[name], f"{where}{name}")
         elif _is_needed(field):
             raise InputError(f"Missing key {where}{name}")
-    return schema(**filled)
+    try:
+        return schema(**filled)
+    except KeysDisagreeError as error:
+        raise error.below(where) from error
 
 
 def keys(schema: type[Any]) -> list[str]:
@@ -97,7 +101,13 @@ def _fit(kind: Any, value: Any, key: str) -> Any:  # noqa: ANN401
 
 def _fit_annotated(options: tuple[Any, ...], value: Any, key: str) -> Any:  # noqa: ANN401
     packages = [note.package for note in options[1:] if isinstance(note, OneOf)]
-    return _fit_kind(packages[0], value, key) if packages else _fit(options[0], value, key)
+    if packages:
+        return _fit_kind(packages[0], value, key)
+    fitted = _fit(options[0], value, key)
+    for note in options[1:]:
+        if isinstance(note, Check):
+            note.check(fitted, key)
+    return fitted
 
 
 def _fit_kind(package: str, value: Any, key: str) -> Any:  # noqa: ANN401
@@ -112,7 +122,7 @@ def _fit_kind(package: str, value: Any, key: str) -> Any:  # noqa: ANN401
 
 
 def _fit_literal(options: tuple[Any, ...], value: Any, key: str) -> Any:  # noqa: ANN401
-    if value not in options:
+    if not any(type(value) is type(option) and value == option for option in options):
         raise InputError(f"{key}={value} is unknown; choose one of {', '.join(map(str, options))}")
     return value
 
@@ -137,13 +147,28 @@ def _fit_tuple(options: tuple[Any, ...], value: Any, key: str) -> tuple[Any, ...
 
 def _fit_scalar(kind: type, value: Any, key: str) -> Any:  # noqa: ANN401
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _float(value, key)
     if kind in (str, Path) and isinstance(value, str | int | float) and not isinstance(value, bool):
-        return kind(str(value))
+        return _text(kind, str(value), key)
     if type(value) is not kind:
         wanted = {int: "a whole number", float: "a number", bool: "true or false"}
         raise InputError(f"{key} must be {wanted.get(kind, 'text')}, not {value!r}")
     return value
+
+
+def _float(value: int, key: str) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise InputError(f"{key} must be a number that a float can hold") from error
+
+
+def _text(kind: type, text: str, key: str) -> Any:  # noqa: ANN401
+    if "\0" in text:
+        raise InputError(f"{key} must be text without NUL characters, not {text!r}")
+    if kind is Path and not text:
+        raise InputError(f"{key} is empty; give a path")
+    return kind(text)
 
 
 def _fit_dict(options: tuple[Any, ...], value: Any, key: str) -> Any:  # noqa: ANN401

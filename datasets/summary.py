@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.command import script
-from datasets.cards.card import Card, SummaryConfig, make_card, outcomes
+from datasets.cards.card import NOT_RECORDED, Card, SummaryConfig, make_card, outcomes
 from datasets.cards.card_files import write_card
 from datasets.cards.store_plots import overview_plots
 from datasets.store.store import EpisodeStore
@@ -46,8 +46,9 @@ def main(config: SummaryConfig) -> None:
 def tables(card: Card) -> list[Table]:
     """Set out a card."""
     learned = card.along_time[-1].first_agent_step > 0
-    judged = [time_table(card), *([] if learned else [noise_table(card)])] if card.judged else []
-    return [outcome_table(card), *judged, array_table(card)]
+    along = [time_table(card)] if card.judged or card.rewarded else []
+    noise = [noise_table(card)] if card.judged and not learned else []
+    return [outcome_table(card), *along, *noise, array_table(card)]
 
 
 def suite_table(cards: list[Card]) -> Table:
@@ -55,15 +56,26 @@ def suite_table(cards: list[Card]) -> Table:
     header = ("store of", "episodes", "steps", "successes", "share", "return, median")
     table = Table(*header, title="All stores")
     for card in cards:
-        counts = (f"{card.episodes:,}", f"{card.steps:,}", f"{card.successes:,}")
-        rate = f"{card.successes / card.episodes:.0%}" if card.judged else "not recorded"
-        table.add_row(card.task, *counts, rate, f"{card.return_quantiles[2]:.4g}")
+        won, share = successes(card, card.successes, card.episodes)
+        median = f"{card.return_quantiles[2]:.4g}" if card.rewarded else NOT_RECORDED
+        table.add_row(card.task, f"{card.episodes:,}", f"{card.steps:,}", won, share, median)
     table.add_section()
-    names = ("episodes", "steps", "successes")
-    episodes, steps, successes = (sum(getattr(card, n) for card in cards) for n in names)
-    share = f"{successes / episodes:.0%}"
-    table.add_row("all", f"{episodes:,}", f"{steps:,}", f"{successes:,}", share, "")
+    episodes, steps = (sum(getattr(card, name) for card in cards) for name in ("episodes", "steps"))
+    judged = [card for card in cards if card.judged]
+    counted = sum(card.episodes for card in judged)
+    won, share = f"{sum(card.successes for card in judged):,}", NOT_RECORDED
+    if counted:
+        share = f"{sum(card.successes for card in judged) / counted:.0%}"
+        share += "" if counted == episodes else f" of {counted:,} episodes"
+    table.add_row("all", f"{episodes:,}", f"{steps:,}", won, share, "")
     return table
+
+
+def successes(card: Card, count: int, episodes: int) -> tuple[str, str]:
+    """Give so many successes of so many episodes, and their share, where a store tells them."""
+    if not card.judged:
+        return NOT_RECORDED, NOT_RECORDED
+    return f"{count:,}", f"{count / episodes:.0%}"
 
 
 def time_table(card: Card) -> Table:
@@ -73,9 +85,9 @@ def time_table(card: Card) -> Table:
     table = Table(when, "episodes", "successes", "share", "mean return", title="Along time")
     for number, tenth in enumerate(card.along_time, start=1):
         start = f"from {tenth.first_agent_step:,}" if learned else str(number)
-        share = f"{tenth.successes / tenth.episodes:.0%}"
-        counts = (str(tenth.episodes), str(tenth.successes), share)
-        table.add_row(start, *counts, f"{tenth.mean_return:.4g}")
+        won = successes(card, tenth.successes, tenth.episodes)
+        mean = f"{tenth.mean_return:.4g}" if card.rewarded else NOT_RECORDED
+        table.add_row(start, str(tenth.episodes), *won, mean)
     return table
 
 
@@ -92,7 +104,9 @@ def outcome_table(card: Card) -> Table:
         counting = " (counts for this task)" if rule == card.success_at else ""
         table.add_row(name, f"{count:,} = {count / card.episodes:.1%}{counting}")
     if not card.judged:
-        table.add_row("rewards and successes", "not recorded")
+        table.add_row("successes", NOT_RECORDED)
+    if not card.rewarded:
+        table.add_row("rewards", NOT_RECORDED)
         return table
     least, quarter, median, three_quarters, greatest = card.return_quantiles
     table.add_row("return, median", f"{median:.4g}")

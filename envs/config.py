@@ -1,9 +1,10 @@
 """What a task is called, how an episode of it is counted, and how it is seen."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from configs.build import build, mapping
+from configs.ranges import Corner, Pixels, Points, Positive, Real, above, between, require
 from envs.success import SuccessAt
 
 PLANNER_KEYS = ("history", "horizon", "chunk")  # Older files have them here.
@@ -20,9 +21,13 @@ class CameraConfig:
         fovy_deg: Vertical field of view; null keeps the model's own.
     """
 
-    position: tuple[float, float, float] | None
-    quaternion: tuple[float, float, float, float] | None
-    fovy_deg: float | None
+    position: Corner | None
+    quaternion: tuple[Real, Real, Real, Real] | None
+    fovy_deg: Annotated[float, above(0, 179)] | None
+
+    def __post_init__(self) -> None:
+        turned = self.quaternion is None or any(self.quaternion)
+        require(turned, f"@quaternion={self.quaternion} must not be all zeros")
 
 
 @dataclass(frozen=True)
@@ -44,15 +49,22 @@ class ViewConfig:
     """
 
     cameras: tuple[str, ...]
-    image_size: int
-    points: int
-    crop_low: tuple[float, float, float]
-    crop_high: tuple[float, float, float]
+    image_size: Pixels
+    points: Points
+    crop_low: Corner
+    crop_high: Corner
     colour: bool
     depth: Literal["zbuffer", "gl"]
     geometry: Literal["auto", "open3d", "numpy"]
     sampling: Literal["auto", "numba", "fpsample", "open3d", "pytorch3d", "torch"]
     faces: Literal["both", "front"] = "both"
+
+    def __post_init__(self) -> None:
+        low, high = list(self.crop_low), list(self.crop_high)
+        inside = all(a < b for a, b in zip(low, high, strict=True))
+        require(inside, f"@crop_low={low} must lie below @crop_high={high} along every axis")
+        seen = bool(self.cameras) or self.points == 0
+        require(seen, f"@cameras=[] must name one at least, or @points={self.points} be 0")
 
 
 @dataclass(frozen=True)
@@ -75,9 +87,9 @@ class EnvConfig:
     name: str
     simulator: str
     task: str
-    episode_steps: int
-    action_repeat: int
-    reward_scale: float
+    episode_steps: Annotated[int, between(1, 100_000)]
+    action_repeat: Annotated[int, between(1, 1000)]
+    reward_scale: Positive
     success: Literal["dp3", "farama"]
     success_at: SuccessAt
     cameras: dict[str, CameraConfig]

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from configs.differences import differences
+from configs.ranges import Points
 from envs.config import EnvConfig, read_env, with_view
 from perception.errors import InputError
 
@@ -32,7 +33,7 @@ class EnvRequest:
     """
 
     env: EnvConfig
-    points: int | None = None
+    points: Points | None = None
     cameras: tuple[str, ...] | None = None
     colour: bool | None = None
     overrides: tuple[str, ...] = ()

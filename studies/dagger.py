@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from configs.command import script
+from configs.ranges import Count, Seed
 from datasets.behaviours import state_agent
 from datasets.behaviours.behaviour import act
 from datasets.behaviours.dagger import DaggerConfig, dagger
@@ -32,8 +33,8 @@ class StudyConfig:
     expert: Path
     out: Path
     dagger: DaggerConfig
-    evaluate_episodes: int
-    seed: int
+    evaluate_episodes: Count
+    seed: Seed
 
 
 @script("studies/dagger", StudyConfig)

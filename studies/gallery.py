@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.command import compose_part, script
+from configs.ranges import Seed, Whole
 from envs.config import EnvConfig
 from studies.gallery_figure import gallery
 
@@ -22,8 +23,8 @@ class GalleryConfig:
 
     tasks: tuple[tuple[str, ...], ...]
     out: Path
-    steps: int
-    seed: int
+    steps: Whole
+    seed: Seed
 
 
 @script("studies/gallery", GalleryConfig)

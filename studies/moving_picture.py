@@ -14,12 +14,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import imageio.v3 as imageio
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from configs.command import script
+from configs.ranges import Count, Filled, FramesPerSecond, Pixels, Stores, Whole
 from datasets.cards.card import outcomes
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
@@ -42,13 +44,13 @@ class MovingPictureConfig:
     """What to film; every key is explained in configs/scripts/studies/moving-picture.yaml."""
 
     env: EnvConfig
-    stores: tuple[Path, ...]
+    stores: Stores
     titles: tuple[str, ...]
-    episodes: tuple[int, ...]
+    episodes: Annotated[tuple[Whole, ...], Filled()]
     camera: str
-    size: tuple[int, int]
-    every: int
-    frames_per_second: float
+    size: tuple[Pixels, Pixels]
+    every: Count
+    frames_per_second: FramesPerSecond
     out: Path
 
 

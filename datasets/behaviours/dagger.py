@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
+from configs.ranges import Count, NotNegative, Rate, Width
 from datasets.behaviours.state_agent import StateAgent
 from envs.simulator import Simulator
 
@@ -32,12 +33,12 @@ class DaggerConfig:
         learning_rate: Of Adam.
     """
 
-    rounds: int
-    episodes: int
-    gradient_steps: int
-    hidden: int
-    noise: float
-    learning_rate: float
+    rounds: Count
+    episodes: Count
+    gradient_steps: Count
+    hidden: Width
+    noise: NotNegative
+    learning_rate: Rate
 
 
 def dagger(

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from configs.ranges import Shares, Spread
 from datasets.behaviours import scripted, state_agent
 from datasets.behaviours.noisy import NoisyBehaviour
 from envs.config import EnvConfig
@@ -20,8 +21,8 @@ class DemonstratorConfig:
     """
 
     path: Path | None
-    noise: tuple[float, float]
-    random_share: tuple[float, float]
+    noise: Spread
+    random_share: Shares
 
 
 def make_demonstrator(

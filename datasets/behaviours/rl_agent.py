@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from configs.ranges import Count, Whole
 from datasets.behaviours.behaviour import SeededBehaviour
 from datasets.behaviours.rlpd import RLPD, RLPDConfig
 from datasets.behaviours.transitions import Memory, Transitions
@@ -38,10 +39,10 @@ class LearningConfig:
         rlpd: How it learns.
     """
 
-    steps: int
-    demonstrations: int
-    seeding: int
-    save_every: int
+    steps: Count
+    demonstrations: Whole
+    seeding: Whole
+    save_every: Count
     rlpd: RLPDConfig
 
 

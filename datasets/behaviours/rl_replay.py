@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from configs.build import Inline
+from configs.ranges import Rate, between
 from datasets.behaviours.behaviour import Collection, EpisodeSource
 from datasets.behaviours.demonstrator import DemonstratorConfig, make_demonstrator
 from datasets.behaviours.rl_agent import LearningConfig, RLAgent
@@ -46,8 +47,8 @@ class ReplayConfig:
     """
 
     logs: Path
-    agents: int
-    fraction: float
+    agents: Annotated[int, between(1, 1000)]
+    fraction: Rate
     quality: Literal["suboptimal", "near_optimal"]
     learning: LearningConfig
 
@@ -71,9 +72,8 @@ def make(config: Config, env: EnvConfig, simulator: Simulator) -> "RLReplay":
     """Make the behaviour; who shows success must exist for the task.
 
     Raises:
-        InputError: Nobody can show success in this task, or a value makes no sense.
+        InputError: Nobody can show success in this task.
     """
-    _check(config.replay)
     make_demonstrator(config.demonstrator, env, simulator)
     return RLReplay(config)
 
@@ -163,13 +163,6 @@ class TrainingLogs:
             "seed": self.seed,
         }
         return {"identity": as_json(identity), "task": self.env.name, "agent": agent}
-
-
-def _check(replay: ReplayConfig) -> None:
-    if not 0 < replay.fraction <= 1:
-        raise InputError(f"behaviour.replay.fraction must be in (0, 1], not {replay.fraction}")
-    if replay.agents < 1:
-        raise InputError(f"behaviour.replay.agents must be at least 1, not {replay.agents}")
 
 
 def _make_work(logs: TrainingLogs) -> Callable[[int], Path]:

@@ -7,7 +7,7 @@ sampling, layer-normalised critics. In state space and small: it serves to make 
 import math
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from configs.ranges import Positive, Rate, Share, Whole, Width, between
 from datasets.behaviours.transitions import Transitions
 
 CRITICS = 2
@@ -36,14 +37,14 @@ class RLPDConfig:
         warm_up: Agent steps of smooth random actions before the first update.
     """
 
-    hidden: int
-    batch: int
-    updates_per_step: float
-    learning_rate: float
-    discount: float
-    tau: float
-    temperature: float
-    warm_up: int
+    hidden: Width
+    batch: Annotated[int, between(2, 2**20)]
+    updates_per_step: Annotated[float, between(0, 1000)]
+    learning_rate: Rate
+    discount: Share
+    tau: Rate
+    temperature: Positive
+    warm_up: Whole
 
 
 class Critics(nn.Module):

@@ -6,6 +6,7 @@ from typing import cast
 import numpy as np
 from jaxtyping import Float
 
+from configs.ranges import Shares, Spread
 from datasets.behaviours.noisy import NoisyBehaviour
 from envs.config import EnvConfig
 from envs.simulator import Scripted, Simulator
@@ -23,8 +24,8 @@ class Config:
     """
 
     kind: str
-    noise: tuple[float, float]
-    random_share: tuple[float, float]
+    noise: Spread
+    random_share: Shares
 
 
 def make(config: Config, env: EnvConfig, simulator: Simulator) -> NoisyBehaviour:

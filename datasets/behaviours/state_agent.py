@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from configs.ranges import Shares, Spread
 from datasets.behaviours.noisy import NoisyBehaviour
 from envs.config import EnvConfig
 from envs.simulator import Simulator
@@ -28,8 +29,8 @@ class Config:
 
     kind: str
     path: Path | None
-    noise: tuple[float, float]
-    random_share: tuple[float, float]
+    noise: Spread
+    random_share: Shares
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from configs.ranges import Stores
+from datasets.cards.sizes import card_bytes, folder_bytes
 from datasets.store.store import EpisodeStore
 from envs.success import counts_as_success
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+NOT_RECORDED = "not recorded"
 DP3_POINT_BYTES = 6 * 4  # DP3 stores position and colour of every point as float32.
 
 
@@ -18,7 +21,7 @@ DP3_POINT_BYTES = 6 * 4  # DP3 stores position and colour of every point as floa
 class SummaryConfig:
     """What to summarise, and where to keep it."""
 
-    data: tuple[Path, ...]
+    data: Stores
     out: Path | None
 
 
@@ -33,7 +36,8 @@ class Outcomes:
         ever: Whether it was reached at any.
         noise: Standard deviation of the noise on the behaviour's actions; 0 where not recorded.
         agent_steps: How many steps a learning agent had taken before; 0 for other behaviours.
-        judged: Whether rewards and successes were recorded; where not, they are 0 here.
+        judged: Whether successes were recorded; where not, they are False here.
+        rewarded: Whether rewards were recorded; where not, they are 0 here.
         success_at: Which of the two counts, by the task's rule: `end` or `ever`.
     """
 
@@ -44,12 +48,18 @@ class Outcomes:
     noise: Float[np.ndarray, " episode"]
     agent_steps: Int[np.ndarray, " episode"]
     judged: bool
+    rewarded: bool
     success_at: str
 
     @property
     def successes(self) -> Bool[np.ndarray, " episode"]:
-        """Whether each episode succeeded under its task's rule."""
+        """Whether each episode succeeded under its task's rule; nothing where not `judged`."""
         return counts_as_success(self.at_end, self.ever, self.success_at)
+
+    @property
+    def ranked(self) -> Int[np.ndarray, " episode"]:
+        """The episodes from the best to the worst: by success, then by return."""
+        return np.lexsort((-self.returns, ~self.successes))
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,8 @@ class Card:
         success_at: Which success counts, by the task's rule: `end` or `ever`.
         at_end: Episodes that have reached the goal at their last step.
         ever: Episodes that have reached it at any.
-        judged: Whether rewards and successes were recorded.
+        judged: Whether successes were recorded; where not, those counted are 0.
+        rewarded: Whether rewards were recorded; where not, returns are 0.
         return_quantiles: Least, quarter, median, three quarters, greatest.
         along_time: From the first tenth of the episodes to the last.
         action_quantiles: The same five of every number of an action.
@@ -107,6 +118,7 @@ class Card:
     at_end: int
     ever: int
     judged: bool
+    rewarded: bool
     return_quantiles: tuple[float, ...]
     along_time: tuple[Tenth, ...]
     action_quantiles: tuple[tuple[float, ...], ...]
@@ -131,9 +143,9 @@ def outcomes(store: EpisodeStore) -> Outcomes:
     """Read what each episode came to."""
     ends = store.episode_ends
     starts = np.concatenate([[0], ends[:-1]])
-    judged = {"reward", "success"} <= set(store.names)
     rewards, successes = (
-        store.read(name) if judged else np.zeros(store.steps) for name in ("reward", "success")
+        store.read(name) if name in store.names else np.zeros(store.steps)
+        for name in ("reward", "success")
     )
     successes = successes.astype(bool)
     names = [name for name in ("noise", "agent_step") if store.has(f"meta/{name}")]
@@ -146,7 +158,8 @@ def outcomes(store: EpisodeStore) -> Outcomes:
         ever=np.logical_or.reduceat(successes, starts),
         noise=recorded.get("noise", np.zeros(len(ends))),
         agent_steps=recorded.get("agent_step", np.zeros(len(ends), np.int64)),
-        judged=judged,
+        judged="success" in store.names,
+        rewarded="reward" in store.names,
         success_at=env.get("success_at", "ever"),
     )
 
@@ -163,6 +176,7 @@ def make_card(store: EpisodeStore, results: Outcomes) -> Card:
         at_end=int(results.at_end.sum()),
         ever=int(results.ever.sum()),
         judged=results.judged,
+        rewarded=results.rewarded,
         return_quantiles=tuple(float(q) for q in np.quantile(results.returns, QUANTILES)),
         along_time=along_time(results),
         action_quantiles=_rounded(quantiles(store.read("action"))),
@@ -211,16 +225,6 @@ def noise_bands(results: Outcomes) -> tuple[NoiseBand, ...]:
         )
         for rows in bands
     )
-
-
-def card_bytes(path: Path) -> int:
-    """Add up the files of the card that lies in a store."""
-    return sum(file.stat().st_size for file in path.glob("card.*"))
-
-
-def folder_bytes(path: Path) -> int:
-    """Add up the files of a folder."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 def _measure(store: EpisodeStore, name: str) -> ArrayCard:

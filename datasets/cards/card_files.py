@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from configs.files import write_text_whole
+from configs.files import write_text_whole, write_whole
 from datasets.cards.card import Card, Outcomes, make_card, outcomes
-from datasets.cards.store_page import contact_sheet, overview, provenance_part
+from datasets.cards.store_page import contact_sheet, overview, provenance_part, without_folders
 from datasets.cards.store_plots import overview_plots
 from datasets.store.store import EpisodeStore
 from visualizer import pages
@@ -25,10 +25,10 @@ def keep_card(path: Path) -> None:
 def write_card(card: Card, store: EpisodeStore, plot: bytes, path: Path) -> None:
     """Keep a store's figures as JSON, with how it was made, and a plot of it beside them."""
     said = store.attributes
-    origin = {key: said.get(key) for key in ("identity", "versions", "source_commit", "conversion")}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    keys = ("identity", "versions", "source_commit", "conversion")
+    origin = without_folders({key: said.get(key) for key in keys})
     write_text_whole(path, json.dumps({**asdict(card), **origin}, indent=2) + "\n")
-    path.with_suffix(".png").write_bytes(plot)
+    write_whole(path.with_suffix(".png"), lambda aside: aside.write_bytes(plot))
 
 
 def card_page(store: EpisodeStore, results: Outcomes, plots: Sequence[bytes]) -> str:

@@ -1,6 +1,7 @@
 """The page and the card of a store: what it holds, some episodes as films, where it comes from."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,8 @@ def store_page(
 ) -> str:
     """Compose the page: overview, contact sheet, the episodes to show, and provenance."""
     caption = (
-        "From the best episode to the worst by return. Near points are larger, and darker where"
-        " they have no colour of their own."
+        "From the best episode to the worst: by success, then by return. Near points are larger,"
+        " and darker where they have no colour of their own."
     )
     parts = [
         overview(store, results, overview_plots(store, results)),
@@ -40,7 +41,7 @@ def store_page(
 
 def contact_sheet(store: EpisodeStore, results: Outcomes) -> bytes:
     """Draw episodes from the best to the worst, each at a few of its steps."""
-    order = np.argsort(-results.returns, kind="stable")
+    order = results.ranked
     rows = order[np.linspace(0, len(order) - 1, min(SHEET_ROWS, len(order))).round().astype(int)]
     clouds = []
     for index in rows:
@@ -54,29 +55,40 @@ def contact_sheet(store: EpisodeStore, results: Outcomes) -> bytes:
 
 
 def _title(results: Outcomes, index: int) -> str:
-    verdict = "success" if results.successes[index] else "failure"
-    return f"episode {index}\nreturn {results.returns[index]:.4g}\n{verdict}"
+    lines = [f"episode {index}"]
+    if results.rewarded:
+        lines.append(f"return {results.returns[index]:.4g}")
+    if results.judged:
+        lines.append("success" if results.successes[index] else "failure")
+    return "\n".join(lines)
 
 
 def overview(store: EpisodeStore, results: Outcomes, drawn: Sequence[bytes]) -> Html:
     """Say in a sentence and figures, drawn by `overview_plots`, what the store holds."""
     task, episodes = store.attributes["task"], f"{store.episodes:,} episodes"
     text = f"{episodes} of {task}, {store.steps:,} steps, made by: {_maker(store)}. "
-    if results.judged:
-        rate = results.successes.mean()
-        rule = counts_as_success("at their last step", "at some step", results.success_at)
-        least, median, greatest = np.quantile(results.returns, [0, 0.5, 1])
-        text += (
-            f"{results.successes.sum():,} of them ({rate:.0%}) have reached the goal {rule}, which"
-            f" is what counts here. Returns run from {least:.4g} over a median of {median:.4g} to"
-            f" {greatest:.4g}."
-        )
-    else:
-        text += "Neither rewards nor successes were recorded."
+    text += f"{_successes_in_words(results)} {_returns_in_words(results)}"
     *profile, coverage = drawn
     caption = "The spread of actions and robot states; darker is more often."
     figures = [*map(pages.figure, profile), pages.figure(coverage, caption)]
     return pages.together(pages.paragraph(text), *figures)
+
+
+def _successes_in_words(results: Outcomes) -> str:
+    if not results.judged:
+        return "Which of them succeeded was not recorded."
+    rule = counts_as_success("at their last step", "at some step", results.success_at)
+    return (
+        f"{results.successes.sum():,} of them ({results.successes.mean():.0%}) have reached the"
+        f" goal {rule}, which is what counts here."
+    )
+
+
+def _returns_in_words(results: Outcomes) -> str:
+    if not results.rewarded:
+        return "Rewards were not recorded."
+    least, median, greatest = np.quantile(results.returns, [0, 0.5, 1])
+    return f"Returns run from {least:.4g} over a median of {median:.4g} to {greatest:.4g}."
 
 
 def _maker(store: EpisodeStore) -> str:
@@ -123,9 +135,9 @@ def _about(recording: Recording) -> dict[str, str | float]:
 def provenance_part(store: EpisodeStore) -> Html:
     """Say everything that made the data."""
     attributes = store.attributes
-    identity, said = store.identity, attributes.get
+    identity, said = without_folders(store.identity), attributes.get
     about = {
-        "store": str(store.path),
+        "store": store.path.resolve().name,
         "task": attributes["task"],
         **_flat(identity),
         "cameras": "; ".join(f"{n} at {_place(c)} m" for n, c in said("cameras", {}).items()),
@@ -134,6 +146,16 @@ def provenance_part(store: EpisodeStore) -> Html:
         "source commit": said("source_commit", None) or "not recorded",
     }
     return pages.together(pages.heading("Where it comes from"), pages.facts(about))
+
+
+def without_folders(values: Any) -> Any:  # noqa: ANN401 (as JSON nests them)
+    """Give only the name of what was a file on the machine that made a store."""
+    if isinstance(values, dict):
+        return {key: without_folders(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [without_folders(value) for value in values]
+    absolute = isinstance(values, str) and PurePath(values).is_absolute()
+    return PurePath(values).name if absolute else values
 
 
 def _flat(identity: dict[str, Any]) -> dict[str, str]:

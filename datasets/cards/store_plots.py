@@ -17,47 +17,67 @@ DENSITY = LinearSegmentedColormap.from_list("density", ["#eef1f5", "#2f6db3", "#
 
 def overview_plots(store: EpisodeStore, results: Outcomes) -> tuple[bytes, ...]:
     """Draw how good a store is, where that was recorded, and what it covers."""
-    profile = (profile_plot(results),) if results.judged else ()
-    return (*profile, coverage_plot(store))
+    known = results.judged or results.rewarded
+    return (*((profile_plot(results),) if known else ()), coverage_plot(store))
 
 
 def profile_plot(results: Outcomes) -> bytes:
-    """Draw success and return along time, and returns against noise, or ranked where it is one."""
+    """Draw success and return along time, and returns against noise, or ranked where it is one.
+
+    What was not recorded is not drawn; something was.
+    """
     figure = new_figure(11, 3.3)
-    success, returns, third = figure.subplots(1, 3)
-    learned = bool(results.agent_steps.any())
-    time = results.agent_steps if learned else np.arange(len(results.returns))
-    when = "steps the agent had taken" if learned else "episode, as recorded"
+    panels = [_draw_success] if results.judged else []
+    panels += [_draw_returns, _draw_spread_of_returns] if results.rewarded else []
+    for axes, draw in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        draw(axes, results)
+    return to_png(figure)
+
+
+def _time(results: Outcomes) -> tuple[np.ndarray, str]:
+    """Give when each episode was, and in what that is counted."""
+    if results.agent_steps.any():
+        return results.agent_steps, "steps the agent had taken"
+    return np.arange(len(results.returns)), "episode, as recorded"
+
+
+def _colours(results: Outcomes) -> np.ndarray:
+    known = np.where(results.successes, SUCCESS, FAILURE)
+    return known if results.judged else np.full(len(known), INK)
+
+
+def _draw_success(axes: Axes, results: Outcomes) -> None:
+    time, when = _time(results)
     order = np.argsort(time, kind="stable")
-    colours = np.where(results.successes, SUCCESS, FAILURE)
-    success.plot(
-        time[order],
-        centred_mean(results.successes[order], SMOOTHED_EPISODES),
-        color=SUCCESS,
-        linewidth=1.6,
-    )
-    success.axhline(results.successes.mean(), color=INK, linewidth=1, linestyle=":")
-    success.set_ylim(-0.03, 1.03)
-    dress(success, when, f"success (mean of {SMOOTHED_EPISODES} around)")
-    returns.scatter(time, results.returns, s=10, c=colours, alpha=0.6, linewidths=0)
-    returns.plot(
-        time[order],
-        centred_mean(results.returns[order], SMOOTHED_EPISODES),
-        color=INK,
-        linewidth=1.4,
-    )
-    dress(returns, when, "return")
+    share = centred_mean(results.successes[order], SMOOTHED_EPISODES)
+    axes.plot(time[order], share, color=SUCCESS, linewidth=1.6)
+    axes.axhline(results.successes.mean(), color=INK, linewidth=1, linestyle=":")
+    axes.set_ylim(-0.03, 1.03)
+    dress(axes, when, f"success (mean of {SMOOTHED_EPISODES} around)")
+
+
+def _draw_returns(axes: Axes, results: Outcomes) -> None:
+    time, when = _time(results)
+    order = np.argsort(time, kind="stable")
+    axes.scatter(time, results.returns, s=10, c=_colours(results), alpha=0.6, linewidths=0)
+    smooth = centred_mean(results.returns[order], SMOOTHED_EPISODES)
+    axes.plot(time[order], smooth, color=INK, linewidth=1.4)
+    dress(axes, when, "return")
+
+
+def _draw_spread_of_returns(axes: Axes, results: Outcomes) -> None:
+    colours = _colours(results)
     if np.ptp(results.noise):
-        third.scatter(results.noise, results.returns, s=14, c=colours, alpha=0.75, linewidths=0)
-        dress(third, "noise on the behaviour's actions", "return")
+        axes.scatter(results.noise, results.returns, s=14, c=colours, alpha=0.75, linewidths=0)
+        dress(axes, "noise on the behaviour's actions", "return")
     else:
         ranked = np.argsort(results.returns)
-        third.bar(np.arange(len(ranked)), results.returns[ranked], 1.0, color=colours[ranked])
-        dress(third, "episodes, by return", "return")
-    for label, colour in (("success", SUCCESS), ("failure", FAILURE)):
-        third.scatter([], [], s=14, color=colour, label=label)
-    third.legend(frameon=False, fontsize=8, labelcolor=INK)
-    return to_png(figure)
+        axes.bar(np.arange(len(ranked)), results.returns[ranked], 1.0, color=colours[ranked])
+        dress(axes, "episodes, by return", "return")
+    if results.judged:
+        for label, colour in (("success", SUCCESS), ("failure", FAILURE)):
+            axes.scatter([], [], s=14, color=colour, label=label)
+        axes.legend(frameon=False, fontsize=8, labelcolor=INK)
 
 
 def coverage_plot(store: EpisodeStore) -> bytes:
@@ -77,7 +97,12 @@ def coverage_plot(store: EpisodeStore) -> bytes:
 def principal_plane(
     states: Float[np.ndarray, "step reading"],
 ) -> Float[np.ndarray, "step 2"]:
-    """Project standardised robot states on their two main directions; one number has but one."""
+    """Project standardised robot states on their two main directions; one number has but one.
+
+    A single state lies in the middle.
+    """
+    if len(states) == 1:
+        return np.zeros((1, 2))
     if states.shape[1] == 1:
         states = np.pad(states, [(0, 0), (0, 1)])
     scaled = (states - states.mean(axis=0)) / (states.std(axis=0) + 1e-9)

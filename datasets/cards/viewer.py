@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from configs.files import write_text_whole
+from configs.files import write_text_whole, write_whole
+from configs.ranges import FramesPerSecond, Whole
 from datasets.cards.card import Outcomes, outcomes
 from datasets.cards.rerun_export import write_rerun
 from datasets.cards.store_page import contact_sheet, pinhole, store_page
@@ -24,19 +25,25 @@ class ViewDataConfig:
     """What to look at; every key is explained in configs/scripts/view-data.yaml."""
 
     data: Path
-    episode: int | None
+    episode: Whole | None
     format: Literal["html", "rerun"]
     out: Path | None
-    frames_per_second: float
+    frames_per_second: FramesPerSecond
 
 
 def view(config: ViewDataConfig) -> None:
     """Write a page with a contact sheet beside it, or a recording for Rerun.
 
     Raises:
-        InputError: There is no such store or episode, or Rerun is wanted and missing.
+        InputError: There is no such store or episode, it has no clouds, or Rerun is wanted and
+            missing.
     """
     store = EpisodeStore.open(config.data)
+    if "point_cloud" not in store.names:
+        raise InputError(
+            f"{config.data} holds no clouds to look at: datasets/summary.py says what it holds,"
+            " datasets/render.py draws them where simulator states were recorded"
+        )
     results = outcomes(store)
     episodes = {t: store.read_episode(i) for t, i in chosen(results, config.episode).items()}
     films = {t: make_film(e, store, config.frames_per_second) for t, e in episodes.items()}
@@ -49,7 +56,7 @@ def view(config: ViewDataConfig) -> None:
     path = config.out or config.data.with_suffix(".html")
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet = contact_sheet(store, results)
-    path.with_suffix(".png").write_bytes(sheet)
+    write_whole(path.with_suffix(".png"), lambda aside: aside.write_bytes(sheet))
     shown = {title: (episodes[title], film) for title, film in films.items()}
     write_text_whole(path, store_page(store, results, sheet, shown))
     logger.info("written to %s and %s", path, path.with_suffix(".png"))
@@ -62,7 +69,7 @@ def chosen(results: Outcomes, episode: int | None) -> dict[str, int]:
         if not 0 <= episode < count:
             raise InputError(f"There is no episode {episode}; there are 0 to {count - 1}")
         return {f"episode {episode}": episode}
-    order = np.argsort(results.returns, kind="stable")
+    order = results.ranked[::-1]
     # In this order a small store's only episode is its best one.
     places = {order[0]: "worst", order[count // 2]: "median", order[-1]: "best"}
     return {f"{place}: episode {i}": int(i) for i, place in reversed(places.items())}

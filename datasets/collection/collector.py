@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, cast
 from tqdm import tqdm
 
 from configs.kinds import Kind, OneOf, make_kind
+from configs.ranges import Count, ErrorMm, Output, Points, Processes, Seed
 from datasets.behaviours.behaviour import BEHAVIOURS, Behaviour, Collection, EpisodeSource
 from datasets.episode import Episode
 from datasets.recorder import check_images
@@ -18,7 +19,6 @@ from datasets.worker_pool import parallel_map
 from envs.config import EnvConfig, with_view
 from envs.make import make_scene, make_simulator, settled
 from envs.simulator import Simulator
-from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -46,17 +46,17 @@ class CollectConfig:
 
     env: EnvConfig
     behaviour: Annotated[Kind, OneOf("datasets.behaviours")]
-    episodes: int | None
-    out: Path
-    seed: int
-    workers: int
+    episodes: Count | None
+    out: Output
+    seed: Seed
+    workers: Processes
     launcher: Literal["process", "ray"]
     images: tuple[Literal["img", "depth"], ...]
-    points: int | None
+    points: Points | None
     cameras: tuple[str, ...] | None
     colour: bool | None
     zarr_format: Literal[2, 3]
-    error_mm: float
+    error_mm: ErrorMm
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,6 @@ def collect(config: CollectConfig) -> None:
     Raises:
         InputError: The store was made by another command, or something is missing here.
     """
-    if config.episodes is not None and config.episodes < 1:
-        raise InputError(f"episodes must be at least 1, not {config.episodes}")
     env = with_view(config.env, config.points, config.cameras, config.colour)
     env = as_begun(env, config.out)
     check_images(env, config.images)

@@ -3,39 +3,44 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from configs.differences import differences
+from configs.ranges import Output, Stores
+from datasets.collection.shards import refuse_other_arrays, refuse_repetitions, sources_of
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+SHORT = 100  # Characters of a difference in an error.
+
 
 @dataclass(frozen=True)
 class MergeConfig:
     """Which stores to put into which."""
 
-    data: tuple[Path, ...]
-    out: Path
+    data: Stores
+    out: Output
 
 
 def merge(config: MergeConfig) -> None:
     """Append every episode of every store that `out` does not hold yet, in order.
 
     Raises:
-        InputError: A store is missing, was made otherwise than the first, or holds an episode that
-            another holds too; `out` is another store.
+        InputError: A store is missing, was made otherwise than the first, or holds other arrays or
+            an episode that another holds too; `out` is another store.
     """
     stores = [EpisodeStore.open(path) for path in config.data]
     if config.out.resolve() in [path.resolve() for path in config.data]:
         raise InputError(f"out={config.out} is a store that is read; choose another out=")
     attributes = merged_attributes(stores)
     refuse_repetitions(stores)
+    refuse_other_arrays(stores)
     places = [(store, index) for store in stores for index in range(store.episodes)]
     format_ = StoreFormat(attributes["zarr_format"], attributes["error_mm"])
     with EpisodeStore.writing(config.out, format_, attributes) as target:
@@ -48,35 +53,58 @@ def merge(config: MergeConfig) -> None:
 
 
 def merged_attributes(stores: Sequence[EpisodeStore]) -> dict[str, Any]:
-    """Give what the stores say of themselves in common; of seeds, all.
+    """Give what the stores say of themselves in common; of seeds and sources, all.
+
+    Converted stores last as long as the longest episode of all of them.
 
     Raises:
-        InputError: They differ in something else; it is named, with both values.
+        InputError: They differ in something else; it is named, with the value of each.
     """
+    kept = [_common(store.identity) for store in stores]
+    for store, identity in zip(stores[1:], kept[1:], strict=True):
+        if changes := list(differences(kept[0], identity)):
+            said = "; ".join(change[:SHORT] for change in changes[:3])
+            more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
+            raise InputError(
+                f"{stores[0].path} and {store.path} differ in {said}{more}: only stores made alike"
+                " become one"
+            )
     identities = [store.identity for store in stores]
-    for store, identity in zip(stores[1:], identities[1:], strict=True):
-        for key, value in identity.items():
-            if key != "seed" and value != identities[0].get(key):
-                raise InputError(
-                    f"{stores[0].path} and {store.path} differ in {key}:"
-                    f" {identities[0].get(key)} and {value}"
-                )
-    seeds = [identity["seed"] for identity in identities]
-    return {**stores[0].attributes, "identity": {**identities[0], "seed": seeds}}
+    identity = {**identities[0], "seed": [one.get("seed") for one in identities]}
+    attributes = {**stores[0].attributes, "identity": identity}
+    if "source" in identity:
+        identity["source"] = [source for one in identities for source in sources_of(one)]
+        attributes["conversion"] = _conversions(stores)
+    if _is_converted(identity) and "env" in identity:
+        steps = max(one["env"]["episode_steps"] for one in identities)
+        identity["env"] = {**identity["env"], "episode_steps": steps}
+    return attributes
 
 
-def refuse_repetitions(stores: Sequence[EpisodeStore]) -> None:
-    """Refuse stores that share an episode.
+def _is_converted(identity: dict[str, Any]) -> bool:
+    return "source" in identity
 
-    Raises:
-        InputError: Two stores hold an episode of the same seed.
-    """
-    owners: dict[int, Path] = {}
-    for store in stores:
-        for seed in np.unique(store.read("meta/seed")).tolist():
-            if seed in owners:
-                raise InputError(
-                    f"{owners[seed]} and {store.path} both hold the episode of seed {seed};"
-                    " collect each shard with another seed="
-                )
-            owners[seed] = store.path
+
+def _common(identity: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of an identity what shards may differ in; whether they were converted stays."""
+    kept = {key: value for key, value in identity.items() if key not in ("seed", "source")}
+    if not _is_converted(identity):
+        return kept
+    if "env" in kept:
+        kept["env"] = {k: v for k, v in kept["env"].items() if k != "episode_steps"}
+    first = sources_of(identity)[0]
+    return {**kept, "source": {key: first.get(key) for key in ("format", "options")}}
+
+
+def _conversions(stores: Sequence[EpisodeStore]) -> dict[str, Any]:
+    """Put together how the stores were converted; how well each episode was replayed stays."""
+    said = [dict(store.attributes.get("conversion", {})) for store in stores]
+    drifts = [one.pop("drift", {}) for one in said]
+    parts: dict[str, Any] = {"parts": said}
+    if all(drifts):
+        columns = {
+            name: np.concatenate([drift[name] for drift in drifts]).tolist()
+            for name in ("median", "largest", "last")
+        }
+        parts["drift"] = {**drifts[0], **columns}
+    return parts

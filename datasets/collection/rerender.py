@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from configs.ranges import CloudPoints, Corner, ErrorMm, Output, Pixels, Processes
 from datasets.behaviours.behaviour import EpisodeSource
 from datasets.collection.collector import Making, describe, fill
 from datasets.episode import Episode, Recording
@@ -28,19 +29,19 @@ class RenderConfig:
     """What to draw again and how; every key is explained in configs/scripts/render.yaml."""
 
     data: Path
-    out: Path
-    workers: int
+    out: Output
+    workers: Processes
     launcher: Literal["process", "ray"]
-    points: int | None
+    points: CloudPoints | None
     cameras: tuple[str, ...] | None
     colour: bool | None
-    image_size: int | None
-    crop_low: tuple[float, float, float] | None
-    crop_high: tuple[float, float, float] | None
+    image_size: Pixels | None
+    crop_low: Corner | None
+    crop_high: Corner | None
     faces: Literal["both", "front"] | None
     images: tuple[Literal["img", "depth"], ...] | None
     zarr_format: Literal[2, 3] | None
-    error_mm: float | None
+    error_mm: ErrorMm | None
 
 
 def render_again(config: RenderConfig) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from configs.build import Inline
+from configs.ranges import ErrorMm, Output, Processes
 from datasets.formats import importer as incoming
 from datasets.formats.describe import describe_drawn, describe_seen
 from datasets.formats.detect import STORE, detect, exporters, importers, locate
-from datasets.formats.shared.resimulate import make_work
+from datasets.formats.shared.rehearsal import rehearse
+from datasets.formats.shared.resimulate import make_check, make_work
 from datasets.formats.shared.source import Converted, ReadOptions, Source, fingerprint
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
@@ -29,15 +31,15 @@ class ConvertConfig:
 
     env: EnvConfig
     from_: str
-    to: Path
+    to: Output
     format: str
     target: str
-    workers: int
+    workers: Processes
     launcher: Literal["process", "ray"]
     options: Annotated[ReadOptions, Inline()]
     task: str | None
     zarr_format: Literal[2, 3]
-    error_mm: float
+    error_mm: ErrorMm
 
 
 def convert(config: ConvertConfig) -> bool:
@@ -99,9 +101,11 @@ def bring_in(config: ConvertConfig, path: Path, format_: str) -> None:
     env = with_view(env, options.points, options.cameras, options.colour)
     stored = StoreFormat(config.zarr_format, config.error_mm)
     if source.simulated:
+        rehearse(source, stored, make_check(env))
         attributes = describe_drawn(env, options.images, stored)
     else:
         check_actions(config, source)
+        rehearse(source, stored)
         attributes = describe_seen(config.task or env.name, options.images, stored)
     origin = {"format": format_, **fingerprint(path), "options": source.options}
     attributes["identity"]["source"] = origin

@@ -6,12 +6,12 @@ is written: to add one, add its file.
 
 import importlib
 import pkgutil
+import zipfile
 from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
-import zarr
-
 from datasets.formats.shared.source import ReadOptions, Source
+from datasets.formats.shared.zarr_descriptions import GROUPS, check_group, unpack_first
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from perception.errors import InputError
@@ -90,12 +90,13 @@ def detect(path: Path) -> str:
     for name, importer in importers().items():
         if importer.recognises(path):
             return name
+    if path.is_file() and zipfile.is_zipfile(path):
+        raise InputError(unpack_first(path))
     readable = "; ".join(f"{name}: {one.LOOKS_LIKE}" for name, one in importers().items())
     raise InputError(f"{path} is in no format that is read here. There are {readable}")
 
 
 def _is_store(path: Path) -> bool:
-    try:
-        return "schema_version" in zarr.open_group(path, mode="r").attrs
-    except (FileNotFoundError, ValueError):
+    if not any((path / name).is_file() for name in GROUPS):
         return False
+    return "schema_version" in check_group(path)

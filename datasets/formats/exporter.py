@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from datasets.store.group import only_writer
+from configs.locks import only_writer
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 

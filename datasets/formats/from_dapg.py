@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from datasets.formats.shared.pickle_arrays import load_arrays
-from datasets.formats.shared.resimulate import Acted, require_adroit
+from datasets.formats.shared.resimulate import Acted, require_adroit, state_of
 from datasets.formats.shared.source import ReadOptions, Source
-from envs.adroit.restore import AdroitState, check_sizes
+from envs.adroit.restore import check_sizes
 from envs.config import EnvConfig
 from perception.errors import InputError
 
@@ -73,12 +73,15 @@ def _job(where: str, demo: Any, task: str, start: str) -> Acted:  # noqa: ANN401
     if len(observations) < len(actions):
         raise InputError(f"{where}: {len(actions)} actions have {len(observations)} observations")
     check_sizes(task, observations.shape[1], actions.shape[1], where)
-    state = AdroitState.read(demo["init_state_dict"], task, f"{where}'s init_state_dict")
+    state = state_of(demo["init_state_dict"], task, f"{where}'s init_state_dict")
     return Acted(where, state, start == "observation", observations, actions)
 
 
 def _table(values: Any, where: str, key: str) -> np.ndarray:  # noqa: ANN401
     table = np.asarray(values)
     if table.dtype.kind not in "fiu" or table.ndim != 2 or len(table) == 0:
-        raise InputError(f"{where}: {key} is no table of numbers")
+        raise InputError(f"{where}: {key} is no table of numbers: {table.dtype}, {table.shape}")
+    if not np.isfinite(table).all():
+        step = int(np.argmin(np.isfinite(table).all(axis=1)))
+        raise InputError(f"{where}: {key} holds NaN or infinity at step {step}; leave it out")
     return table

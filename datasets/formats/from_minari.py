@@ -3,24 +3,47 @@
 Groups `episode_0`, ...: `observations` (one more than actions), `actions`, `rewards`, `infos`.
 Where `infos/state` holds the simulator's states they are restored. The official
 D4RL/{door,hammer,pen}/*-v2 sets hold none: the start is found from the first observation, and the
-actions are replayed.
+actions are replayed. Rewards that were recorded get our task's scale. Success is told by the task's
+rule: by `infos/success` where states are recorded and that rule is gymnasium-robotics' own.
 """
 
 import json
+import logging
 import os
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from datasets.formats.shared.hdf5 import need, reading, rows
-from datasets.formats.shared.resimulate import Acted, Job, Placed, require_adroit, states_of
+from datasets.formats.shared.hdf5 import folder, numbered, reading, rows, shape
+from datasets.formats.shared.layouts import Rules, Shape, require_alike
+from datasets.formats.shared.resimulate import (
+    Acted,
+    Job,
+    Placed,
+    require_adroit,
+    require_judgeable,
+    states_of,
+)
 from datasets.formats.shared.source import ReadOptions, Source
 from envs.adroit.restore import DRAWN, check_sizes
 from envs.config import EnvConfig
 from perception.errors import InputError
 
+logger = logging.getLogger(__name__)
+
 LOOKS_LIKE = "a folder with data/main_data.hdf5, or minari:<id>"
 MAIN_FILE = Path("data", "main_data.hdf5")
+TERMINALS, SUCCESS = "terminations", "infos/success"
+OPTIONAL = (TERMINALS, SUCCESS)
+RULES = Rules(
+    tables=frozenset({"observations", "actions"}),
+    columns=frozenset({"rewards", *OPTIONAL}),
+    longer=frozenset(
+        {"observations", SUCCESS}
+        | {f"{group}/{key}" for group in ("infos", "infos/state") for key in ("qpos", "qvel")}
+        | {f"{group}/{key}" for group in ("infos", "infos/state") for key in DRAWN.values()}
+    ),
+)
 
 
 def recognises(path: Path) -> bool:
@@ -55,75 +78,85 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
     require_adroit(env, "minari")
     said, task = _metadata(path), env.task
     with reading(path / MAIN_FILE) as file:
-        names = sorted((n for n in file if n.startswith("episode_")), key=_number)
-        if not names:
-            raise InputError(f"{path.name} holds no episode_0, episode_1, ...")
-        lengths = [len(need(file[name], "actions")) for name in names]
-        first = file[names[0]]
-        sizes = [_width(need(first, key), path) for key in ("observations", "actions")]
-        check_sizes(task, sizes[0], sizes[1], path.name)
-        stateful = _state_group(first, task) is not None
+        names = numbered(file, "episode_")
+        shapes = {name: _shapes(file, name, task) for name in names}
+    require_alike(f"{path.name}/{MAIN_FILE}", shapes, RULES)
+    first = shapes[names[0]]
+    check_sizes(task, first["observations"][1], first["actions"][1], path.name)
+    if (count := said.get("total_episodes", len(names))) != len(names):
+        logger.warning("%s says total_episodes=%s and holds %d", path.name, count, len(names))
+    stateful = "rewards" in first
+    judged = stateful and env.success == "farama" and SUCCESS in first
+    if stateful and not judged:
+        require_judgeable(env)
     kept: dict[str, Any] = {
         key: said[key] for key in ("dataset_id", "author", "algorithm_name") if key in said
     }
+    scaled = f"as recorded, times the task's reward_scale ({env.reward_scale:g})"
     return Source(
         format="minari",
-        lengths=tuple(lengths),
-        read=partial(_read, path, task, names),
+        lengths=tuple(one["actions"][0] for one in shapes.values()),
+        read=partial(_read, path, env, names),
         simulated=True,
-        action_size=sizes[1],
+        action_size=first["actions"][1],
+        options={"reward_scale": env.reward_scale} if stateful else {},
         about={
             **kept,
             "states": "as recorded" if stateful else "replayed from the first observation",
-            "rewards": "as recorded, not scaled" if stateful else "ours, at every replayed step",
+            "rewards": scaled if stateful else "ours, at every replayed step",
+            "successes": f"as recorded ({SUCCESS})" if judged else f"by the rule {env.success}",
         },
     )
+
+
+def _shapes(file: Any, name: str, task: str) -> dict[str, Shape]:  # noqa: ANN401
+    """Give the shapes of what is read of an episode."""
+    episode = folder(file, name)
+    there = [key for key in OPTIONAL if key in episode]
+    if (states := _state_group(episode, task)) is not None:
+        there += ["rewards", *(f"{states}/{key}" for key in ("qpos", "qvel", DRAWN[task]))]
+    return {key: shape(episode, key) for key in ("observations", "actions", *there)}
 
 
 def _metadata(path: Path) -> dict[str, Any]:
     file = path / "data" / "metadata.json"
     try:
-        said: dict[str, Any] = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
+        said: dict[str, Any] = dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
     if (format_ := said.get("data_format", "hdf5")) != "hdf5":
         raise InputError(f"{path.name} is stored as {format_}; only Minari's hdf5 is read")
     return said
 
 
-def _number(name: str) -> int:
-    return int(name.removeprefix("episode_"))
-
-
-def _width(array: Any, path: Path) -> int:  # noqa: ANN401 (h5py has no types)
-    shape: tuple[int, ...] = getattr(array, "shape", ())
-    if len(shape) != 2:
-        raise InputError(f"{path.name}: {array.name} is no table of numbers, as Adroit's would be")
-    return int(shape[1])
-
-
-def _state_group(episode: Any, task: str) -> Any:  # noqa: ANN401
-    """Give where an episode's simulator states are, or None."""
-    infos = episode.get("infos", {})
-    for group in (infos.get("state"), infos):
-        if group is not None and {"qpos", "qvel", DRAWN[task]} <= set(group):
-            return group
+def _state_group(episode: Any, task: str) -> str | None:  # noqa: ANN401 (h5py has no types)
+    """Name the group that holds an episode's simulator states, if there is one."""
+    for name in ("infos/state", "infos"):
+        if {"qpos", "qvel", DRAWN[task]} <= set(getattr(episode.get(name), "keys", list)()):
+            return name
     return None
 
 
-def _read(path: Path, task: str, names: list[str], index: int) -> Job:
+def _read(path: Path, env: EnvConfig, names: list[str], index: int) -> Job:
     with reading(path / MAIN_FILE) as file:
-        episode, where = file[names[index]], f"{path.name}, {names[index]}"
+        episode, where, task = file[names[index]], f"{path.name}, {names[index]}", env.task
         observations, actions = rows(episode, "observations"), rows(episode, "actions")
-        if len(observations) != len(actions) + 1:
-            raise InputError(
-                f"{where}: {len(actions)} actions have {len(observations)} observations"
-            )
-        group = _state_group(episode, task)
-        if group is None:
-            return Acted(where, None, True, observations, actions)
-        state = {key: rows(group, key) for key in ("qpos", "qvel", DRAWN[task])}
-        states = states_of(state, task, where)
-        if len(states) != len(observations):
-            raise InputError(f"{where}: {len(observations)} observations, {len(states)} states")
-        return Placed(where, states, observations, actions, rows(episode, "rewards").ravel())
+        terminals = None
+        if TERMINALS in episode:
+            terminals = rows(episode, TERMINALS).astype(bool).ravel()
+        states = _state_group(episode, task)
+        if states is None:
+            return Acted(where, None, True, observations, actions, terminals)
+        state = {key: rows(episode, f"{states}/{key}") for key in ("qpos", "qvel", DRAWN[task])}
+        recorded = None
+        if env.success == "farama" and SUCCESS in episode:
+            recorded = rows(episode, SUCCESS).astype(bool).ravel()[1:]
+        return Placed(
+            where,
+            states_of(state, task, where),
+            observations,
+            actions,
+            rows(episode, "rewards").ravel() * env.reward_scale,
+            terminals,
+            recorded,
+        )

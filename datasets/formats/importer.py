@@ -12,8 +12,10 @@ from tqdm import tqdm
 
 from datasets.cards.card import outcomes
 from datasets.episode import Episode
+from datasets.formats.shared.rehearsal import check_reach
 from datasets.formats.shared.source import Converted, Drift
-from datasets.store.chunk_codecs import StoreFormat, codecs
+from datasets.store.chunk_codecs import StoreFormat
+from datasets.store.descriptions import seal
 from datasets.store.store import EpisodeStore
 from envs.success import counts_as_success
 from perception.errors import InputError
@@ -55,7 +57,7 @@ def check_numbers(episode: Episode, stored: StoreFormat, where: str) -> None:
     for name, values in parts.items():
         if not np.isfinite(values).all():
             raise InputError(f"{where}: {name} holds NaN or infinity")
-    codecs(episode.points, stored.error_mm, stored.zarr_format)
+    check_reach(episode.points[..., :3], stored, where)
 
 
 def read_drifts(path: Path) -> list[Drift]:
@@ -72,6 +74,8 @@ def summary(store: EpisodeStore, success_at: str) -> str:
         succeeded = counts_as_success(results.at_end, results.ever, success_at)
         rule = counts_as_success("at their last step", "at some step", success_at)
         text += f", {succeeded.sum()} of them successful {rule}"
+    elif "success" not in store.names:
+        text += ", whose success was not recorded"
     if drifts := read_drifts(store.path):
         worst = int(np.argmax([drift.largest for drift in drifts]))
         median = np.median([[d.median, d.largest, d.last] for d in drifts], axis=0)
@@ -94,3 +98,4 @@ def _note(path: Path, drifts: list[Drift]) -> None:
     drift = {"of": "the largest difference of an entry of the observation, at each step", **columns}
     group: Any = zarr.open_group(path, mode="r+")
     group.attrs["conversion"] = {**_conversion(path), "drift": drift}
+    seal(path)

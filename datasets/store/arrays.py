@@ -1,4 +1,8 @@
-"""The arrays of a store, by name: plain numbers only, opened once, read with care, grown ahead."""
+"""The arrays of a store, by name: plain numbers only, opened once, read with care.
+
+Chunks are written first, ahead of the length that an array's description gives. The descriptions of
+all arrays are then replaced at once, so that every reader finds them of one length.
+"""
 
 import shutil
 from collections.abc import Iterable, Mapping
@@ -9,22 +13,13 @@ import numpy as np
 import zarr
 
 from datasets.store.chunk_codecs import codecs
-from datasets.store.chunks import (
-    CHECKSUMS,
-    chunks_of,
-    codec_names,
-    is_there,
-    read_rows,
-    require_chunks,
-)
-from perception.errors import InputError
+from datasets.store.chunks import encoded_chunk, is_there, of_rows, read_rows, require_chunks
+from datasets.store.descriptions import replace_files, seal, with_rows
+from datasets.store.leftovers import Leftovers
+from datasets.store.opening import described, open_array
 
-# They turn numbers into numbers (zstd is Zarr's default); others may keep, and run, Python objects.
-PLAIN_CODECS = {"blosc", "bytes", "fixedscaleoffset", "zstd", *CHECKSUMS}
-DESCRIPTIONS = (".zarray", "zarr.json")
-NO_ARRAY = (ValueError, TypeError, KeyError, AttributeError, FileNotFoundError)
 ADDING = "adding"  # The folder of arrays that are not whole yet.
-SPARE_CHUNKS = 100  # Arrays grow by this many at a time: growing costs as much as writing.
+MAKING = "making"  # The folder of an array that is not described yet.
 
 
 class StoreArrays:
@@ -63,10 +58,14 @@ class StoreArrays:
         Raises:
             DamageError: A chunk of it is missing, or is not what was written.
         """
-        return read_rows(self[name], self._path / name, start, stop)
+        array = self[name]
+        view = array if stop <= array.shape[0] else of_rows(array, stop)
+        return read_rows(view, self._path / name, start, stop)
 
     def write(self, name: str, values: np.ndarray, start: int, *, chunk: int) -> None:
-        """Write rows of an array; make it, or make it longer, where need be.
+        """Write rows of an array, beyond its end too; make it where need be.
+
+        Readers see no more rows than before until `commit`.
 
         Args:
             name: The array.
@@ -78,16 +77,13 @@ class StoreArrays:
             self._create(name, values, chunk)
         array, end = self[name], start + len(values)
         step = array.chunks[0]
-        if array.shape[0] < end:
-            spare = SPARE_CHUNKS * step
-            array.resize((-(-end // spare) * spare, *array.shape[1:]))
-        first, stop = start // step * step, min(-(-end // step) * step, array.shape[0])
+        first, stop = start // step * step, -(-end // step) * step
         # Whole chunks, zeros behind the last row: nothing is read back to write a part of one, and
         # nothing that was there stays behind (of episodes that `keep` forgot).
         rows = np.zeros((stop - first, *array.shape[1:]), array.dtype)
         rows[: start - first] = self._before(name, first, start)
         rows[start - first : end - first] = values
-        array[first:stop] = rows
+        of_rows(array, stop)[first:stop] = rows
         last = end // step * step
         self._begun[name] = end, rows[last - first : end - first].copy()
 
@@ -113,8 +109,9 @@ class StoreArrays:
         for values in parts:
             self.write(aside, values, row, chunk=chunk)
             row += len(values)
-        self[aside].resize((row, *self[aside].shape[1:]))
-        self[aside].attrs.update(about)
+        self[aside].attrs.update(cast(Any, about))
+        seal(self._path / aside)
+        replace_files(with_rows(self._path / aside, row))
         shutil.rmtree(self._path / name, ignore_errors=True)
         (self._path / aside).rename(self._path / folder / own)
         shutil.rmtree(self._path / ADDING)
@@ -123,15 +120,24 @@ class StoreArrays:
         self._begun.clear()
 
     def _create(self, name: str, values: np.ndarray, chunk: int) -> None:
+        """Make an empty array, aside, and put it in place with its description whole."""
         said: Any = self._group.attrs
         error_mm = said["error_mm"] if name == "data/point_cloud" else 0
+        folder, _, own = name.partition("/")
+        shutil.rmtree(self._path / MAKING, ignore_errors=True)  # Of a writer that was killed.
         self._group.create_array(
-            name,
+            f"{MAKING}/{own}",
             shape=(0, *values.shape[1:]),
             chunks=(chunk, *values.shape[1:]),
             dtype=values.dtype,
             **codecs(values, error_mm, said["zarr_format"]),
         )
+        seal(self._path / MAKING / own)
+        self._group.require_group(folder)
+        if not described(self._path / name):  # An empty folder of older writers may stand there.
+            shutil.rmtree(self._path / name, ignore_errors=True)
+        (self._path / MAKING / own).rename(self._path / name)
+        shutil.rmtree(self._path / MAKING)
         self._names.clear()
 
     def _each(self, lengths: Mapping[str, int]) -> "list[tuple[str, zarr.Array[Any], int]]":
@@ -142,18 +148,45 @@ class StoreArrays:
             for name in self.names(folder)
         ]
 
-    def cut(self, lengths: Mapping[str, int]) -> None:
-        """Cut off what lies beyond so many rows of the arrays in `data` and `meta`."""
+    def commit(
+        self, lengths: Mapping[str, int], chunks: Mapping[str, tuple[int, np.ndarray]]
+    ) -> None:
+        """Show readers so many rows of the arrays in `data` and `meta`, at once.
+
+        Args:
+            lengths: By folder.
+            chunks: Whole chunks to write in the same moment, by their array's name: number, rows.
+        """
+        files: dict[Path, bytes] = {}
+        for name, (number, rows) in chunks.items():
+            for file, content in encoded_chunk(self[name], number, rows).items():
+                files[self._path / name / file] = content
+            self._begun.pop(name, None)
+        grown = self._each(lengths)
+        for name, _, length in grown:
+            files |= with_rows(self._path / name, length)
+        replace_files(files)
+        self._open |= {name: of_rows(array, length) for name, array, length in grown}
+
+    def cut(self, lengths: Mapping[str, int], begun: Mapping[str, int]) -> None:
+        """Cut off what lies beyond so many rows of the arrays in `data` and `meta`.
+
+        Args:
+            lengths: By folder.
+            begun: Rows that an unfinished episode may have reached; see
+                datasets/store/leftovers.py.
+        """
         self._begun.clear()
-        for _, array, length in self._each(lengths):
-            if array.shape[0] != length:
-                array.resize((length, *array.shape[1:]))
+        leftovers = Leftovers(self._path)
+        for name, array, length in self._each(lengths):
+            leftovers.clear(name, array, length, begun[name.partition("/")[0]])
+        leftovers.tell()
+        self.commit(lengths, {})
 
     def go_on(self, lengths: Mapping[str, int]) -> bool:
         """Tell whether a whole chunk beyond so many rows of an array was written."""
         for name, array, length in self._each(lengths):
-            chunk = -(-length // array.chunks[0])
-            if chunk in chunks_of(array) and is_there(array, self._path / name, chunk):
+            if is_there(array, self._path / name, -(-length // array.chunks[0])):
                 return True
         return False
 
@@ -165,47 +198,3 @@ class StoreArrays:
         """
         require_chunks(self[name], self._path / name, 0, length)
         self.read(name, max(length - 1, 0), length)
-
-
-def described(folder: Path) -> bool:
-    """Tell whether a folder is an array.
-
-    Raises:
-        InputError: It holds chunks, but has lost what describes them.
-    """
-    if any((folder / name).is_file() for name in DESCRIPTIONS):
-        return True
-    # A writer that was killed while it created an array leaves an empty folder behind.
-    chunks = (f for f in folder.glob("*") if not f.name.startswith(".") and f.suffix != ".partial")
-    if next(chunks, None) is not None:
-        raise InputError(
-            f"{folder} has lost its description ({' or '.join(DESCRIPTIONS)}): restore that file"
-            " from a copy, or make the store again"
-        )
-    return False
-
-
-def open_array(group: zarr.Group, name: str, path: Path) -> "zarr.Array[Any]":
-    """Open an array of plain numbers.
-
-    Args:
-        group: The store's.
-        name: With its folder, e.g. `data/action`.
-        path: The store's folder, for messages.
-
-    Raises:
-        InputError: There is none, its description is damaged, or reading it could run code.
-    """
-    try:
-        array = cast("zarr.Array[Any]", group[name])
-        kind, names = array.dtype.kind, codec_names(array)
-    except NO_ARRAY as error:
-        raise InputError(
-            f"{path}: the description of {name} (its {' or '.join(DESCRIPTIONS)}) cannot be read"
-            f" ({error}): restore that file from a copy, or make the store again"
-        ) from error
-    foreign = sorted(names - PLAIN_CODECS)
-    if kind not in "biuf" or foreign:
-        kinds = f"codec {', '.join(foreign)}" if foreign else f"type {array.dtype}"
-        raise InputError(f"{path}: {name} is not plain numbers ({kinds}) and is not read")
-    return array.with_config({"write_empty_chunks": True})

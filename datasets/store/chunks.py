@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import zarr
 from jaxtyping import Int
+from zarr.storage import MemoryStore, StorePath
 
 CHECKSUMS = {"crc32", "crc32c"}
 NO_CHUNK = (RuntimeError, ValueError, TypeError)  # What codecs raise at damaged bytes.
@@ -44,6 +45,33 @@ def codec_names(array: "zarr.Array[Any]") -> set[str]:
 def has_checksums(array: "zarr.Array[Any]") -> bool:
     """Tell whether every chunk carries a checksum, and so has to be there."""
     return bool(codec_names(array) & CHECKSUMS)
+
+
+def of_rows(array: "zarr.Array[Any]", rows: int) -> "zarr.Array[Any]":
+    """See an array as one of so many rows; its description on the disk stays as it is."""
+    return _moved(array, array.async_array.store_path, rows)
+
+
+def encoded_chunk(array: "zarr.Array[Any]", chunk: int, rows: np.ndarray) -> dict[str, bytes]:
+    """Encode the rows of a whole chunk as they would be written, by file below the array's folder.
+
+    Args:
+        array: Of one dimension.
+        chunk: Its number.
+        rows: As many as a chunk holds.
+    """
+    files: dict[str, Any] = {}
+    start, stop = chunk * array.chunks[0], (chunk + 1) * array.chunks[0]
+    _moved(array, StorePath(MemoryStore(files), ""), stop)[start:stop] = rows
+    return {name: content.to_bytes() for name, content in files.items()}
+
+
+def _moved(array: "zarr.Array[Any]", place: StorePath, rows: int) -> "zarr.Array[Any]":
+    metadata: Any = array.metadata
+    shape = (rows, *array.shape[1:])
+    return zarr.Array(
+        zarr.AsyncArray(metadata.update_shape(shape), place, array.async_array.config)
+    )
 
 
 def chunk_files(array: "zarr.Array[Any]", chunk: int) -> Iterator[str]:

@@ -11,7 +11,7 @@ from jaxtyping import Int
 
 from datasets.store.arrays import StoreArrays
 from datasets.store.chunks import DamageError, explain
-from datasets.store.episode_ends import ENDS, read_ends
+from datasets.store.episode_ends import ENDS, Ends, read_ends
 from perception.errors import InputError
 
 
@@ -25,6 +25,7 @@ class Contents:
     Attributes:
         arrays: By name; rows beyond the last whole episode among them.
         episode_ends: Where each whole episode ends, exclusive.
+        begun: The end of an episode that is not whole, or that of the last one.
 
     Raises:
         InputError: The ends of episodes are lost or damaged.
@@ -34,9 +35,10 @@ class Contents:
         self.path, self.group = path, group
         self.arrays = StoreArrays(path, group)
         self.episode_ends: Int[np.ndarray, " episode"] = np.zeros(0, np.int64)
-        self.episode_ends = self._read_ends()
+        ends = self._read_ends()
+        self.episode_ends, self.begun = ends.whole, ends.begun
 
-    def _read_ends(self) -> Int[np.ndarray, " episode"]:
+    def _read_ends(self) -> Ends:
         if ENDS in self.arrays:
             with self._explained(ENDS):
                 return read_ends(self.arrays[ENDS], self.path / ENDS, self._goes_on)
@@ -46,7 +48,7 @@ class Contents:
                 f"{self.path} has lost {ENDS}, which says where episodes end: restore it from a"
                 " copy, or make the store again"
             )
-        return np.zeros(0, np.int64)
+        return Ends(np.zeros(0, np.int64), 0)
 
     def _goes_on(self, episodes: int, steps: int) -> bool:
         return self.arrays.go_on({"data": steps, "meta": episodes})
@@ -76,6 +78,8 @@ class Contents:
         Raises:
             InputError: It is shorter than its episodes, or damaged.
         """
+        if name == ENDS:  # Its length on the disk may lag behind.
+            return self.episode_ends[start:stop]
         self._require_length(name)
         with self._explained(name):
             return self.arrays.read(name, start, stop)
@@ -94,12 +98,17 @@ class Contents:
             InputError: A chunk is lost, or the last one, which the next episode goes into, is
                 damaged.
         """
-        for folder, length in self.lengths.items():
-            for name in self.arrays.names(folder):
-                self._require_length(f"{folder}/{name}")
-                with self._explained(f"{folder}/{name}"):
-                    self.arrays.require(f"{folder}/{name}", length)
+        named = [
+            (f"{f}/{n}", rows) for f, rows in self.lengths.items() for n in self.arrays.names(f)
+        ]
+        for name, length in named:
+            if name != ENDS:  # They were read.
+                self._require_length(name)
+                with self._explained(name):
+                    self.arrays.require(name, length)
 
     def cut(self) -> None:
         """Cut off what lies beyond the last whole episode."""
-        self.arrays.cut(self.lengths)
+        lengths = self.lengths
+        self.arrays.cut(lengths, {"data": self.begun, "meta": lengths["meta"] + 1})
+        self.begun = lengths["data"]

@@ -22,15 +22,26 @@ def append_episode(contents: Contents, episode: Episode | Recording) -> None:
     recording, data = arrays_of(episode)
     _require_alike(contents, recording, data)
     arrays, start, row = contents.arrays, contents.lengths["data"], contents.lengths["meta"]
-    if row % CHUNK_EPISODES == 0:  # Before its episodes: see datasets/store/episode_ends.py.
-        arrays.write(ENDS, np.zeros(1, np.int64), row, chunk=CHUNK_EPISODES)
+    end = start + len(recording)
+    contents.begun = end
+    # Before its data: see datasets/store/episode_ends.py.
+    arrays.write(ENDS, np.array([-end]), row, chunk=CHUNK_EPISODES)
     for name, values in data.items():
         arrays.write(f"data/{name}", values, start, chunk=CHUNK_STEPS)
     for name, value in provenance_row(recording).items():
         arrays.write(f"meta/{name}", np.asarray(value)[None], row, chunk=CHUNK_EPISODES)
-    end = np.array([start + len(recording)])
-    arrays.write(ENDS, end, row, chunk=CHUNK_EPISODES)
+    arrays.commit({"data": end, "meta": row + 1}, {ENDS: _ends_chunk(contents, row, end)})
     contents.episode_ends = np.append(contents.episode_ends, end)
+
+
+def _ends_chunk(contents: Contents, row: int, end: int) -> tuple[int, np.ndarray]:
+    """Give the number and the rows of the chunk of ends that a row lies in, with zeros behind."""
+    number = row // CHUNK_EPISODES
+    rows = np.zeros(CHUNK_EPISODES, np.int64)
+    before = contents.episode_ends[number * CHUNK_EPISODES : row]
+    rows[: len(before)] = before
+    rows[len(before)] = end
+    return number, rows
 
 
 def _require_alike(contents: Contents, recording: Recording, data: dict[str, np.ndarray]) -> None:
@@ -49,8 +60,11 @@ def keep_first(contents: Contents, episodes: int) -> None:
     """Forget all but the first episodes, the newest first to go."""
     ends = contents.episode_ends[:episodes]
     if len(ends) < len(contents.episode_ends):
-        contents.arrays[ENDS].resize((len(ends),))  # First: readers see only wholes.
-        contents.episode_ends = ends
+        forgotten = int(contents.episode_ends[-1])
+        contents.episode_ends, contents.begun = ends, forgotten
+        # First: readers see only wholes.
+        mark = np.array([-forgotten])
+        contents.arrays.write(ENDS, mark, len(ends), chunk=CHUNK_EPISODES)
         contents.cut()
 
 

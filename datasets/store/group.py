@@ -1,20 +1,23 @@
-"""A store's folder: made at once, opened with its description checked, written by one process."""
+"""A store's folder: made at once, opened with its description checked."""
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import zarr
 
 from configs.differences import differences
+from configs.files import sync_folder
+from configs.locks import resolved
 from datasets.store.chunk_codecs import StoreFormat
+from datasets.store.descriptions import NOT_READ, SEALED_SINCE, check_seal, seal
 from datasets.store.identity import upgrade_identity
 from perception.errors import InputError
 
-SCHEMA_VERSION = 3  # 3: chunks carry checksums and are all there. 2, without, is read too.
+# 3: chunks carry checksums and are all there. 4: descriptions carry one too, and arrays are as long
+# as their episodes. Those of before are read as well.
+SCHEMA_VERSION = 4
+KINDS: dict[str, type] = {"identity": dict, "task": str, "cameras": dict, "versions": dict}
 
 
 def open_group(path: Path, mode: Literal["r", "r+"]) -> zarr.Group:
@@ -30,18 +33,23 @@ def open_group(path: Path, mode: Literal["r", "r+"]) -> zarr.Group:
         group = zarr.open_group(path, mode=mode, use_consolidated=False)
         attributes = cast(dict[str, Any], dict(group.attrs))
         version = int(attributes["schema_version"])
-        complete = isinstance(attributes["identity"], dict)
-    except (FileNotFoundError, KeyError, ValueError, TypeError, AttributeError) as error:
+        if SEALED_SINCE <= version <= SCHEMA_VERSION:
+            check_seal(path)
+        wrong = [
+            key for key, kind in KINDS.items() if not isinstance(attributes.get(key, kind()), kind)
+        ]
+    except (FileNotFoundError, *NOT_READ) as error:
         raise InputError(
             f"{path} is not a store of this project, or its description (.zgroup and .zattrs, or"
             f" zarr.json) is damaged: {error}"
         ) from error
-    if not complete:
-        raise InputError(f"{path} is not a store of this project: its identity is no group of keys")
     if version > SCHEMA_VERSION:
         raise InputError(
             f"{path} has schema {version}; this program knows {SCHEMA_VERSION}: update it"
         )
+    if version < 1 or wrong or "identity" not in attributes:
+        said = f"its {', '.join(wrong) or 'identity'} is none" if version > 0 else "no such schema"
+        raise InputError(f"{path} is not a store of this project, or is damaged: {said}")
     return group
 
 
@@ -52,7 +60,7 @@ def open_to_continue(path: Path, attributes: dict[str, Any]) -> zarr.Group:
         InputError: It was not, or as for `open_group`.
     """
     group = open_group(path, "r+")
-    identity = upgrade_identity(cast(dict[str, Any], group.attrs["identity"]))
+    identity = identity_of(group, path)
     wanted = upgrade_identity(attributes["identity"])
     if changes := "; ".join(differences(identity, wanted)):
         raise InputError(f"{path} was made by another command ({changes}); choose another out=")
@@ -61,29 +69,33 @@ def open_to_continue(path: Path, attributes: dict[str, Any]) -> zarr.Group:
     return group
 
 
+def identity_of(group: zarr.Group, path: Path) -> dict[str, Any]:
+    """Give what must agree to continue a store, in today's keys.
+
+    Raises:
+        InputError: It holds what no program wrote.
+    """
+    try:
+        return upgrade_identity(cast(dict[str, Any], group.attrs["identity"]))
+    except NOT_READ as error:
+        raise InputError(
+            f"{path}: what it says of how it was made (identity) cannot be read"
+            f" ({type(error).__name__}: {error}): restore its description from a copy"
+        ) from error
+
+
 def create_group(path: Path, format_: StoreFormat, attributes: dict[str, Any]) -> zarr.Group:
     """Make an empty store with all its attributes, aside, and put it in place at once."""
-    aside = path.with_name(f".{path.name}.new")
-    if aside.exists():  # Of a writer that was killed.
+    target = resolved(path)
+    aside = target.with_name(f".{target.name}.new")
+    if aside.is_symlink():  # Of nobody here; what it leads to is left alone.
+        aside.unlink()
+    elif aside.exists():  # Of a writer that was killed.
         shutil.rmtree(aside)
     zarr.create_group(
         aside, zarr_format=cast(Any, format_.zarr_format), attributes=cast(Any, attributes)
     )
-    aside.rename(path)
+    seal(aside)
+    aside.rename(target)
+    sync_folder(target.parent)
     return zarr.open_group(path, mode="r+", use_consolidated=False)
-
-
-@contextmanager
-def only_writer(path: Path) -> Iterator[None]:
-    """Hold the lock of a store; it goes with its process, however that ends.
-
-    Raises:
-        InputError: Another process holds it.
-    """
-    lock = path.with_name(f".{path.name}.lock")
-    with lock.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"Another process is writing {path}") from error
-        yield

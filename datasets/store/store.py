@@ -10,9 +10,9 @@
 Only action, state and episode_ends are always there: the record of a learning agent has no clouds,
 and data of other projects may have no rewards and no simulator state.
 
-Arrays grow ahead of what is written. An episode's data is written first and its end last, so
-whatever lies beyond the last end is spare, or was left by a killed writer; it is cut off when
-writing ends, or by the next writer. Every chunk carries a checksum, which every reader verifies
+An episode's data is written first and its end last, in the same moment as the lengths of all
+arrays; whatever lies beyond the last end was left by a killed writer, and the next one clears it
+(datasets/store/leftovers.py). Every chunk carries a checksum, which every reader verifies
 (datasets/store/chunks.py). Attributes hold all that is needed to make the store again. Points are
 kept as 16-bit integers through a standard codec: every reader sees float32, at most `error_mm`
 from what was rendered.
@@ -29,19 +29,20 @@ import zarr
 from jaxtyping import Int
 
 from configs.build import build
+from configs.locks import only_writer
 from datasets.episode import USUAL, Episode, Recording
 from datasets.store.arrays import StoreArrays
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.contents import Contents
+from datasets.store.descriptions import SEAL
 from datasets.store.episodes import CHUNK_STEPS, append_episode, keep_first, read_recording
 from datasets.store.group import (
     SCHEMA_VERSION,
     create_group,
-    only_writer,
+    identity_of,
     open_group,
     open_to_continue,
 )
-from datasets.store.identity import upgrade_identity
 from envs.config import EnvConfig
 from perception.errors import InputError
 
@@ -87,7 +88,6 @@ class EpisodeStore:
             InputError: Another writer is at work, the store was made by another command, or it is
                 damaged where writing goes on.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
         with only_writer(path):
             if path.exists():
                 store = cls(path, open_to_continue(path, attributes))
@@ -104,12 +104,18 @@ class EpisodeStore:
     @property
     def attributes(self) -> dict[str, Any]:
         """Everything the store says of itself."""
-        return dict(self._contents.group.attrs)
+        said = dict(self._contents.group.attrs)
+        said.pop(SEAL, None)
+        return said
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What must agree to continue the store, in today's keys."""
-        return upgrade_identity(self.attributes["identity"])
+        """What must agree to continue the store, in today's keys.
+
+        Raises:
+            InputError: It holds what no program wrote.
+        """
+        return identity_of(self._contents.group, self.path)
 
     @property
     def env(self) -> EnvConfig:
@@ -221,7 +227,9 @@ class EpisodeStore:
             InputError: There is no such array.
         """
         self.read(name, slice(0, 0))  # Raises where there is none.
-        return dict(self._contents.arrays[f"data/{name}"].attrs)
+        said = dict(self._contents.arrays[f"data/{name}"].attrs)
+        said.pop(SEAL, None)
+        return said
 
     def keep(self, episodes: int) -> None:
         """Forget all but the first episodes, the newest first to go."""

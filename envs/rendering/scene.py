@@ -38,12 +38,6 @@ class Scene:
         self.model = compile_with_cameras(model_path, config.cameras)
         self.data = mujoco.MjData(self.model)
         self._layout, self.view = layout, config.view
-        if config.view.points < 0:
-            raise InputError(
-                f"points must be at least 1, or 0 to draw nothing; not {config.view.points}"
-            )
-        if config.view.points and not config.view.cameras:
-            raise InputError("cameras=[] sees nothing: name at least one")
         cameras = [self.model.camera(i).name for i in range(self.model.ncam)]
         for name in config.view.cameras:
             if name not in cameras:

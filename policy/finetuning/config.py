@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from configs.kinds import Kind, OneOf
+from configs.ranges import Count, Players, Positive, Rate, Whole, above, require
 from policy.finetuning.advantages import Advantage
 
 ALGORITHMS = "policy.finetuning.algorithms"
@@ -41,18 +42,22 @@ class FinetuneConfig:
     algorithm: Annotated[Kind, OneOf(ALGORITHMS)]
     init: Literal["pretrained", "scratch"]
     experience: Path | None
-    episodes: int
-    initial_episodes: int
-    initial_limit: int
-    gradient_steps: int
-    learning_rate: float
-    last_learning_rate: float
+    episodes: Count
+    initial_episodes: Count
+    initial_limit: Count
+    gradient_steps: Count
+    learning_rate: Rate
+    last_learning_rate: Rate
     advantage: Advantage
-    group_size: int
-    replay_capacity: int
-    target_capacity: int
-    target_top: int
-    gradient_norm: float
-    largest_ratio: float
-    evaluate_every: int
-    evaluate_episodes: int
+    group_size: Players
+    replay_capacity: Count
+    target_capacity: Count
+    target_top: Count
+    gradient_norm: Positive
+    largest_ratio: Annotated[float, above(1)]
+    evaluate_every: Whole
+    evaluate_episodes: Count
+
+    def __post_init__(self) -> None:
+        compared = self.group_size == 1 or self.advantage == "return_to_go"
+        require(compared, f"@group_size={self.group_size} goes with @advantage=return_to_go")

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from configs.ranges import Rate, between
 from perception.observation import Observation
 from policy.finetuning.experience import Chunks, Experience
 from policy.planner.planner import Planner
@@ -25,8 +26,8 @@ class MinibatchConfig:
         encoder: `frozen` as pre-trained, every observation encoded once; or `trained` along.
     """
 
-    batch: int
-    min_std: float
+    batch: Annotated[int, between(1, 2**20)]
+    min_std: Rate
     reduction: Literal["mean", "sum"]
     encoder: Literal["frozen", "trained"]
 

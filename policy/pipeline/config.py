@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from configs.build import Inline
 from configs.kinds import Kind, OneOf
+from configs.ranges import Count, Name, Players, Seed, Steps, Stores, Whole
 from envs.request import EnvRequest
 from policy.finetuning.config import FinetuneConfig
 from policy.planner.planner import DENOISERS, ENCODERS, PlannerConfig
@@ -24,8 +25,8 @@ class Plan:
         chunk: Actions that it executes before it plans again, T_a.
     """
 
-    horizon: int
-    chunk: int
+    horizon: Steps
+    chunk: Steps
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Recipe:
         finetune: How to fine-tune.
     """
 
-    seed: int
-    envs: int
+    seed: Seed
+    envs: Players
     init_from: Path | None
     encoder_from: Path | None
     planner: PlannerConfig
@@ -74,15 +75,15 @@ class TrainConfig:
 
     recipe: Annotated[Recipe, Inline()]
     task: Annotated[EnvRequest, Inline()]
-    data: tuple[Path, ...]
+    data: Stores
     machine: Annotated[Machine, Inline()]
     denoiser: Annotated[Kind, OneOf(DENOISERS)]
     encoder: Annotated[Kind, OneOf(ENCODERS)]
     plans: dict[str, Plan]
     out: Path
     stage: Stage
-    episodes: int
-    experiment: str | None
-    variant: str
+    episodes: Count
+    experiment: Name | None
+    variant: Name
     results: Path
-    traces: int
+    traces: Whole

@@ -1,27 +1,53 @@
-"""Planners on disk: whole files or none, and nothing that can run code."""
+"""Planners on disk: whole files or none, summed up, and nothing that can run code."""
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
+from torch import Tensor, uint8
 
 from configs.build import build
 from configs.files import write_whole
+from datasets.behaviours.training_state import naming, not_finite
 from perception.errors import InputError
+from policy.planner.building import build_planner
+from policy.planner.dp3.archive import is_archive
+from policy.planner.dp3.checkpoint import load_dp3
 from policy.planner.planner import Planner, PlannerConfig, Sizes
+
+SUM, DESCRIPTIONS = "sha256", ("planner", "sizes", "about")
+MEND = "restore it from a copy, or train again"
+# What a file's contents can raise; a recursion is a runtime error: of JSON that is too deep.
+REFUSED = (
+    SafetensorError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError,
+    RuntimeError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file holds: its descriptions, as JSON, and its tensors."""
+
+    metadata: dict[str, str]
+    tensors: dict[str, Tensor]
 
 
 def save_planner(planner: Planner, path: Path, about: Mapping[str, Any]) -> None:
-    """Write weights, normaliser and configuration as one safetensors file.
+    """Write weights, normaliser and configuration as one safetensors file, with their SHA-256.
 
     Args:
         planner: What to save.
         path: The file; its folder is made.
         about: Further facts for whoever opens it (task, view, stage, step), kept as JSON.
+
+    Raises:
+        InputError: A weight is not finite; what was there before stays.
+        OSError: The disk is full, or the like; what was there before stays, too.
     """
     metadata = {
         "planner": json.dumps(asdict(planner.config)),
@@ -29,40 +55,98 @@ def save_planner(planner: Planner, path: Path, about: Mapping[str, Any]) -> None
         "about": json.dumps(dict(about)),
     }
     tensors = {name: t.detach().cpu().contiguous() for name, t in planner.state_dict().items()}
-    write_whole(path, lambda aside: save_file(tensors, aside, metadata))
+    if (name := not_finite(tensors)) is not None:
+        raise InputError(
+            f"Training diverged: {name} is not finite (NaN or infinite), so {path} was not written."
+            " Try a smaller learning rate in another out="
+        )
+    metadata[SUM] = _sum(Contents(metadata, tensors))
+    with naming(path):
+        write_whole(path, lambda aside: aside.write_bytes(save(tensors, metadata)))
 
 
 def load_planner(path: Path) -> tuple[Planner, dict[str, Any]]:
-    """Read a planner, ready to act, and what was said about it.
+    """Read a planner, ready to act, and what was said about it; also a checkpoint of DP3.
 
     Raises:
-        InputError: There is no such file, or it is not a planner.
+        InputError: There is no such file, or it is not a planner, is damaged, or diverged.
     """
     if not path.is_file():
         raise InputError(f"There is no checkpoint {path}: train first (policy/train.py)")
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            sizes = _sizes(json.loads(metadata["sizes"]))
-            planner = Planner(_config(json.loads(metadata["planner"]), sizes), sizes)
-            planner.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-    except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path} is not a planner of this program: {error}") from error
-    return planner.eval(), json.loads(metadata["about"])
+        planner, about = load_dp3(path) if is_archive(path) else _load(path)
+    except REFUSED as error:
+        said = " ".join(str(error).split())
+        what = f"it has no {said}" if isinstance(error, KeyError) else said
+        raise InputError(
+            f"{path} is not a planner of this program, or is damaged: {what}"
+        ) from error
+    return planner.eval(), about
 
 
-def _sizes(values: Mapping[str, int]) -> Sizes:
-    """Build the sizes; `robot_state` was `readings` in older files."""
-    return build(Sizes, {"robot_state" if k == "readings" else k: n for k, n in values.items()})
+def _load(path: Path) -> tuple[Planner, dict[str, Any]]:
+    """Read a planner of ours, and what was said about it."""
+    contents = _read(path)
+    planner, sizes, about = (json.loads(contents.metadata[key]) for key in DESCRIPTIONS)
+    _check_about(about)
+    return _built(planner, sizes, contents.tensors), about
 
 
-def _config(values: Mapping[str, Any], sizes: Sizes) -> PlannerConfig:
-    """Build the configuration, with what older files leave unsaid.
+def _read(path: Path) -> Contents:
+    """Read descriptions and tensors, held to their sum; files of before have none.
 
-    The oldest know only U-Nets that take the context as it is; before there was a choice of
-    encoders, data without points meant that the simulator's features were encoded.
+    Raises:
+        ValueError: It is damaged, or a number is not finite.
     """
-    denoiser, encoder = values["denoiser"], {"kind": "dp3" if sizes.channels else "state_only"}
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    contents, written = Contents(metadata, tensors), metadata.pop(SUM, None)
+    # Another name among them may be that of the sum, damaged.
+    if not metadata.keys() <= set(DESCRIPTIONS) or written not in (None, _sum(contents)):
+        raise ValueError(f"what it holds is not what was written; {MEND}")
+    if (name := not_finite(tensors)) is not None:
+        raise ValueError(f"its training diverged, {name} is not finite (NaN or infinite); {MEND}")
+    return contents
+
+
+def _sum(contents: Contents) -> str:
+    """Sum up descriptions and tensors, each by name and, if a tensor, by type and shape."""
+    digest = hashlib.sha256(json.dumps(sorted(contents.metadata.items())).encode())
+    for name, tensor in sorted(contents.tensors.items()):
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.flatten().view(uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _check_about(about: Any) -> None:  # noqa: ANN401 (whatever the file says)
+    """Refuse facts that are none.
+
+    Raises:
+        ValueError: They are not a group, or the task has no name or is seen in no way.
+    """
+    wanted = {"task": str, "env": dict}
+    if not isinstance(about, dict):
+        raise ValueError("what is said about it is no group of keys")
+    for key, kind in wanted.items():
+        if key in about and not isinstance(about[key], kind):
+            raise ValueError(f"what is said about its {key} is a {type(about[key]).__name__}")
+
+
+def _built(
+    planner: Mapping[str, Any], sizes: Mapping[str, int], tensors: Mapping[str, Tensor]
+) -> Planner:
+    """Build the planner that is described, with what older files say otherwise or leave unsaid.
+
+    `robot_state` was `readings`. The oldest know only U-Nets that take the context as it is; before
+    there was a choice of encoders, data without points meant that the simulator's features were
+    encoded.
+    """
+    named = {"robot_state" if key == "readings" else key: n for key, n in sizes.items()}
+    dimensions = build(Sizes, named)
+    denoiser = planner["denoiser"]
     if "kind" not in denoiser:
         denoiser = {"kind": "unet", "context_features": None, **denoiser}
-    return build(PlannerConfig, {"encoder": encoder, **values, "denoiser": denoiser})
+    encoder = {"kind": "dp3" if dimensions.channels else "state_only"}
+    values = {"encoder": encoder, **planner, "denoiser": denoiser}
+    return build_planner(build(PlannerConfig, values), dimensions, tensors)

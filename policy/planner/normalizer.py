@@ -1,4 +1,8 @@
-"""Observations and actions to [-1, 1] and back, each channel by the range it has in the data."""
+"""Observations and actions to [-1, 1] and back, each channel by the range it has in the data.
+
+Whether a channel changes is judged by its own size, not by a length of ours: the same data in other
+units are learned alike.
+"""
 
 import torch
 from jaxtyping import Float
@@ -6,7 +10,7 @@ from torch import Tensor, nn
 
 from perception.observation import Encoded, Observation
 
-SMALLEST_RANGE = 1e-4  # A channel that never changes is only centred.
+ROUNDING = 1e-6  # Eight times float32's: what changes by a smaller share does not change.
 
 
 class Range(nn.Module):
@@ -20,13 +24,28 @@ class Range(nn.Module):
         self.register_buffer("shift", torch.zeros(channels))
         self.register_buffer("scale", torch.ones(channels))
 
-    def fit(self, values: Float[Tensor, "*lead channel"]) -> None:
-        """Learn the map of some data (DP3's mode `limits`)."""
+    def fit(self, values: Float[Tensor, "*lead channel"], *, alike: bool = False) -> None:
+        """Learn the map of some data (DP3's mode `limits`).
+
+        A channel that never changes is centred, and divided by its size; where that is 0, by half
+        the widest channel's range; where nothing changes, by 1.
+
+        Args:
+            values: The data.
+            alike: The channels are observed together, in comparable units. One that changes a
+                million times less than the widest, such as the rounding of an object that rests, is
+                then taken for one that never changes: stretched to [-1, 1], it would drown all else
+                as soon as the object moved.
+        """
         flat = values.reshape(-1, values.shape[-1])
         low, high = flat.amin(0), flat.amax(0)
-        half = (high - low) / 2
+        half, size = (high - low) / 2, torch.maximum(low.abs(), high.abs())
+        least, unit = ROUNDING * size, torch.where(size > 0, size, half.amax())
+        if alike:
+            least, unit = least.clamp(min=ROUNDING * half.amax()), size.clamp(min=half.amax())
+        unit = torch.where(unit > 0, unit, torch.ones_like(unit))
         self.shift.copy_((low + high) / 2)
-        self.scale.copy_(torch.where(2 * half < SMALLEST_RANGE, torch.ones_like(half), half))
+        self.scale.copy_(torch.where(half <= least, unit, half))
 
     def forward(self, values: Float[Tensor, "*lead channel"]) -> Float[Tensor, "*lead channel"]:
         """Map to [-1, 1]."""
@@ -52,8 +71,8 @@ class Normalizer(nn.Module):
     ) -> None:
         """Learn the ranges of a dataset; of clouds only where there are any."""
         if isinstance(observations, Observation) and observations.points.numel():
-            self.points.fit(observations.points)
-        self.state.fit(observations.robot_state)
+            self.points.fit(observations.points, alike=True)
+        self.state.fit(observations.robot_state, alike=True)
         self.actions.fit(actions)
 
     def forward(

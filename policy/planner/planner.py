@@ -13,9 +13,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from configs.kinds import Kind, OneOf, find_kind, make_kind
+from configs.ranges import Share, Steps, between
 from datasets.windows import Batch
 from perception.encoders import dp3
 from perception.encoders.encoder import Encoder
+from perception.errors import InputError
 from perception.observation import Encoded, Observation
 from policy.planner.denoisers.denoiser import Denoiser
 from policy.planner.normalizer import Normalizer
@@ -40,18 +42,46 @@ class PlannerConfig:
         spacing: Where they lie; see `Schedule.cosine`.
         denoiser: Which network denoises, and its sizes.
         encoder: Which network encodes observations, and its sizes.
+        use_clipped_model_output: Whether the noise of a step follows from the clipped prediction;
+            see `Schedule.step`. Files from before the choice do so.
     """
 
-    history: int
-    horizon: int
-    chunk: int
+    history: Steps
+    horizon: Steps
+    chunk: Steps
     prediction: Literal["noise", "start"]
-    denoising_steps: int
-    sampling_steps: int
-    eta: float
+    denoising_steps: Annotated[int, between(1, 10_000)]
+    sampling_steps: Annotated[int, between(1, 10_000)]
+    eta: Share
     spacing: Literal["trailing", "leading"]
     denoiser: Annotated[Kind, OneOf(DENOISERS)]
     encoder: Annotated[Kind, OneOf(ENCODERS)] = DP3
+    use_clipped_model_output: bool = True
+
+    def check(self) -> None:
+        """Refuse numbers that do not go together, once all are decided.
+
+        Raises:
+            InputError: The plan is shorter than what is executed of it, the network cannot halve
+                it, or sampling cannot visit the denoising steps evenly.
+        """
+        least = self.history + self.chunk - 1
+        if self.horizon < least:
+            raise InputError(
+                f"planner.horizon={self.horizon} must be at least planner.history +"
+                f" planner.chunk - 1 = {least}"
+            )
+        multiple = getattr(self.denoiser, "horizon_multiple", 1)
+        if self.horizon % multiple:
+            raise InputError(
+                f"planner.horizon={self.horizon} must be a multiple of {multiple}: the"
+                " denoiser halves it between its levels"
+            )
+        if self.denoising_steps % self.sampling_steps:
+            raise InputError(
+                f"planner.sampling_steps={self.sampling_steps} must divide"
+                f" planner.denoising_steps={self.denoising_steps}"
+            )
 
 
 @dataclass(frozen=True)
@@ -70,6 +100,10 @@ def observed_by(encoder: Kind) -> Literal["points", "features"]:
     return cast(Literal["points", "features"], getattr(choice.config, "observes", own))
 
 
+class NotFiniteError(InputError):
+    """What a planner computes is not finite."""
+
+
 class Planner(nn.Module):
     """Plans the next actions from recent observations.
 
@@ -84,6 +118,7 @@ class Planner(nn.Module):
 
     def __init__(self, config: PlannerConfig, sizes: Sizes) -> None:
         super().__init__()
+        config.check()
         self.config, self.sizes = config, sizes
         self.normalizer = Normalizer(sizes.channels, sizes.robot_state, sizes.actions)
         per_point = sizes.channels
@@ -96,7 +131,7 @@ class Planner(nn.Module):
         self.register_buffer("grid", schedule.grid, persistent=False)
         self.register_buffer("reverse", schedule.reverse, persistent=False)
 
-    def forget_denoising(self, seed: int) -> None:
+    def reset_denoiser(self, seed: int) -> None:
         """Give the denoiser fresh weights; encoder and normaliser stay."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -198,8 +233,17 @@ class Planner(nn.Module):
     def to_actions(
         self, plan: Float[Tensor, "*lead horizon action"]
     ) -> Float[Tensor, "*lead chunk action"]:
-        """Turn a plan into actions of the task, in [-1, 1]."""
+        """Turn a plan into actions of the task, in [-1, 1].
+
+        Raises:
+            NotFiniteError: It is not finite.
+        """
         actions = self.normalizer.actions.inverse(self.executed(plan).clamp(-1, 1))
+        if not bool(actions.isfinite().all()):
+            raise NotFiniteError(
+                "The planner's actions are not finite (NaN): its weights have diverged, or what it"
+                " observes is not finite; act with an earlier checkpoint"
+            )
         return actions.clamp(-1, 1)
 
     def noises(
@@ -236,5 +280,10 @@ class Planner(nn.Module):
     ) -> Step:
         predicted = self.denoiser.denoise(noisy, conditions)
         return self.schedule.step(
-            predicted, noisy, index, prediction=self.config.prediction, min_std=min_std
+            predicted,
+            noisy,
+            index,
+            prediction=self.config.prediction,
+            min_std=min_std,
+            use_clipped_model_output=self.config.use_clipped_model_output,
         )

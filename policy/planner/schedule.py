@@ -80,13 +80,14 @@ class Schedule:
         """
         if steps % taken:
             raise ValueError(f"{steps} denoising steps cannot be visited evenly by {taken}")
-        time = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+        # On the CPU, also where a planner without memory is made (on Torch's device `meta`).
+        time = torch.linspace(0, 1, steps + 1, dtype=torch.float64, device="cpu")
         alpha_bar = torch.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
         beta = (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=0.999)
         alpha_bar = torch.cumprod(1 - beta, dim=0).float()
         stride = steps // taken
         first = stride - 1 if spacing == "trailing" else 0
-        grid = torch.arange(first, steps, stride).flip(0)
+        grid = torch.arange(first, steps, stride, device="cpu").flip(0)
         return cls(alpha_bar, grid, _reverse(alpha_bar[grid], eta))
 
     def add_noise(
@@ -107,17 +108,25 @@ class Schedule:
         *,
         prediction: Prediction,
         min_std: float,
+        use_clipped_model_output: bool = True,
     ) -> Step:
-        """Take one sampling step; `index` counts along the grid: for each chunk, or for all.
+        """Take one sampling step, of a mean and a std.
 
-        The predicted clean chunk is clipped to [-1, 1] and the noise made consistent with it. A
-        std raised to `min_std` does not shift the mean (DPPO does the same).
+        Args:
+            predicted: By the network.
+            noisy: What it was given.
+            index: Counts along the grid: for each chunk, or for all.
+            prediction: What `predicted` is: the noise or the clean chunk.
+            min_std: Least std; raising it does not shift the mean (DPPO does the same).
+            use_clipped_model_output: The clean chunk is clipped to [-1, 1]. True: the noise follows
+                from the clipped one (DPPO). False: from the one before (DP3, Diffusion Policy). The
+                name is that of diffusers' `DDIMScheduler.step`.
         """
         share, rest, of_clean, of_noise, own = self.reverse[index].view(-1, 5, 1, 1).unbind(1)
         clean = (noisy - rest * predicted) / share if prediction == "noise" else predicted
-        clean = clean.clamp(-1, 1)
-        noise = (noisy - share * clean) / rest
-        return Step(of_clean * clean + of_noise * noise, own.clamp(min=min_std))
+        clipped = clean.clamp(-1, 1)
+        noise = (noisy - share * (clipped if use_clipped_model_output else clean)) / rest
+        return Step(of_clean * clipped + of_noise * noise, own.clamp(min=min_std))
 
 
 def _reverse(here: Float[Tensor, " S"], eta: float) -> Float[Tensor, "S 5"]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from configs.ranges import Processes
 from datasets.collection.state_features import STATE_FEATURE, state_features
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
@@ -33,7 +34,7 @@ class EncodeConfig:
     what: Literal["visual", "state"]
     checkpoint: Path | None
     device: DeviceName
-    threads: int
+    threads: Processes
 
 
 def encode(config: EncodeConfig) -> None:

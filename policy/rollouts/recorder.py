@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from configs.build import Inline
+from configs.ranges import Count, ErrorMm, Output, Processes, Seed
 from datasets.behaviours.behaviour import EpisodeSource
 from datasets.collection.collector import Making, describe, fill
 from datasets.episode import Episode, Provenance
@@ -30,6 +31,7 @@ from policy.planner.checkpoint import load_planner
 from policy.rollouts.episode import ChunkStep, Episodes
 from policy.rollouts.loading import load_for
 from policy.rollouts.trajectory import make_recorded_env
+from policy.runs.newest import given_or_newest
 from policy.runs.run import find_checkpoint
 
 logger = logging.getLogger(__name__)
@@ -40,15 +42,15 @@ class RecordConfig:
     """What to record and where to; every key is explained in configs/scripts/record.yaml."""
 
     task: Annotated[EnvRequest, Inline()]
-    checkpoint: Path
-    episodes: int
-    out: Path | None
-    seed: int
-    workers: int
+    checkpoint: Path | None
+    episodes: Count
+    out: Output | None
+    seed: Seed
+    workers: Processes
     launcher: Literal["process", "ray"]
     images: tuple[Literal["img", "depth"], ...]
     zarr_format: Literal[2, 3]
-    error_mm: float
+    error_mm: ErrorMm
 
 
 def record(config: RecordConfig) -> Path:
@@ -60,9 +62,7 @@ def record(config: RecordConfig) -> Path:
     Raises:
         InputError: The planner is missing or another task's, or the store is another command's.
     """
-    if config.episodes < 1:
-        raise InputError(f"episodes must be at least 1, not {config.episodes}")
-    checkpoint = find_checkpoint(config.checkpoint)
+    checkpoint = find_checkpoint(given_or_newest(config.checkpoint))
     loaded = load_for(checkpoint, config.task)
     env = loaded.env
     if loaded.planner.observes == "features":

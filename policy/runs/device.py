@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from configs.ranges import Processes
 from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -29,8 +30,8 @@ class Machine:
     """
 
     device: DeviceName
-    threads: int
-    workers: int
+    threads: Processes
+    workers: Processes
 
 
 def prepare(name: DeviceName, threads: int) -> torch.device:

@@ -13,6 +13,7 @@ from datasets.cards.card import Card, along_time, make_card, outcomes
 from datasets.cards.card_files import keep_card
 from datasets.cards.store_plots import principal_plane
 from datasets.collection.collector import collect
+from datasets.store.descriptions import seal
 from datasets.store.store import EpisodeStore
 from tests.conftest import collect_config
 from tests.helpers.commands import refuse, succeed
@@ -31,6 +32,7 @@ def unjudged(tiny_store: Path, tmp_path: Path) -> Path:
             shutil.rmtree(folder)
     attributes = zarr.open_group(path, mode="r+").attrs
     attributes["identity"] = {"format": "dp3"}
+    seal(path)
     return path
 
 

@@ -15,6 +15,7 @@ from datasets.behaviours import rl_replay
 from datasets.collection.collector import CollectConfig, collect
 from datasets.collection.merger import MergeConfig, merge
 from datasets.collection.rerender import RenderConfig, render_again
+from datasets.store.descriptions import seal
 from datasets.store.identity import upgrade_identity
 from datasets.store.provenance import as_json
 from datasets.store.store import EpisodeStore
@@ -38,6 +39,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     said = dict(attributes["identity"])
     change(said)
     attributes["identity"] = said
+    seal(path)
 
 
 @pytest.fixture

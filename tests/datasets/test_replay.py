@@ -11,6 +11,7 @@ from configs.command import compose
 from datasets.behaviours.training_state import load_state, save_state
 from datasets.behaviours.transitions import Transitions
 from datasets.collection.collector import CollectConfig, collect
+from datasets.store.descriptions import seal
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 from tests.datasets.test_collect import assert_equal
@@ -122,6 +123,7 @@ def test_a_training_that_was_saved_before_todays_keys_goes_on(tmp_path: Path) ->
     said = dict(attributes["identity"])
     said["learning"]["rlpd"]["smoothing"] = said["learning"]["rlpd"].pop("tau")
     attributes["identity"] = said
+    seal(log)
     state = load_state(saved)
     state["lived"]["going_on"] = state["lived"].pop("not_done")
     save_state(state, saved)

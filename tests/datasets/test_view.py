@@ -10,7 +10,8 @@ import pytest
 
 from configs.build import build
 from datasets.cards import store_plots
-from datasets.cards.card import folder_bytes, make_card, outcomes
+from datasets.cards.card import make_card, outcomes
+from datasets.cards.sizes import folder_bytes
 from datasets.cards.viewer import ViewDataConfig, chosen, make_film
 from datasets.cards.viewer import view as view_data
 from datasets.store.store import EpisodeStore

@@ -11,7 +11,7 @@ from datasets.formats.shared.clouds import cleaned
 from datasets.windows import load_windows
 from perception.errors import InputError
 from tests.datasets.test_render import render_config
-from tests.helpers.foreign_data import POINTS, STEPS, as_store, clouds, write_dp3
+from tests.helpers.foreign_data import POINTS, STEPS, WHOLE, as_store, clouds, write_dp3
 
 PLAIN = {"count": None, "colour": None, "scale": 1.0, "where": "here"}
 
@@ -89,15 +89,23 @@ def test_a_task_of_ones_own_has_any_action(tmp_path: Path) -> None:
 def rewrite(path: Path, name: str, values: np.ndarray) -> None:
     group = zarr.open_group(path, mode="r+")
     del group[name]
-    group.create_array(name, data=values)
+    group.create_array(name, data=values, config=WHOLE)
 
 
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
         ("data/point_cloud", np.ones((STEPS, POINTS, 4)), r"must be \(step, point, 3 or 6\)"),
-        ("data/point_cloud", np.zeros((STEPS, POINTS, 3)), "the cloud of step 0 is all zeros"),
-        ("data/point_cloud", np.full((STEPS, POINTS, 3), np.nan), "point_cloud holds NaN"),
+        (
+            "data/point_cloud",
+            np.zeros((STEPS, POINTS, 3)),
+            "episode 0, step 0: the cloud is all zeros",
+        ),
+        (
+            "data/point_cloud",
+            np.full((STEPS, POINTS, 3), np.nan),
+            "point_cloud, episode 0, step 0 holds NaN or infinity .96 of 96",
+        ),
         ("data/point_cloud", np.full((STEPS, POINTS, 3), 9.0), "need error_mm=0"),
         ("data/point_cloud", np.full((STEPS, POINTS, 6), -1.0), "colours run from"),
         ("data/action", np.ones((5, 28)), "data/action has 5 of 12 steps"),

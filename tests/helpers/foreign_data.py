@@ -22,6 +22,7 @@ h5py: Any = pytest.importorskip("h5py")
 TASKS = ("door", "hammer", "pen")
 JOINTS = 30  # Of the door, and as many velocities behind them.
 STEPS, POINTS = 12, 32
+WHOLE: Any = {"write_empty_chunks": True}  # As zarr 2 writes, unless told otherwise.
 
 
 def convert_config(source: Path | str, to: Path, *overrides: str) -> ConvertConfig:
@@ -159,7 +160,11 @@ def write_dp3(path: Path, *, points: np.ndarray | None = None, **more: np.ndarra
     compressor = numcodecs.Blosc(cname="zstd", clevel=3, shuffle=1)
     for name, values in arrays.items():
         group.create_array(
-            f"data/{name}", data=values, chunks=(100, *values.shape[1:]), compressors=compressor
+            f"data/{name}",
+            data=values,
+            chunks=(100, *values.shape[1:]),
+            compressors=compressor,
+            config=WHOLE,
         )
     group.create_array("meta/episode_ends", data=np.array([5, STEPS]), compressors=compressor)
     return path

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from datasets.collection.collector import collect
+from datasets.store.descriptions import seal
 from datasets.store.store import EpisodeStore
 from datasets.windows import load_windows
 from perception.errors import InputError
@@ -100,6 +101,7 @@ def test_an_older_store_names_its_encoder_in_another_way(
     text = attributes.read_text()
     assert "encoder_sha256" in text
     attributes.write_text(text.replace("encoder_sha256", "eye_sha256"))
+    seal(attributes.parent)
     check_encoder(EpisodeStore.open(old), encoded[1])
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Bool, Float
 
+from datasets.formats.shared.colours import TOLERANCE, Spread
 from perception.errors import InputError
 from perception.sampling import farthest_points
 
@@ -23,16 +24,20 @@ def check_shape(shape: tuple[int, ...], colour: bool | None, where: str) -> None
         raise InputError(f"{where} has no colours; leave colour=true out")
 
 
-def colour_scale(blocks: Iterable[Clouds]) -> float:
+def colour_scale(blocks: Iterable[Clouds], where: str = "the clouds") -> float:
     """Tell whether colours run to 255 or to 1, from all of them.
 
     Args:
-        blocks: Pieces of the data; the first that shows colours above 1 settles it.
+        blocks: Pieces of the data, all of it; clouds without colours say nothing.
+        where: Whose they are, for the error.
+
+    Raises:
+        InputError: They are neither 0 to 1 nor 0 to 255.
     """
+    spread = Spread()
     for block in blocks:
-        if block.shape[-1] == 6 and block.size and block[..., 3:].max() > 1:
-            return 255.0
-    return 1.0
+        spread.add(block[..., 3:])
+    return spread.full(where) if spread.seen else 1.0
 
 
 def cleaned(
@@ -64,8 +69,9 @@ def cleaned(
     if clouds.shape[2] == 3 or colour is False:
         return clouds[..., :3]
     colours = clouds[..., 3:] / np.float32(scale)
-    if colours.min() < 0 or colours.max() > 1:
+    if colours.min() < -TOLERANCE or colours.max() > 1 + TOLERANCE:
         raise InputError(f"{where}: colours run from {clouds[..., 3:].min()} to {scale} and beyond")
+    colours = np.clip(colours, 0, 1)  # What overshoots by so little is resampling's.
     return np.concatenate([clouds[..., :3], colours], axis=-1)
 
 

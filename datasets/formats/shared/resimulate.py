@@ -1,21 +1,23 @@
 """Adroit as others recorded it: acted again from its start, or restored state by state."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from datasets.episode import Provenance, Recording
 from datasets.formats.shared.source import Converted, Drift
 from datasets.recorder import render
 from envs.adroit.recovery import recover
-from envs.adroit.restore import AdroitState, apart, check_sizes, place
+from envs.adroit.restore import DRAWN, AdroitState, apart, check_sizes, place
 from envs.adroit.simulator import AdroitSimulator
 from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
 from perception.errors import InputError
+
+LARGEST = 1e10  # MuJoCo's mjMAXVAL: beyond it, a state is set back without a word.
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Acted:
         posed: Whether to start from the pose that the first observation shows.
         observations: Before each action, and after the last if there is one more.
         actions: Beyond [-1, 1] they are clipped, as they were when they were recorded.
+        terminals: After which of them nothing could follow, if that was recorded.
     """
 
     where: str
@@ -35,6 +38,17 @@ class Acted:
     posed: bool
     observations: Float[np.ndarray, "state feature"]
     actions: Float[np.ndarray, "time action"]
+    terminals: Bool[np.ndarray, " time"] | None = None
+
+    def check(self, simulator: AdroitSimulator, task: str) -> None:
+        """Refuse what cannot be acted, without acting it.
+
+        Raises:
+            InputError: The start or a size is not this task's, or the start is out of bounds.
+        """
+        check_sizes(task, self.observations.shape[1], self.actions.shape[1], self.where)
+        if self.start is not None:
+            _put(simulator, self.start, self.where)
 
     def record(self, simulator: AdroitSimulator, task: str) -> tuple[Recording, Drift]:
         """Act it again; rewards, successes and states are ours.
@@ -66,14 +80,15 @@ class Acted:
 
     def _begin(self, simulator: AdroitSimulator, task: str) -> None:
         start = self.start
-        try:
-            if start is not None:
-                place(simulator, start)
-            if start is None or self.posed:
-                first = self.observations[0].astype(np.float64)
-                place(simulator, recover(simulator, task, first, near=start))
-        except InputError as error:
-            raise InputError(f"{self.where}: {error}") from error
+        if start is not None:
+            _put(simulator, start, self.where)
+        if start is None or self.posed:
+            first = self.observations[0].astype(np.float64)
+            try:
+                found = recover(simulator, task, first, near=start)
+            except InputError as error:
+                raise InputError(f"{self.where}: {error}") from error
+            _put(simulator, found, self.where)
 
 
 @dataclass(frozen=True)
@@ -85,7 +100,10 @@ class Placed:
         states: Before each action, and after the last.
         observations: At each state.
         actions: Between the states.
-        rewards: As recorded.
+        rewards: As recorded, times the task's scale.
+        terminals: After which actions nothing could follow, if that was recorded.
+        successes: Whether the state after each action has reached the goal; None asks
+            the simulator.
     """
 
     where: str
@@ -93,6 +111,17 @@ class Placed:
     observations: Float[np.ndarray, "state feature"]
     actions: Float[np.ndarray, "time action"]
     rewards: Float[np.ndarray, " time"]
+    terminals: Bool[np.ndarray, " time"] | None = None
+    successes: Bool[np.ndarray, " time"] | None = None
+
+    def check(self, simulator: AdroitSimulator, task: str) -> None:
+        """Refuse what cannot be restored, by its first state.
+
+        Raises:
+            InputError: A size is not this task's, or a state is out of bounds.
+        """
+        check_sizes(task, self.observations.shape[1], self.actions.shape[1], self.where)
+        _put(simulator, self.states[0], self.where)
 
     def record(self, simulator: AdroitSimulator, task: str) -> tuple[Recording, Drift]:
         """Restore every state; an action succeeds if the state after it has reached the goal.
@@ -104,17 +133,18 @@ class Placed:
         starts: list[np.ndarray] = []
         states, scenes, reached, drifts = [], [], [], []
         for state, observation in zip(self.states, self.observations, strict=True):
-            place(simulator, state)
+            _put(simulator, state, self.where)
             starts = starts or [simulator.save_state()]
             states.append(simulator.robot_state())
             scenes.append(simulator.scene_state())
-            reached.append(simulator.reached())
+            if self.successes is None:
+                reached.append(simulator.reached())
             drifts.append(apart(task, simulator.observation(), observation))
         recording = Recording(
             np.array(states[:-1], np.float32),
             np.clip(self.actions, -1, 1).astype(np.float32),
             self.rewards.astype(np.float32),
-            np.array(reached[1:], bool),
+            np.array(reached[1:], bool) if self.successes is None else self.successes,
             np.array(scenes[:-1], np.float64),
             _unseeded(starts[0]),
         )
@@ -134,13 +164,53 @@ def require_adroit(env: EnvConfig, format_: str) -> None:
         raise InputError(f"{format_} is data of Adroit; choose env=adroit-door, -hammer or -pen")
 
 
+def require_judgeable(env: EnvConfig) -> None:
+    """Refuse to tell success by a rule that a recorded state alone does not answer.
+
+    Raises:
+        InputError: It is gymnasium-robotics' own.
+    """
+    if env.success != "dp3":
+        raise InputError("Recorded states are judged by DP3's rule: choose env.success=dp3")
+
+
+def state_of(state: Any, task: str, where: str) -> AdroitState:  # noqa: ANN401 (a foreign file)
+    """Read a state with care.
+
+    Raises:
+        InputError: It is no dictionary, lacks a part, or one holds something else than numbers
+            within reason.
+    """
+    if not isinstance(state, Mapping):
+        raise InputError(f"{where} is no dictionary of qpos, qvel and {DRAWN[task]}")
+    for name in ("qpos", "qvel", DRAWN[task]):
+        if name not in state:
+            continue  # Said below, with what there is.
+        values = np.asarray(state[name])
+        if values.dtype.kind not in "biuf":
+            raise InputError(f"{where}: {name} holds no numbers, but {values.dtype}")
+        if not (np.abs(values) < LARGEST).all():
+            raise InputError(f"{where}: {name} holds NaN or numbers beyond {LARGEST:g}")
+    return AdroitState.read(state, task, where)
+
+
 def states_of(state: dict[str, np.ndarray], task: str, where: str) -> tuple[AdroitState, ...]:
     """Cut arrays over time into states."""
     steps = min(len(values) for values in state.values())
     return tuple(
-        AdroitState.read({key: values[i] for key, values in state.items()}, task, where)
+        state_of({key: values[i] for key, values in state.items()}, task, f"{where}, state {i}")
         for i in range(steps)
     )
+
+
+def make_check(env: EnvConfig) -> Callable[[Job], None]:
+    """Prepare to check episodes before the first is replayed.
+
+    Raises:
+        InputError: The task is none of Adroit's.
+    """
+    simulator = _adroit(env)
+    return lambda job: job.check(simulator, env.task)
 
 
 def make_work(env: EnvConfig, images: tuple[str, ...]) -> Callable[[Job], Converted]:
@@ -149,16 +219,31 @@ def make_work(env: EnvConfig, images: tuple[str, ...]) -> Callable[[Job], Conver
     Raises:
         InputError: The task is none of Adroit's.
     """
-    simulator: Any = make_simulator(env)
-    if not isinstance(simulator, AdroitSimulator):
-        raise InputError(f"This is data of Adroit, not of {env.name}: choose env=adroit-door, ...")
+    simulator = _adroit(env)
     scene = make_scene(simulator, env)
 
     def work(job: Job) -> Converted:
         recording, drift = job.record(simulator, env.task)
-        return Converted(render(recording, scene, images), drift)
+        episode = render(recording, scene, images)
+        if job.terminals is not None:
+            episode = replace(episode, further={**episode.further, "terminal": job.terminals})
+        return Converted(episode, drift)
 
     return work
+
+
+def _adroit(env: EnvConfig) -> AdroitSimulator:
+    simulator: Any = make_simulator(env)
+    if not isinstance(simulator, AdroitSimulator):
+        raise InputError(f"This is data of Adroit, not of {env.name}: choose env=adroit-door, ...")
+    return simulator
+
+
+def _put(simulator: AdroitSimulator, state: AdroitState, where: str) -> None:
+    try:
+        place(simulator, state)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 def _unseeded(start: Float[np.ndarray, " number"]) -> Provenance:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from configs.ranges import CloudPoints
 from datasets.episode import Episode
 from perception.errors import InputError
 
@@ -25,19 +26,18 @@ class ReadOptions:
         cameras: Names of the cameras to fuse; None is the task's own.
         colour: Whether points carry colour; None is the task's own way, or as recorded.
         images: Pictures to keep beside the clouds: `img`, `depth`.
+        absent_chunks: Whether a chunk that a Zarr dataset lacks was lost (`refuse`), or holds the
+            fill value, as Zarr reads it (`fill`).
     """
 
     start: Literal["observation", "state"]
     point_key: str
     state_keys: tuple[str, ...] | None
-    points: int | None
+    points: CloudPoints | None
     cameras: tuple[str, ...] | None
     colour: bool | None
     images: tuple[Literal["img", "depth"], ...]
-
-    def __post_init__(self) -> None:
-        if self.points is not None and self.points < 1:
-            raise InputError(f"points must be at least 1, not {self.points}: clouds are converted")
+    absent_chunks: Literal["refuse", "fill"] = "refuse"
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ class Source:
         action_size: Numbers in an action.
         options: What changes the result, and must agree to continue.
         about: Further facts about the data, to be kept with it.
+        farthest: The largest coordinate of a recorded point; None: not all were looked through.
     """
 
     format: str
@@ -83,6 +84,7 @@ class Source:
     action_size: int
     options: dict[str, Any] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
+    farthest: float | None = None
 
     def __post_init__(self) -> None:
         if not self.lengths:

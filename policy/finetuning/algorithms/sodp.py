@@ -16,7 +16,6 @@ from torch import Tensor
 from configs.build import Inline
 from configs.kinds import OneOf
 from envs.seeding import derive_seed
-from perception.errors import InputError
 from policy.finetuning.algorithms.algorithm import DivergedError
 from policy.finetuning.buffers import ReplayBuffer, TargetBuffer
 from policy.finetuning.config import FinetuneConfig
@@ -44,13 +43,7 @@ class Config:
 
 
 def make(config: Config, planner: Planner, finetune: FinetuneConfig, seed: int) -> "SODP":
-    """Make the algorithm.
-
-    Raises:
-        InputError: Keys contradict each other.
-    """
-    if finetune.group_size > 1 and finetune.advantage != "return_to_go":
-        raise InputError("finetune.group_size > 1 goes with finetune.advantage=return_to_go")
+    """Make the algorithm."""
     return SODP(config, planner, finetune, seed)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from configs.ranges import NotNegative
 from policy.finetuning.minibatch import Minibatch
 from policy.finetuning.terms.term import TermLoss
 from policy.planner.planner import Planner
@@ -16,7 +17,7 @@ class Config:
     """How to stay near; there is only the weight (lambda)."""
 
     kind: str
-    weight: float
+    weight: NotNegative
 
 
 def make(config: Config, planner: Planner) -> "PriorDivergence":

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from configs.ranges import NotNegative
 from policy.finetuning.minibatch import Minibatch
 from policy.finetuning.terms.term import TermLoss
 from policy.planner.planner import Planner
@@ -12,7 +13,7 @@ class Config:
     """How to repeat pre-training; there is only the weight (lambda)."""
 
     kind: str
-    weight: float
+    weight: NotNegative
 
 
 def make(config: Config, planner: Planner) -> "PretrainingLoss":

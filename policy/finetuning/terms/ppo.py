@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from configs.ranges import NotNegative, Rate
 from policy.finetuning.minibatch import Minibatch
 from policy.finetuning.terms.term import TermLoss
 from policy.planner.planner import Planner
@@ -27,8 +28,8 @@ class Config:
     """
 
     kind: str
-    weight: float
-    clip: float
+    weight: NotNegative
+    clip: Rate
 
 
 def make(config: Config, planner: Planner) -> "PPO":

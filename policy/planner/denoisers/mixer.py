@@ -8,13 +8,14 @@ Peebles and Xie's DiT (AdaLN-Zero, ICCV 2023).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from configs.ranges import Width, between, require
 from policy.planner.denoisers.denoiser import Denoiser, TensorConditions, batch_steps, sinusoids
 
 SCALE, SHIFT, GATE = 1.0, 0.0, 0.0  # At first: each block is the identity.
@@ -34,11 +35,14 @@ class Config:
     """
 
     kind: Literal["mixer"]
-    width: int
-    blocks: int
-    token_hidden: int
-    channel_hidden: int
-    condition: int
+    width: Width
+    blocks: Annotated[int, between(1, 256)]
+    token_hidden: Width
+    channel_hidden: Width
+    condition: Annotated[int, between(4, 65536)]
+
+    def __post_init__(self) -> None:
+        require(self.condition % 2 == 0, f"@condition={self.condition} must be even")
 
 
 class MixerBlock(nn.Module):

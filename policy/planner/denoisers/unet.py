@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from perception.errors import InputError
+from configs.ranges import Filled, Width, between, require
 from policy.planner.denoisers.denoiser import Denoiser, TensorConditions, batch_steps, sinusoids
 from policy.planner.denoisers.short_conv import ShortConv1d, ShortConvTranspose1d, fixed_products
 
@@ -32,12 +32,23 @@ class Config:
     """
 
     kind: Literal["unet"]
-    widths: tuple[int, ...]
-    blocks: int
-    kernel: int
-    groups: int
-    step_features: int
-    context_features: int | None
+    widths: Annotated[tuple[Width, ...], Filled()]
+    blocks: Annotated[int, between(1, 256)]
+    kernel: Annotated[int, between(1, 63)]
+    groups: Width
+    step_features: Annotated[int, between(4, 65536)]
+    context_features: Width | None
+
+    def __post_init__(self) -> None:
+        whole = not any(width % self.groups for width in self.widths)
+        require(whole, f"@widths={list(self.widths)} must be multiples of @groups={self.groups}")
+        require(self.kernel % 2 == 1, f"@kernel={self.kernel} must be odd")
+        require(self.step_features % 2 == 0, f"@step_features={self.step_features} must be even")
+
+    @property
+    def horizon_multiple(self) -> int:
+        """What must divide the horizon: it is halved between levels."""
+        return int(2 ** (len(self.widths) - 1))
 
 
 class ConvBlock(nn.Module):
@@ -174,11 +185,5 @@ def make(config: Config, horizon: int, action_size: int, context_size: int) -> U
         horizon: Actions in a chunk.
         action_size: Numbers in an action.
         context_size: Numbers in the context (the encoded history).
-
-    Raises:
-        InputError: The horizon cannot be halved as often as there are levels.
     """
-    halvings = len(config.widths) - 1
-    if horizon % 2**halvings:
-        raise InputError(f"horizon={horizon} cannot be halved {halvings} times")
     return Unet(action_size, context_size, config)

@@ -1,6 +1,7 @@
 """The planner: chains, densities, and that one step of learning goes the right way."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,21 +10,25 @@ from datasets.windows import Batch
 from perception.observation import Observation
 from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.normalizer import Normalizer, Range
-from policy.planner.planner import Planner, PlannerConfig, Sizes
+from policy.planner.planner import NotFiniteError, Planner, PlannerConfig, Sizes
 from policy.planner.schedule import log_probability
 from policy.pretraining.ema import MovingAverage
 
 SIZES = Sizes(channels=3, robot_state=24, actions=6)
 
 
-def config(prediction: str = "noise", eta: float = 1.0) -> PlannerConfig:
+both_noises = pytest.mark.parametrize("clipped", [True, False])
+
+
+def config(prediction: str = "noise", eta: float = 1.0, *, clipped: bool = True) -> PlannerConfig:
     net = UnetConfig("unet", (16, 32, 48), 1, 5, 8, 16, None)
-    return PlannerConfig(2, 4, 3, prediction, 100, 10, eta, "trailing", net)
+    plan = PlannerConfig(2, 4, 3, prediction, 100, 10, eta, "trailing", net)
+    return replace(plan, use_clipped_model_output=clipped)
 
 
-def planner(prediction: str = "noise", eta: float = 1.0) -> Planner:
+def planner(prediction: str = "noise", eta: float = 1.0, *, clipped: bool = True) -> Planner:
     torch.manual_seed(0)
-    return Planner(config(prediction, eta), SIZES)
+    return Planner(config(prediction, eta, clipped=clipped), SIZES)
 
 
 def batch(size: int = 8) -> Batch:
@@ -65,8 +70,9 @@ def test_a_chain_follows_its_means_and_noises() -> None:
         torch.testing.assert_close(chain.samples[:, 1:], chain.means + std * noises[:, 1:])
 
 
-def test_sampling_takes_the_steps_that_learning_scores() -> None:
-    net = planner().eval()
+@both_noises
+def test_sampling_takes_the_steps_that_learning_scores(*, clipped: bool) -> None:
+    net = planner(clipped=clipped).eval()
     context, min_std = torch.randn(3, 256), 0.1
     chain = net.sample(context, net.noises([torch.Generator().manual_seed(7)] * 3), min_std=min_std)
     for position in range(10):
@@ -76,8 +82,16 @@ def test_sampling_takes_the_steps_that_learning_scores() -> None:
         torch.testing.assert_close(step.mean, chain.means[:, position], rtol=1e-4, atol=1e-5)
 
 
-def test_the_probability_of_a_chain_is_the_product_of_its_steps() -> None:
-    net = planner().eval()
+def test_the_noise_of_a_clipped_step_is_a_choice() -> None:
+    context, noises = torch.randn(3, 256), torch.randn(3, 11, 4, 6)
+    chains = [planner(clipped=clipped).sample(context, noises) for clipped in (True, False)]
+    assert (chains[0].means - chains[1].means).abs().amax() > 0.1
+    assert torch.equal(chains[0].samples[:, 0], chains[1].samples[:, 0])
+
+
+@both_noises
+def test_the_probability_of_a_chain_is_the_product_of_its_steps(*, clipped: bool) -> None:
+    net = planner(clipped=clipped).eval()
     context, min_std = torch.randn(1, 256), 0.1
     chain = net.sample(context, net.noises([torch.Generator().manual_seed(3)]), min_std=min_std)
     by_hand, ours = 0.0, 0.0
@@ -106,6 +120,28 @@ def test_only_the_current_action_and_those_after_it_are_executed() -> None:
     plan = torch.arange(4.0).view(1, 4, 1).expand(1, 4, 6) / 4
     assert torch.equal(net.executed(plan)[0, :, 0], torch.tensor([0.25, 0.5, 0.75]))
     assert net.to_actions(plan * 9).abs().max() <= 1
+
+
+def test_actions_that_are_not_finite_are_refused() -> None:
+    net = planner().eval()
+    with pytest.raises(NotFiniteError, match="not finite"):
+        net.to_actions(torch.full((1, 4, 6), torch.nan))
+    with torch.no_grad():
+        net.denoiser.get_parameter("final.1.bias").fill_(torch.nan)
+    chain = net.sample(torch.randn(2, 256), net.noises([torch.Generator()] * 2))
+    with pytest.raises(NotFiniteError, match="not finite"):
+        net.to_actions(chain.plan)
+
+
+def test_a_denoiser_is_reset_and_the_rest_stays() -> None:
+    net = planner()
+    before = copy.deepcopy(net.state_dict())
+    net.reset_denoiser(5)
+    for name, tensor in net.state_dict().items():
+        if name.endswith("conv.weight"):
+            assert not torch.equal(tensor, before[name]), name
+        if not name.startswith("denoiser."):
+            assert torch.equal(tensor, before[name]), name
 
 
 @pytest.mark.parametrize(("prediction", "min_std"), [("noise", 0.45), ("start", 1e-3)])

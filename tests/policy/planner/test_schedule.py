@@ -1,18 +1,19 @@
 """The noise schedule: diffusers' numbers, and densities worked by hand."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
 
 from policy.planner.schedule import Prediction, Schedule, Spacing, log_probability
 
+diffusers = pytest.importorskip("diffusers")
 K = 100
 
 
-def diffusers_ddim(spacing: Spacing, prediction: Prediction) -> DDIMScheduler:
-    return DDIMScheduler(
+def diffusers_ddim(spacing: Spacing, prediction: Prediction) -> Any:  # noqa: ANN401
+    return diffusers.DDIMScheduler(
         num_train_timesteps=K,
         beta_schedule="squaredcos_cap_v2",
         clip_sample=True,
@@ -32,7 +33,10 @@ def test_the_cosine_schedule_is_diffusers() -> None:
 @pytest.mark.parametrize("spacing", ["leading", "trailing"])
 @pytest.mark.parametrize("prediction", ["noise", "start"])
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
-def test_every_ddim_step_is_diffusers(spacing: Spacing, prediction: Prediction, eta: float) -> None:
+@pytest.mark.parametrize("clipped", [True, False])
+def test_every_ddim_step_is_diffusers(
+    spacing: Spacing, prediction: Prediction, eta: float, *, clipped: bool
+) -> None:
     torch.manual_seed(0)
     theirs = diffusers_ddim(spacing, prediction)
     theirs.set_timesteps(10)
@@ -42,16 +46,28 @@ def test_every_ddim_step_is_diffusers(spacing: Spacing, prediction: Prediction, 
         noisy, noise = torch.randn(3, 4, 5), torch.randn(3, 4, 5)
         predicted = torch.randn(3, 4, 5)
         index = torch.full((3,), position)
-        step = ours.step(predicted, noisy, index, prediction=prediction, min_std=0.0)
+        step = ours.step(
+            predicted,
+            noisy,
+            index,
+            prediction=prediction,
+            min_std=0.0,
+            use_clipped_model_output=clipped,
+        )
         expected = theirs.step(
-            predicted, int(k), noisy, eta=eta, use_clipped_model_output=True, variance_noise=noise
+            predicted,
+            int(k),
+            noisy,
+            eta=eta,
+            use_clipped_model_output=clipped,
+            variance_noise=noise,
         ).prev_sample
         torch.testing.assert_close(step.mean + step.std * noise, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_ddpm_is_ddim_with_every_step_and_all_its_noise() -> None:
     torch.manual_seed(0)
-    theirs = DDPMScheduler(
+    theirs = diffusers.DDPMScheduler(
         K, beta_schedule="squaredcos_cap_v2", clip_sample=True, variance_type="fixed_small"
     )
     ours = Schedule.cosine(K, K, 1.0, "trailing")
