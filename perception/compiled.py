@@ -57,7 +57,8 @@ def _use_temporary_folder() -> bool:
         " NUMBA_CACHE_DIR= names a folder that can be written"
     )
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    os.environ["NUMBA_CACHE_DIR"] = numba.config.CACHE_DIR = folder
+    settings: Any = numba.config
+    os.environ["NUMBA_CACHE_DIR"] = settings.CACHE_DIR = folder
     return True
 
 

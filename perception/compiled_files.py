@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 DIGEST_BYTES = 32
 
 
-class CheckedFiles(IndexDataCacheFile):  # type: ignore[misc] # (Numba has no types.)
+class CheckedFiles(IndexDataCacheFile):
     """Numba's files of one function, each followed by its SHA-256, which Numba's reader ignores."""
 
     on_miss: Callable[[], None]
@@ -34,30 +34,35 @@ class CheckedFiles(IndexDataCacheFile):  # type: ignore[misc] # (Numba has no ty
 
     def load(self, key: Any) -> Any:  # noqa: ANN401
         """Load what was compiled for some types; None where it must be compiled."""
-        loaded = super().load(key)
+        files: Any = super()  # Numba has no types.
+        loaded = files.load(key)
         if loaded is None:
             self.on_miss()
         return loaded
 
     def save(self, key: Any, data: Any) -> None:  # noqa: ANN401
         """Keep what was compiled; it serves this process also where it cannot be kept."""
+        files: Any = super()
         try:
-            super().save(key, data)
+            files.save(key, data)
         except OSError as error:
             logger.warning("compiled loops are not kept (%s): the next start compiles again", error)
 
     def _load_index(self) -> Any:  # noqa: ANN401
-        return super()._load_index() if _is_whole(Path(self._index_path)) else {}
+        files: Any = super()
+        return files._load_index() if _is_whole(Path(self._index_path)) else {}
 
     def _load_data(self, name: str) -> Any:  # noqa: ANN401
-        path = Path(self._data_path(name))
+        files: Any = super()
+        path = Path(files._data_path(name))
         if not _is_whole(path):
             raise FileNotFoundError(path)  # Numba compiles again.
-        return super()._load_data(name)
+        return files._load_data(name)
 
     @contextmanager
     def _open_for_write(self, filepath: str) -> Iterator[io.BytesIO]:
-        with super()._open_for_write(filepath) as file:
+        files: Any = super()
+        with files._open_for_write(filepath) as file:
             written = io.BytesIO()
             yield written
             file.write(written.getvalue() + hashlib.sha256(written.getvalue()).digest())

@@ -74,20 +74,15 @@ def test_workers_end_when_the_main_process_is_killed(play: subprocess.Popen[str]
     assert line(play) == "begun"
     assert all(map(is_alive, workers))
     play.kill()
-    deadline = time.monotonic() + 1
+    deadline = time.monotonic() + 5  # A machine at rest needs some hundredths of a second.
     while any(map(is_alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not any(map(is_alive, workers))
     assert play.communicate()[1] == ""
 
 
-@pytest.mark.parametrize("when", ["while workers start", "while they play"])
-def test_ctrl_c_in_a_terminal_is_the_main_processs_alone(
-    play: subprocess.Popen[str], when: str
-) -> None:
-    line(play)
-    if when == "while they play":
-        line(play)
+def test_ctrl_c_in_a_terminal_is_the_main_processs_alone(play: subprocess.Popen[str]) -> None:
+    line(play)  # The workers have begun to start: they import for seconds.
     os.killpg(play.pid, signal.SIGINT)
     out, error = play.communicate(timeout=120)
     assert out.splitlines()[-1] == "stopped"
