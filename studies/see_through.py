@@ -95,13 +95,13 @@ def gaps_m(cloud: np.ndarray, scene: Scene) -> np.ndarray:
 
 
 def fastest_ms(draws: Sequence[Callable[[], Any]]) -> list[float]:
-    """Give the shortest of a few times of each, taken in turn: others may use the machine."""
+    """Give the shortest of a few processor times of each, taken in turn."""
     times = np.empty((REPEATS, len(draws)))
     for row in times:
         for index, draw in enumerate(draws):
-            begin = time.perf_counter()
+            begin = time.process_time()
             draw()
-            row[index] = 1e3 * (time.perf_counter() - begin)
+            row[index] = 1e3 * (time.process_time() - begin)
     return [float(shortest) for shortest in times.min(axis=0)]
 
 

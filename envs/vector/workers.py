@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -160,7 +161,9 @@ class Process:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, *self._given), daemon=True)
+        of_main_thread = threading.current_thread() is threading.main_thread()
+        given = (theirs, of_main_thread, *self._given)
+        self._process = context.Process(target=_serve, args=given, daemon=True)
         with deaf_to_interrupts():
             self._process.start()
         theirs.close()  # Then the end of the worker is seen as the end of the pipe.
@@ -174,6 +177,7 @@ class Process:
 
 def _serve(
     pipe: Connection,
+    of_main_thread: bool,
     config: EnvConfig,
     shapes: Shapes,
     buffers: dict[str, Shared],
@@ -183,7 +187,7 @@ def _serve(
 
     The answer to a command is None, or why it cannot be done.
     """
-    end_with_parent()
+    end_with_parent(of_main_thread)
     with suppress(EOFError, ConnectionError):  # The parent needs no more.
         try:
             local = Local(config, shapes, buffers, share)
