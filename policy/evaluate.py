@@ -2,12 +2,14 @@
 
     python policy/evaluate.py checkpoint=outputs/adroit-door
 
-The task, and how it is seen, are those that the planner was made with. Plays seeded episodes side
-by side, tells the success rate with its 95 % interval (Wilson), and notes it in the checkpoint's
-run; of the first failed episodes it makes films (failures.html there).
+Without checkpoint= it takes the newest run under outputs/. The task, and how it is seen, are those
+that the planner was made with. Plays seeded episodes side by side, tells the success rate with its
+95 % interval (Wilson), and notes it in the checkpoint's run; of the first failed episodes it makes
+films (failures.html there).
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
@@ -20,12 +22,14 @@ from configs.command import script
 from envs.config import EnvConfig
 from policy.rollouts.evaluation import Evaluation, wilson
 from policy.rollouts.judge import EvaluateConfig, judge
+from policy.runs.newest import given_or_newest
 from policy.viewing.failures_page import write_failures
 
 
 @script("evaluate", EvaluateConfig)
 def main(config: EvaluateConfig) -> None:
     """Evaluate, tell, and show failures."""
+    config = replace(config, checkpoint=given_or_newest(config.checkpoint))
     loaded, evaluation = judge(config)
     Console().print(outcome_table(evaluation, loaded.env, str(config.checkpoint)))
     if config.gallery > 0:

@@ -4,13 +4,14 @@ How to learn is the algorithm's matter (`policy/finetuning/algorithms`).
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from configs.kinds import make_kind
+from configs.stopping import StopRequest
 from datasets.behaviours.training_state import load_state
 from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
@@ -18,12 +19,13 @@ from perception.errors import InputError
 from policy.finetuning.algorithms.algorithm import Algorithm, DivergedError
 from policy.finetuning.config import ALGORITHMS, FinetuneConfig
 from policy.finetuning.learning_rate import exponential_decay
+from policy.finetuning.player import Player
+from policy.finetuning.search import Search, check_budget, nothing_learned
 from policy.finetuning.states import as_written_now
-from policy.finetuning.validation import validate
 from policy.planner.checkpoint import save_planner
 from policy.planner.planner import Planner
-from policy.rollouts.rollout import Rollout, roll_out
-from policy.runs.run import Clock, Run
+from policy.rollouts.rollout import Rollout
+from policy.runs.run import Clock, Run, stopped
 
 STAGE = "finetune"
 LAST = "finetune-last"  # The planner of the last whole iteration, kept when the next one diverges.
@@ -37,8 +39,9 @@ def finetune(
     run: Run,
     seed: int,
     success_at: str,
+    stop: StopRequest | None = None,
 ) -> Planner:
-    """Fine-tune until all episodes are played, going on where a killed run stopped.
+    """Fine-tune until all episodes are played, going on where a stopped or shorter run ended.
 
     Args:
         planner: Pre-trained.
@@ -47,13 +50,16 @@ def finetune(
         run: Where metrics and checkpoints go.
         seed: Of everything random here.
         success_at: See `roll_out`.
+        stop: Asked after every rollout; where it says so, the state is saved first.
 
     Returns:
         The fine-tuned planner, also saved as the stage's checkpoint.
 
     Raises:
-        InputError: It diverged; the planner before that is kept.
+        InputError: It diverged (the planner before that is kept), or nothing could be learned.
+        StoppedError: It was asked to stop.
     """
+    check_budget(config, envs.shapes.envs)
     progress = tqdm(total=config.episodes, desc="fine-tune", unit="episode")
     trainer = Trainer(
         planner, envs, config, seed=seed, success_at=success_at, on_episodes=progress.update
@@ -61,26 +67,44 @@ def finetune(
     trainer.load(run.resume(STAGE))
     progress.initial = progress.n = trainer.episodes
     progress.refresh()
-    metrics = run.metrics(STAGE, trainer.episodes)
-    clock = Clock(trainer.seconds)
-    while trainer.episodes < config.episodes:
-        before = trainer.episodes
-        try:
-            values = trainer.iterate()
-        except DivergedError as error:
-            metrics.close()
-            raise InputError(
-                f"Fine-tuning diverged after episode {before}: {error}. {_last_good(trainer, run)};"
-                " try a smaller finetune.learning_rate in another out="
-            ) from error
-        metrics.write(trainer.episodes, values)
-        if "finetune/success" in values:  # Offline nothing is played.
-            progress.set_postfix(success=f"{values['finetune/success']:.0%}")
-        trainer.seconds = clock.seconds
-        run.save(STAGE, trainer.state())
-    metrics.close()
-    save_planner(trainer.planner.eval(), run.checkpoint(STAGE), trainer.about(run))
+    with run.writing(STAGE), progress:
+        _learn(trainer, run, progress, stop or StopRequest())
+        if trainer.algorithm.gradient_steps == 0:
+            raise InputError(nothing_learned(trainer.search, config))
+        save_planner(trainer.planner.eval(), run.checkpoint(STAGE), trainer.about(run))
     return trainer.planner
+
+
+def _learn(trainer: "Trainer", run: Run, progress: "tqdm[Any]", stop: StopRequest) -> None:
+    """Play and update until all episodes are played, saving after every rollout."""
+    clock = Clock(trainer.seconds)
+    with closing(run.metrics(STAGE, trainer.episodes)) as metrics:
+        while trainer.episodes < trainer.config.episodes:
+            values = _iterate(trainer, run)
+            if values:
+                metrics.write(trainer.episodes, values)
+            if "finetune/success" in values:  # Offline nothing is played.
+                progress.set_postfix(success=f"{values['finetune/success']:.0%}")
+            trainer.seconds = clock.seconds
+            run.save(STAGE, trainer.state())
+            if stop.requested and trainer.episodes < trainer.config.episodes:
+                raise stopped(f"at episode {trainer.episodes}")
+
+
+def _iterate(trainer: "Trainer", run: Run) -> dict[str, float]:
+    """Iterate once; where that diverges, keep the planner from before.
+
+    Raises:
+        InputError: It diverged.
+    """
+    before = trainer.episodes
+    try:
+        return trainer.iterate()
+    except DivergedError as error:
+        raise InputError(
+            f"Fine-tuning diverged after episode {before}: {error}. {_last_good(trainer, run)};"
+            " try a smaller finetune.learning_rate in another out="
+        ) from error
 
 
 def _last_good(trainer: "Trainer", run: Run) -> str:
@@ -117,63 +141,60 @@ class Trainer:
         on_episodes: Callable[[int], object] = lambda _: None,
     ) -> None:
         self.planner, self.config = planner, config
-        self._envs, self._seed, self._success_at = envs, seed, success_at
-        self._on_episodes = on_episodes
+        self._player = Player(planner, envs, config, seed=seed, success_at=success_at)
+        self._seed, self._on_episodes = seed, on_episodes
         self.algorithm: Algorithm = make_kind(ALGORITHMS, config.algorithm, planner, config, seed)
+        self.search = Search()
         self.episodes = self.env_steps = 0
         self.seconds = 0.0
 
     def iterate(self) -> dict[str, float]:
         """Play episodes side by side, then update; give what to watch, by metric name.
 
-        The first time nothing is updated: the algorithm only gets something to begin with.
+        In the search at the beginning nothing is updated, and what to watch comes at its end.
         """
+        before = self.episodes
         if self.config.experience is not None:
             metrics = self._learn_offline(self.config.experience)
-        elif self.episodes == 0:
-            metrics = self._begin()
+        elif not self.search.over:
+            metrics = self._search()
         else:
-            rollout = self._play()
-            metrics = {**self._summary([rollout]), **self._update(len(rollout))}
-        return {**metrics, **self._validate()}
+            rollout = self._play(self.config.episodes - self.episodes)
+            found = rollout.episodes.successes.tolist()
+            summary = self._summary(found, rollout.returns.tolist())
+            metrics = {**summary, **self._update(len(rollout))}
+        played = self.episodes - before
+        return {**metrics, **self._player.watch(self.episodes, played)} if metrics else {}
 
-    def _begin(self) -> dict[str, float]:
-        """Roll out until there are enough successes, or the search has lasted long enough."""
-        rollouts: list[Rollout] = []
-        successes = 0
-        while successes < self.config.initial_episodes:
-            rollouts.append(self._play())
-            successes += int(rollouts[-1].episodes.successes.sum())
-            if self.episodes >= self.config.initial_limit:
-                break
+    def _search(self) -> dict[str, float]:
+        """Roll out once more in search of successes; at its end, say what it came to."""
+        rollout = self._play(self.search.room(self.config, self.episodes))
+        self.search.note(rollout, self.config, self.episodes)
+        if not self.search.over:
+            return {}
         self._forget_if_from_scratch()
-        return self._summary(rollouts)
+        metrics = self._summary(self.search.successes, self.search.returns)
+        self.search.tell(metrics.get("finetune/target_episodes"))
+        return metrics
 
     def _learn_offline(self, experience: Path) -> dict[str, float]:
         """Take the steps of as many episodes from what another run has played."""
         if self.episodes == 0:
             self.algorithm.load_experience(experience)
             self._forget_if_from_scratch()
-        episodes = min(self._envs.shapes.envs, self.config.episodes - self.episodes)
-        self._count(episodes)
+        episodes = min(self._player.side_by_side, self.config.episodes - self.episodes)
+        self.episodes += episodes
+        self._on_episodes(episodes)
         return self._update(episodes)
 
-    def _play(self) -> Rollout:
-        """Play an episode in each environment and let the algorithm see it."""
-        numbers = range(self.episodes, self.episodes + self._envs.shapes.envs)
-        alike = self.config.group_size
-        rollout = roll_out(
-            self.planner,
-            self._envs,
-            [self._seed_of(number) for number in numbers],
-            starts=[self._seed_of(number - number % alike) for number in numbers],
-            success_at=self._success_at,
-            min_std=self.algorithm.min_std,
-            keep_observations=self.algorithm.keep_observations,
-        )
+    def _play(self, most: int) -> Rollout:
+        """Play an episode in each environment, or fewer, and let the algorithm see them."""
+        numbers = range(self.episodes, self.episodes + min(most, self._player.side_by_side))
+        rollout = self._player.play(self.algorithm, numbers)
         self.env_steps += rollout.steps
         self.algorithm.observe(rollout)
-        self._count(len(numbers))
+        self.episodes += len(numbers)
+        self._on_episodes(len(numbers))
         return rollout
 
     def _update(self, episodes: int) -> dict[str, float]:
@@ -183,40 +204,23 @@ class Trainer:
         metrics = self.algorithm.update(episodes, rate)
         return {**metrics, "finetune/learning_rate": rate}
 
-    def _summary(self, rollouts: list[Rollout]) -> dict[str, float]:
-        successes = torch.cat([r.episodes.successes for r in rollouts])
+    def _summary(self, successes: list[bool], returns: list[float]) -> dict[str, float]:
         return {
-            "finetune/success": successes.float().mean().item(),
-            "finetune/return": torch.cat([r.returns for r in rollouts]).mean().item(),
+            "finetune/success": sum(successes) / len(successes),
+            "finetune/return": sum(returns) / len(returns),
             **self.algorithm.summary(),
         }
-
-    def _validate(self) -> dict[str, float]:
-        return validate(
-            self.planner,
-            self._envs,
-            self.config,
-            episodes=self.episodes,
-            seed=self._seed,
-            success_at=self._success_at,
-        )
 
     def _forget_if_from_scratch(self) -> None:
         if self.config.init == "scratch":
             self.planner.reset_denoiser(derive_seed("scratch", self._seed, 0))
-
-    def _count(self, episodes: int) -> None:
-        self.episodes += episodes
-        self._on_episodes(episodes)
-
-    def _seed_of(self, episode: int) -> int:
-        return derive_seed("finetune", self._seed, episode)
 
     def about(self, run: Run) -> dict[str, Any]:
         """What a checkpoint says of itself."""
         return {
             **run.config["about"],
             "stage": STAGE,
+            "episodes": self.episodes,
             "env_steps": self.env_steps,
             "gradient_steps": self.algorithm.gradient_steps,
             "seconds": self.seconds,
@@ -228,6 +232,7 @@ class Trainer:
             "step": self.episodes,
             "env_steps": self.env_steps,
             "seconds": self.seconds,
+            "search": self.search.state(),
             "planner": self.planner.state_dict(),
             "algorithm": self.algorithm.state(),
         }
@@ -239,5 +244,7 @@ class Trainer:
         state = as_written_now(state)
         self.episodes, self.env_steps = state["step"], state["env_steps"]
         self.seconds = state["seconds"]
+        # Older states were saved behind the search only.
+        self.search = Search(**state.get("search", {"over": True}))
         self.planner.load_state_dict(state["planner"])
         self.algorithm.load(state["algorithm"])

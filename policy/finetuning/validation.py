@@ -13,12 +13,16 @@ def validate(
     config: FinetuneConfig,
     *,
     episodes: int,
+    played: int,
     seed: int,
     success_at: str,
 ) -> dict[str, float]:
-    """Evaluate where it is due after so many episodes; give what it came to, by metric name."""
+    """Evaluate where it is due after so many episodes; give what it came to, by metric name.
+
+    It is due where the last `played` of the `episodes` have passed a multiple of `evaluate_every`.
+    """
     every = config.evaluate_every
-    if not every or episodes % every >= envs.shapes.envs:
+    if not every or episodes % every >= played:
         return {}
     seeds = [derive_seed("validation", seed, index) for index in range(config.evaluate_episodes)]
     result = evaluate(planner, envs, seeds, success_at=success_at, quiet=True)

@@ -1,47 +1,67 @@
 """What a run depends on: the task and stores of its data, and all that must agree to go on."""
 
+import hashlib
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from configs.differences import differences
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from envs.request import EnvRequest
 from perception.errors import InputError
+from policy.pipeline.checks import PRETRAINING
 from policy.pipeline.config import Recipe, TrainConfig
-from policy.planner.checkpoint import load_planner
-from policy.rollouts.loading import task_for
-from policy.runs.run import find_checkpoint
+from policy.pipeline.planners import Planners
+from policy.rollouts.loading import has_simulator, task_or_none
+from policy.runs.run import find_checkpoint, read_config
 
 logger = logging.getLogger(__name__)
 
-PRETRAINING = ("pretrain", "all")
 
-
-def env_of_run(config: TrainConfig) -> EnvConfig:
+def env_of_run(config: TrainConfig, planners: Planners) -> tuple[EnvConfig | None, str]:
     """Give the task of a run: as its data or planner was made, but for what the command says.
+
+    Returns:
+        The task, None where it has no simulator; and its name.
 
     Raises:
         InputError: Neither is there, or the command asks for something that they are not.
     """
     if config.stage in PRETRAINING:
-        return env_of_stores(config.data, config.task)
+        env = env_of_stores(config.data, config.task)
+        return env, task_of_stores(config.data) if env is None else env.name
+    path = start_of(config)
+    _, about = planners.read(path)
+    env = task_or_none(about, path, config.task)
+    return env, str(about["task"]) if env is None else env.name
+
+
+def start_of(config: TrainConfig) -> Path:
+    """Give the planner that fine-tuning starts from.
+
+    Raises:
+        InputError: It is not there.
+    """
     own = config.out / "checkpoints" / "pretrain.safetensors"
     source = config.recipe.init_from or own
     if not source.exists():
         raise InputError(f"There is no planner {source}: pre-train first, or give init_from=")
-    path = find_checkpoint(source)
-    _, about = load_planner(path)
-    return task_for(about, path, config.task)
+    return find_checkpoint(source)
 
 
-def env_of_stores(paths: Sequence[Path], request: EnvRequest) -> EnvConfig:
+def task_of_stores(paths: Sequence[Path]) -> str:
+    """Name the tasks of recorded data."""
+    return ", ".join(sorted({str(EpisodeStore.open(p).attributes["task"]) for p in paths}))
+
+
+def env_of_stores(paths: Sequence[Path], request: EnvRequest) -> EnvConfig | None:
     """Give the task of recorded data; of several tasks the one asked for, or the first.
+
+    None: they were recorded elsewhere, and there is no simulator for them.
 
     Raises:
         InputError: The data are of another task, or their stores mean different things by an
@@ -67,24 +87,26 @@ def env_of_stores(paths: Sequence[Path], request: EnvRequest) -> EnvConfig:
     return request.as_made(envs[first], str(first))
 
 
-def _env_elsewhere(path: Path, tasks: set[str], request: EnvRequest) -> EnvConfig:
+def _env_elsewhere(path: Path, tasks: set[str], request: EnvRequest) -> EnvConfig | None:
     """Give the task to play for data that were recorded elsewhere: the command must name it."""
-    if not request.names_task and request.env.name not in tasks:
+    if request.names_task or request.env.name in tasks:
+        return request.config
+    if any(map(has_simulator, tasks)):
         raise InputError(
             f"{path} was recorded elsewhere ({', '.join(sorted(tasks))}) and does not say how it"
             " was seen: name a task of the same robot by env=, which is then played as configured"
         )
-    return request.config
+    return None
 
 
-def settled_recipe(config: TrainConfig, env: EnvConfig) -> Recipe:
+def settled_recipe(config: TrainConfig, env: EnvConfig | None) -> Recipe:
     """Choose horizon and chunk for the task's simulator, where the command does not say them.
 
     Raises:
         InputError: The planner's numbers do not go together.
     """
     said = {text.lstrip("+~").partition("=")[0] for text in config.task.overrides}
-    plan = config.plans.get(env.simulator)
+    plan = None if env is None else config.plans.get(env.simulator)
     values = {} if plan is None else vars(plan)
     own = {key: value for key, value in values.items() if f"planner.{key}" not in said}
     planner = replace(config.recipe.planner, **own)
@@ -92,23 +114,59 @@ def settled_recipe(config: TrainConfig, env: EnvConfig) -> Recipe:
     return replace(config.recipe, planner=planner)
 
 
-def identity(config: TrainConfig, recipe: Recipe, env: EnvConfig) -> dict[str, Any]:
+def identity(config: TrainConfig, recipe: Recipe, env: EnvConfig | None) -> dict[str, Any]:
     """Say all that shapes a run's result: it must agree for the run to go on."""
+    own = recipe.init_from is None
+    task = {"task": task_of_stores(config.data)} if env is None else {"task": env.name}
     return {
-        **asdict(recipe),
-        "stores": {} if recipe.init_from is not None else fingerprints(config.data, config.out),
-        "about": {"task": env.name, "seed": recipe.seed, "env": asdict(env)},
+        **resolved(asdict(recipe)),
+        "stores": fingerprints(config.data, config.out) if own else {},
+        "made_by": makers(config.data, config.out) if own else {},
+        "starts_from": None if recipe.init_from is None else _sha256(recipe.init_from),
+        "about": {
+            **task,
+            "seed": recipe.seed,
+            **({} if env is None else {"env": asdict(env)}),
+        },
     }
+
+
+def resolved(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the values of a run with its paths from the root on: a path may be said in many ways."""
+    values = dict(values)
+    finetune = dict(values.get("finetune") or {})
+    for place, key in ((values, "init_from"), (values, "encoder_from"), (finetune, "experience")):
+        if place.get(key):
+            place[key] = str(Path(place[key]).resolve())
+    return {**values, "finetune": finetune}
 
 
 def fingerprints(paths: Sequence[Path], out: Path) -> dict[str, Any]:
     """Say of each store how much it holds; of one that is gone, what the run wrote of it."""
-    written = out / "config.yaml"
-    before: dict[str, Any] = {}
-    if written.exists():
-        before = (yaml.safe_load(written.read_text(encoding="utf-8")) or {}).get("stores", {})
+    before = (read_config(out) or {}).get("stores") or {}
     found = {}
     for path in map(Path.resolve, paths):
         there = path.exists()
         found[str(path)] = EpisodeStore.open(path).fingerprint if there else before.get(str(path))
     return found
+
+
+def makers(paths: Sequence[Path], out: Path) -> dict[str, Any]:
+    """Identify the command that made each store, by all that shapes its numbers."""
+    before = (read_config(out) or {}).get("made_by") or {}
+    found = {}
+    for path in map(Path.resolve, paths):
+        said = before.get(str(path))
+        if path.exists():
+            identity_text = json.dumps(
+                EpisodeStore.open(path).identity, sort_keys=True, default=str
+            )
+            said = hashlib.sha256(identity_text.encode()).hexdigest()[:16]
+        found[str(path)] = said
+    return found
+
+
+def _sha256(path: Path) -> str:
+    """Identify the planner that a run starts from."""
+    with find_checkpoint(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,37 +1,34 @@
 """The stages of a run, one after the other; one that is finished is not run again."""
 
 import logging
-import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
 
-from datasets.store.store import EpisodeStore
-from datasets.windows import Windows, load_windows
+from configs.locks import only_writer
+from configs.stopping import StopRequest, stop_request
+from datasets.windows import load_windows
 from envs.config import EnvConfig
 from perception.errors import InputError
-from perception.observation import Observation
 from policy.finetuning import trainer as finetuning
 from policy.finetuning.trainer import finetune
+from policy.pipeline.checks import FINETUNING, PRETRAINING, check, check_task
 from policy.pipeline.config import Recipe, TrainConfig
-from policy.pipeline.identity import PRETRAINING, env_of_run, identity, settled_recipe
-from policy.planner.checkpoint import load_planner, save_planner
-from policy.planner.planner import Planner, Sizes, observed_by
+from policy.pipeline.evaluator import Evaluator
+from policy.pipeline.growth import open_run
+from policy.pipeline.identity import env_of_run, settled_recipe, start_of
+from policy.pipeline.planners import Planners, make_planner
+from policy.planner.checkpoint import save_planner
+from policy.planner.planner import observed_by
 from policy.pretraining import pretrain as pretraining
-from policy.pretraining.encode_store import check_encoder, copy_visual_part
 from policy.pretraining.pretrain import pretrain
-from policy.reports.result import make_result
-from policy.reports.traces import write_traces
-from policy.rollouts.evaluation import (
-    evaluate,
-    evaluation_seeds,
-    read_evaluation,
-    write_evaluation,
-)
 from policy.rollouts.loading import make_envs
 from policy.runs.device import prepare
 from policy.runs.distributed import Team, team_of
-from policy.runs.run import Run, find_checkpoint
+from policy.runs.memory import names_memory
+from policy.runs.run import CONFIG, Run, leave_no_trace
 
 logger = logging.getLogger(__name__)
 
@@ -41,39 +38,40 @@ def train(config: TrainConfig) -> None:
 
     Raises:
         InputError: Something is missing, or was made for something else.
+        StoppedError: It was asked to stop, and has saved.
     """
     check(config)
-    env = env_of_run(config)
+    planners = Planners()
+    env, task = env_of_run(config, planners)
+    check_task(config, env, task)
     recipe = settled_recipe(config, env)
     device = prepare(config.machine.device, config.machine.threads)
-    with team_of(device) as team:
+    with stop_request() as stop, team_of(device) as team, ExitStack() as held:
         with team.first_the_leader():
-            run = Run(config.out, identity(config, recipe, env))
-        stages = Stages(config, recipe, env, run, device)
+            if team.leads:
+                held.enter_context(_only_trainer(config.out))
+            run = open_run(config, recipe, env)
+        stages = Stages(config, recipe, env, run, device, planners=planners, stop=stop)
         if config.stage in PRETRAINING:
             stages.pretrain(team)
         if team.leads:
             stages.finetune_and_evaluate()
 
 
-def check(config: TrainConfig) -> None:
-    """Refuse keys that do not go together.
+@contextmanager
+def _only_trainer(out: Path) -> Iterator[None]:
+    """Hold a run's folder; where nothing comes to be learned in it, leave it as it was.
 
     Raises:
-        InputError: They contradict each other, or one is missing.
+        InputError: Another process trains in it.
     """
-    recipe = config.recipe
-    if recipe.pretrain.features and recipe.encoder_from is None:
-        raise InputError("pretrain.features=true needs encoder_from=, as encode.py was given it")
-    if recipe.pretrain.features and observed_by(recipe.planner.encoder) == "features":
-        raise InputError("pretrain.features=true is of encoded clouds: choose encoder=dp3")
-    if recipe.init_from is not None and config.stage in PRETRAINING:
-        raise InputError(
-            f"init_from= takes the place of pre-training: stage={config.stage} does not go with it;"
-            " choose stage=finetune or zero_shot"
-        )
-    if recipe.init_from is None and config.stage == "zero_shot":
-        raise InputError("stage=zero_shot needs init_from=<a pre-trained planner>")
+    with only_writer(out):
+        before = (out / CONFIG).exists()
+        try:
+            yield
+        finally:
+            if not before:
+                leave_no_trace(out)
 
 
 class Stages:
@@ -82,135 +80,126 @@ class Stages:
     Args:
         config: The command.
         recipe: What shapes the result, with nothing left open.
-        env: The task.
+        env: The task; None where it has no simulator.
         run: The run's folder.
         device: Where to compute.
+        planners: What was read so far.
+        stop: Whether the command was asked to stop.
     """
 
     def __init__(
         self,
         config: TrainConfig,
         recipe: Recipe,
-        env: EnvConfig,
+        env: EnvConfig | None,
         run: Run,
         device: torch.device,
+        *,
+        planners: Planners,
+        stop: StopRequest,
     ) -> None:
         self.config, self.recipe, self.env = config, recipe, env
         self.run, self.device = run, device
+        self._planners, self._stop = planners, stop
+        self._evaluator = Evaluator(config, recipe, env, run, device, planners=planners, stop=stop)
 
     def pretrain(self, team: Team) -> None:
         """Pre-train on the stores, unless that is done."""
-        if self.run.checkpoint(pretraining.STAGE).exists():
+        recipe, plan = self.recipe, self.recipe.planner
+        if self._is_done(pretraining.STAGE, "gradient_steps", recipe.pretrain.steps):
             return
-        plan, recipe = self.recipe.planner, self.recipe
-        windows = load_windows(
-            self.config.data,
-            history=plan.history,
-            horizon=plan.horizon,
-            chunk=plan.chunk,
-            features=recipe.pretrain.features,
-            observes=observed_by(plan.encoder),
-        ).to(self.device)
+        with names_memory("reading the data", "give fewer data=, or data of fewer points"):
+            windows = load_windows(
+                self.config.data,
+                history=plan.history,
+                horizon=plan.horizon,
+                chunk=plan.chunk,
+                features=recipe.pretrain.features,
+                observes=observed_by(plan.encoder),
+            ).to(self.device)
         torch.manual_seed(recipe.seed)
         planner = make_planner(recipe, self.config.data, windows).to(self.device)
-        pretrain(planner, windows, recipe.pretrain, run=self.run, seed=recipe.seed, team=team)
+        self._planners.forget(self.run.checkpoint(pretraining.STAGE))
+        with names_memory("pre-training", "give a smaller pretrain.batch= or denoiser="):
+            pretrain(
+                planner, windows, recipe.pretrain,
+                run=self.run, seed=recipe.seed, team=team, stop=self._stop,
+            )  # fmt: skip
 
     def finetune_and_evaluate(self) -> None:
         """Do what follows pre-training, and write the run's page."""
         stage = self.config.stage
         if stage in PRETRAINING:
-            self._evaluate(pretraining.STAGE, "pretrained")
+            self._evaluator.evaluate(pretraining.STAGE, "pretrained")
         if stage == "zero_shot":
             self._take_over()
-        if stage in ("finetune", "all"):
-            self._finetune()
+        if stage in FINETUNING and self.env is not None:
+            self._finetune(self.env)
         # Here, since Matplotlib takes a second that a run need not wait for at its beginning.
         from policy.viewing.run_page import write_run_page  # noqa: PLC0415
 
-        data = self.config.data[0] if self.recipe.init_from is None else None
-        logger.info("look at %s", write_run_page(self.run, self.env, data))
+        data = [Path(path) for path in self.run.config["stores"]]
+        page = write_run_page(self.run, self.env, data[0] if data else None)
+        logger.info("look at %s", page)
 
     def _take_over(self) -> None:
         """Evaluate a planner that was pre-trained elsewhere on this task, as it is."""
-        planner, about = load_planner(find_checkpoint(self._start))
-        save_planner(
-            planner, self.run.checkpoint(pretraining.STAGE), {**about, **self.run.config["about"]}
-        )
-        self._evaluate(pretraining.STAGE, self.config.variant)
+        planner, about = self._planners.read(start_of(self.config))
+        path = self.run.checkpoint(pretraining.STAGE)
+        save_planner(planner, path, {**about, **self.run.config["about"]})
+        self._evaluator.evaluate(pretraining.STAGE, self.config.variant)
 
-    def _finetune(self) -> None:
-        if not self.run.checkpoint(finetuning.STAGE).exists():
-            planner, _ = load_planner(find_checkpoint(self._start))
-            recipe, env = self.recipe, self.env
-            envs = make_envs(env, planner, envs=recipe.envs, workers=self.config.machine.workers)
-            finetune(
-                planner.to(self.device),
-                envs,
-                recipe.finetune,
-                run=self.run,
-                seed=recipe.seed,
-                success_at=env.success_at,
-            )
-            envs.close()
-        self._evaluate(finetuning.STAGE, self.config.variant)
+    def _finetune(self, env: EnvConfig) -> None:
+        recipe, stage = self.recipe, finetuning.STAGE
+        if not self._is_done(stage, "episodes", recipe.finetune.episodes):
+            planner, _ = self._planners.take(self._start())
+            self._planners.forget(self.run.checkpoint(stage))
+            remedy = "give fewer envs=, a smaller finetune.algorithm.batch= or replay_capacity="
+            with names_memory("fine-tuning", remedy):
+                workers = self.config.machine.workers
+                envs = make_envs(env, planner, envs=recipe.envs, workers=workers)
+                try:
+                    finetune(
+                        planner.to(self.device), envs, recipe.finetune, run=self.run,
+                        seed=recipe.seed, success_at=env.success_at, stop=self._stop,
+                    )  # fmt: skip
+                finally:
+                    envs.close()
+        self._evaluator.evaluate(stage, self.config.variant)
 
-    @property
     def _start(self) -> Path:
-        return self.recipe.init_from or self.run.checkpoint(pretraining.STAGE)
+        """Give the planner that fine-tuning starts from.
 
-    def _evaluate(self, stage: str, variant: str) -> None:
-        """Evaluate a stage's planner, unless that is done, and keep the result."""
-        planner, about = load_planner(self.run.checkpoint(stage))
-        planner.to(self.device)
-        config, env = self.config, self.env
-        seeds = tuple(evaluation_seeds(self.recipe.seed, config.episodes))
-        evaluation = read_evaluation(self.run.path, stage)
-        if evaluation is None or evaluation.seeds != seeds:
-            workers = config.machine.workers
-            envs = make_envs(env, planner, envs=self.recipe.envs, workers=workers)
-            evaluation = evaluate(planner, envs, seeds, success_at=env.success_at)
-            envs.close()
-            write_evaluation(self.run.path, stage, evaluation)
-        logger.info("%s: %s", stage, evaluation)
-        if config.experiment is not None:
-            result = make_result(
-                evaluation,
-                about,
-                experiment=config.experiment,
-                variant=variant,
-                config_sha256=self.run.config_sha256,
-                metrics=self.run.path / f"{stage}.jsonl",
+        Raises:
+            InputError: It is the run's own, and is not pre-trained to the end.
+        """
+        path = start_of(self.config)
+        if self.recipe.init_from is None:
+            wanted = self.run.config["pretrain"]["steps"]
+            taken = self._planners.read(path)[1].get("gradient_steps", wanted)
+            if taken < wanted:
+                raise InputError(
+                    f"{path} was pre-trained for {taken} of {wanted} steps: finish that first"
+                    " (stage=pretrain or stage=all)"
+                )
+        return path
+
+    def _is_done(self, stage: str, counted: str, wanted: int) -> bool:
+        """Tell whether a stage has finished, also by the numbers of this command.
+
+        Raises:
+            InputError: It is to go on, and what it needs for that is gone.
+        """
+        path = self.run.checkpoint(stage)
+        if not path.exists():
+            return False
+        _, about = self._planners.read(path)
+        state = self.run.state_path(stage)
+        if about.get(counted, wanted) >= wanted:
+            return True
+        if not state.exists():
+            raise InputError(
+                f"{path} is of {about[counted]} {counted.replace('_', ' ')}, and {state} is gone:"
+                " it cannot go on from there; choose another out="
             )
-            self._keep_result(result.write(config.results), stage, planner, seeds)
-
-    def _keep_result(
-        self, path: Path, stage: str, planner: Planner, seeds: tuple[int, ...]
-    ) -> None:
-        """Put what the reports draw beside an experiment's figures."""
-        if stage == finetuning.STAGE:
-            shutil.copy(self.run.path / f"{stage}.jsonl", path.with_suffix(".jsonl"))
-        if self.config.traces:
-            write_traces(path.with_suffix(".npz"), planner, self.env, seeds[: self.config.traces])
-        logger.info("written to %s", path)
-
-
-def make_planner(recipe: Recipe, data: tuple[Path, ...], windows: Windows) -> Planner:
-    """Make a fresh planner for some data; for features of clouds, with the encoder that made them.
-
-    Raises:
-        InputError: The features were made by another planner than `encoder_from`.
-    """
-    observations = windows.observations
-    robot_state, actions = observations.robot_state.shape[-1], windows.actions.shape[-1]
-    if isinstance(observations, Observation):
-        channels = observations.points.shape[-1]
-        return Planner(recipe.planner, Sizes(channels, robot_state, actions))
-    if recipe.encoder_from is None:
-        raise RuntimeError("A run on features was begun without the encoder that made them")
-    path = find_checkpoint(recipe.encoder_from)
-    for store in data:
-        check_encoder(EpisodeStore.open(store), path)
-    seeing, _ = load_planner(path)
-    planner = Planner(recipe.planner, Sizes(seeing.sizes.channels, robot_state, actions))
-    copy_visual_part(seeing, planner)
-    return planner
+        return False

@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from configs.ranges import Count, Rate, between
+from configs.stopping import StopRequest
 from datasets.behaviours.training_state import load_state
 from datasets.windows import Windows
 from perception.errors import InputError
@@ -17,7 +18,7 @@ from policy.planner.planner import Planner
 from policy.planner.schedule import Noising
 from policy.pretraining.ema import MovingAverage
 from policy.runs.distributed import ALONE, Team
-from policy.runs.run import Clock, Run
+from policy.runs.run import Clock, Run, stopped
 
 STAGE = "pretrain"
 
@@ -57,8 +58,9 @@ def pretrain(
     run: Run,
     seed: int,
     team: Team = ALONE,
+    stop: StopRequest | None = None,
 ) -> Planner:
-    """Train until all steps are done, going on where a killed run stopped.
+    """Train until all steps are done, going on where a stopped or a shorter run ended.
 
     Args:
         planner: Not trained yet; its normaliser is fitted here.
@@ -67,61 +69,70 @@ def pretrain(
         run: Where metrics and checkpoints go.
         seed: Of the choice of windows, noise and denoising steps.
         team: The processes that learn together; only its leader writes.
+        stop: Asked after every step; where it says so, the state is saved first.
 
     Returns:
         The average planner, which is the one that acts (also saved as the stage's checkpoint).
 
     Raises:
-        InputError: A loss or a weight was not finite any more.
+        InputError: A loss or a weight was not finite any more, or the disk is full.
+        StoppedError: It was asked to stop.
     """
+    stop = stop or StopRequest()
     planner.normalizer.fit(windows.observations, windows.actions)
     if config.windows is not None:
         windows = windows.some(config.windows)
     learner = Learner(planner, config, seed, team)
     learner.load(run.resume(STAGE))
     if team.leads:
-        _learn(learner, windows, run)
-        about = {
-            **run.config["about"],
-            "stage": STAGE,
-            "gradient_steps": learner.step,
-            "seconds": learner.seconds,
-        }
-        save_planner(learner.average.planner, run.checkpoint(STAGE), about)
+        with run.writing(STAGE):
+            _learn(learner, windows, run, stop)
+            about = {
+                **run.config["about"],
+                "stage": STAGE,
+                "gradient_steps": learner.step,
+                "seconds": learner.seconds,
+            }
+            save_planner(learner.average.planner, run.checkpoint(STAGE), about)
     while learner.step < config.steps:  # The other processes of the team; the leader is done.
         learner.update(windows)
+        if learner.asked(stop) and learner.step < config.steps:
+            team.stop(stopped("with the first process"))
     return learner.average.planner
 
 
-def _learn(learner: "Learner", windows: Windows, run: Run) -> None:
+def _learn(learner: "Learner", windows: Windows, run: Run, stop: StopRequest) -> None:
     """Take the remaining steps, writing metrics and training states."""
     config, clock = learner.config, Clock(learner.seconds)
     metrics = run.metrics(STAGE, learner.step)
-    losses: list[torch.Tensor] = []
     with tqdm(total=config.steps, initial=learner.step, desc="pre-train", unit="step") as progress:
         while learner.step < config.steps:
-            losses.append(learner.update(windows))
+            learner.losses.append(learner.update(windows))
             progress.update()
+            stopping = learner.asked(stop)
             if learner.step % config.log_every == 0:
-                _check(learner, losses, run)
-                loss = sum(losses, torch.zeros_like(losses[0])).item() / len(losses)
-                losses.clear()
+                _check(learner, run)
+                loss = learner.mean_loss()
                 metrics.write(learner.step, {"pretrain/loss": loss})
                 progress.set_postfix(loss=f"{loss:.4f}")
-            if learner.step % config.save_every == 0 or learner.step == config.steps:
-                _check(learner, losses, run)
+            if stopping or learner.step % config.save_every == 0 or learner.step == config.steps:
+                _check(learner, run)
                 learner.seconds = clock.seconds
                 run.save(STAGE, learner.state())
+            if stopping and learner.step < config.steps:
+                break
     metrics.close()
+    if learner.step < config.steps:
+        learner.team.stop(stopped(f"at step {learner.step}"))
 
 
-def _check(learner: "Learner", losses: list[torch.Tensor], run: Run) -> None:
+def _check(learner: "Learner", run: Run) -> None:
     """Refuse to go on from numbers that are not finite; where the device is waited for anyway.
 
     Raises:
         InputError: One of the newest losses, or a weight now, is not finite.
     """
-    values = [loss.item() for loss in losses]
+    values = [loss.item() for loss in learner.losses]
     broken = [learner.step - len(values) + 1 + i for i, v in enumerate(values) if not isfinite(v)]
     if not broken and learner.finite:
         return
@@ -144,7 +155,7 @@ class Learner:
         self.average = MovingAverage(planner)
         self.optimizer = torch.optim.Adam(planner.parameters(), config.learning_rate, fused=True)
         self.generator = torch.Generator().manual_seed(seed)
-        self._team = team
+        self.team, self.losses = team, list[torch.Tensor]()  # Those since the last metrics.
 
     @property
     def finite(self) -> bool:
@@ -153,7 +164,7 @@ class Learner:
 
     def update(self, windows: Windows) -> torch.Tensor:
         """Take one gradient step, on this process's share of the batch; return the whole's loss."""
-        count, share = self.config.batch, self._team.share
+        count, share = self.config.batch, self.team.share
         index = share(torch.randint(len(windows), (count,), generator=self.generator))
         drawn = self.planner.noising(count, self.generator)
         noising = Noising(share(drawn.noise), share(drawn.k))
@@ -162,11 +173,20 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         gradients = [w.grad for w in self.planner.parameters() if w.grad is not None]
-        self._team.average([loss.detach(), *gradients])
+        self.team.average([loss.detach(), *gradients])
         self.optimizer.step()
         self.average.update(self.planner)
         self.step += 1
         return loss.detach()
+
+    def asked(self, stop: StopRequest) -> bool:
+        """Tell whether any process of the team was asked to stop; all of them call it."""
+        return self.team.any(stop.requested)
+
+    def mean_loss(self) -> float:
+        """Average the losses since the last time, and begin anew."""
+        losses, self.losses = self.losses, []
+        return sum(losses, torch.zeros_like(losses[0])).item() / len(losses)
 
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
@@ -178,6 +198,7 @@ class Learner:
             "average_steps": self.average.steps,
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
+            "losses": [loss.cpu() for loss in self.losses],
         }
 
     def load(self, state: dict[str, Any] | None) -> None:
@@ -190,6 +211,8 @@ class Learner:
         self.average.steps = state["average_steps"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
+        # Older states do not hold them; the next mean is then over fewer steps.
+        self.losses = [loss.to(self.planner.device) for loss in state.get("losses", [])]
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.config.precision == "float32":

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from configs.ranges import Filled, Name, Seed, Whole
 from perception.errors import InputError
+from policy.runs.idle_keys import idle_in_training, typed_keys, without_idle
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ def choose(experiment: Experiment, config: RunExperimentConfig) -> list[Job]:
 def planner_jobs(experiment: Experiment, config: RunExperimentConfig) -> Iterator[Job]:
     """Give the pre-training runs."""
     for name, overrides in experiment.planners.items():
-        arguments = (*experiment.shared, *overrides, "stage=pretrain")
+        arguments = _effective([*experiment.shared, *overrides, "stage=pretrain"])
         out = config.outputs / "planners" / name
         yield Job((*arguments, f"out={out}"), _pretrained(config, name))
 
@@ -154,7 +155,7 @@ def _cell_job(
     variant = experiment.variants[cell.variant]
     folder = cell.within(experiment.name)
     elsewhere = () if config.results == Path("results") else (f"results={config.results}",)
-    arguments = (
+    arguments = [
         *experiment.shared,
         *experiment.tasks[cell.task],
         *(cell.fill(text) for text in variant.overrides),
@@ -164,8 +165,21 @@ def _cell_job(
         f"variant={cell.variant}",
         *elsewhere,
         f"out={config.outputs / folder}",
+    ]
+    return Job(_effective(arguments), config.results / f"{folder}.json")
+
+
+def _effective(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Leave out what all runs of an experiment share and this one has no use for."""
+    keys = typed_keys(arguments)
+    stages = [text.removeprefix("stage=") for text in arguments if text.startswith("stage=")]
+    idle = idle_in_training(
+        keys,
+        stage=stages[-1] if stages else "all",
+        init_from="init_from" in keys,
+        experiment="experiment" in keys,
     )
-    return Job(arguments, config.results / f"{folder}.json")
+    return tuple(without_idle(arguments, idle))
 
 
 def _start(

@@ -1,19 +1,31 @@
 """How often a planner succeeds: seeded episodes and an honest interval."""
 
+import hashlib
 import json
+import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
-from configs.files import write_text_whole
+from configs.build import build
+from configs.stopping import StopRequest
+from envs.config import EnvConfig
 from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
+from perception.errors import InputError
 from policy.planner.planner import Planner
 from policy.rollouts.rollout import roll_out
+from policy.runs.json_files import read_json, write_json
+from policy.runs.run import stopped
+
+logger = logging.getLogger(__name__)
+
+FILE, DAMAGED = "evaluation.json", "evaluation-damaged.json"
 
 
 @dataclass(frozen=True)
@@ -53,8 +65,8 @@ class Evaluation:
 
     @property
     def best(self) -> int:
-        """The seed of the episode with the highest return."""
-        return self.seeds[self.returns.index(max(self.returns))]
+        """The seed of the best episode: by success, then by return."""
+        return max(zip(self.successes, self.returns, self.seeds, strict=True), key=_merit)[2]
 
     @property
     def failures(self) -> tuple[int, ...]:
@@ -74,16 +86,34 @@ def evaluation_seeds(seed: int, episodes: int) -> list[int]:
     return [derive_seed("evaluation", seed, index) for index in range(episodes)]
 
 
+def _merit(episode: tuple[bool, float, int]) -> tuple[bool, float]:
+    success, earned, _ = episode
+    return success, -math.inf if math.isnan(earned) else earned
+
+
 def evaluate(
-    planner: Planner, envs: VectorEnv, seeds: Sequence[int], *, success_at: str, quiet: bool = False
+    planner: Planner,
+    envs: VectorEnv,
+    seeds: Sequence[int],
+    *,
+    success_at: str,
+    quiet: bool = False,
+    stop: StopRequest | None = None,
 ) -> Evaluation:
     """Play one episode for each seed with DDIM's own noise, nothing added.
 
     Each episode's noise follows from its seed; how many are played side by side changes only the
     rounding of matrix products. Episodes lost with a killed worker are played again, with those
     beside them: no seed is ever left out, and the numbers stay the same.
+
+    Raises:
+        StoppedError: It was asked to stop; what was played so far is played again later.
     """
-    parts = list(_evaluations(planner, envs, seeds, success_at, quiet))
+    parts = []
+    for part in _evaluations(planner, envs, seeds, success_at, quiet):
+        parts.append(part)
+        if stop is not None and stop.requested and len(parts) * envs.shapes.envs < len(seeds):
+            raise stopped("while evaluating")
     joined = {
         field.name: tuple(chain.from_iterable(getattr(part, field.name) for part in parts))
         for field in fields(Evaluation)
@@ -110,25 +140,84 @@ def _evaluations(
             progress.update(len(batch))
 
 
-def write_evaluation(folder: Path, stage: str, evaluation: Evaluation) -> None:
-    """Note the evaluation of a stage in `evaluation.json`."""
-    path = folder / "evaluation.json"
-    stages = json.loads(path.read_text()) if path.exists() else {}
+def judged(about: Mapping[str, Any], env: EnvConfig) -> str:
+    """Identify what an evaluation is of: a planner by its steps, and the task that it acts in."""
+    of = [about.get("stage"), about.get("gradient_steps"), asdict(env)]
+    return hashlib.sha256(json.dumps(of, default=str).encode()).hexdigest()[:16]
+
+
+def write_evaluation(folder: Path, stage: str, evaluation: Evaluation, of: str = "") -> None:
+    """Note the evaluation of a stage in `evaluation.json`; one that is damaged is kept beside it.
+
+    Args:
+        folder: Of the run.
+        stage: Whose planner it is.
+        evaluation: What came of it.
+        of: What `judged` says.
+    """
+    path = folder / FILE
+    stages = _stages(path)
+    if stages is None:
+        path.replace(folder / DAMAGED)
     low, high = evaluation.interval
-    summary = {"success_rate": evaluation.rate, "wilson_95": [low, high]}
-    stages[stage] = {**summary, **asdict(evaluation)}
-    write_text_whole(path, json.dumps(stages, indent=2) + "\n")
+    summary = {"success_rate": evaluation.rate, "wilson_95": [low, high], "judged": of}
+    write_json(path, {**(stages or {}), stage: {**summary, **asdict(evaluation)}})
 
 
-def read_evaluation(folder: Path, stage: str) -> Evaluation | None:
-    """Read the evaluation of a stage; None where there is none."""
-    path = folder / "evaluation.json"
-    stages = json.loads(path.read_text()) if path.exists() else {}
-    if stage not in stages:
+def forget_evaluation(folder: Path, stage: str) -> None:
+    """Take out the evaluation of a stage that learns on."""
+    stages = _stages(folder / FILE)
+    if stages and stage in stages:
+        write_json(folder / FILE, {name: v for name, v in stages.items() if name != stage})
+
+
+def read_evaluation(folder: Path, stage: str, of: str = "") -> Evaluation | None:
+    """Read the evaluation of a stage; None where there is none that can be read.
+
+    Args:
+        folder: Of the run.
+        stage: Whose planner it is.
+        of: What `judged` says; an evaluation of something else counts as none. Older files do not
+            say it.
+    """
+    path = folder / FILE
+    values = (_stages(path) or {}).get(stage)
+    if values is None or (of and values.get("judged", of) != of):
         return None
-    values = stages[stage]
     names = [field.name for field in fields(Evaluation) if field.name in values]
-    return Evaluation(**{name: tuple(values[name]) for name in names})
+    try:
+        return _checked({name: values[name] for name in names})
+    except (InputError, TypeError) as error:
+        logger.warning("%s: the evaluation of %s cannot be read (%s)", path, stage, error)
+        return None
+
+
+def _stages(path: Path) -> dict[str, Any] | None:
+    """Read the evaluations of all stages; None where the file cannot be read, which is said."""
+    if not path.exists():
+        return {}
+    try:
+        stages = read_json(path)
+    except InputError:
+        stages = None
+    if isinstance(stages, dict) and all(isinstance(values, dict) for values in stages.values()):
+        return stages
+    logger.warning("%s cannot be read (cut off or damaged): it counts as not there", path)
+    return None
+
+
+def _checked(values: dict[str, Any]) -> Evaluation:
+    """Build an evaluation; returns that were not finite are null in its file.
+
+    Raises:
+        InputError: A field is of another type or length, or missing.
+    """
+    returns = [math.nan if value is None else value for value in values.get("returns", [])]
+    found = build(Evaluation, {**values, "returns": returns})
+    of_each = [found.successes, found.ever, found.returns]
+    if not found.seeds or any(len(part) != len(found.seeds) for part in of_each):
+        raise InputError("its lists differ in length")
+    return found
 
 
 def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:

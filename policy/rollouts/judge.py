@@ -7,10 +7,19 @@ from typing import Annotated
 
 from configs.build import Inline
 from configs.ranges import Count, Players, Seed, Whole
+from configs.stopping import stop_request
 from envs.request import EnvRequest
-from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds, write_evaluation
+from policy.rollouts.evaluation import (
+    Evaluation,
+    evaluate,
+    evaluation_seeds,
+    judged,
+    write_evaluation,
+)
 from policy.rollouts.loading import Loaded, load_for, make_envs
 from policy.runs.device import Machine, prepare
+from policy.runs.memory import names_memory
+from policy.runs.newest import given_or_newest
 from policy.runs.run import run_folder
 
 logger = logging.getLogger(__name__)
@@ -21,7 +30,7 @@ class EvaluateConfig:
     """What to evaluate; every key is explained in configs/scripts/evaluate.yaml."""
 
     task: Annotated[EnvRequest, Inline()]
-    checkpoint: Path
+    checkpoint: Path | None
     out: Path | None
     episodes: Count
     seed: Seed
@@ -32,23 +41,31 @@ class EvaluateConfig:
     @property
     def folder(self) -> Path:
         """Where to write."""
-        return self.out or run_folder(self.checkpoint)
+        return self.out or run_folder(given_or_newest(self.checkpoint))
 
 
 def judge(config: EvaluateConfig) -> tuple[Loaded, Evaluation]:
-    """Evaluate a checkpoint on its task and note the outcome.
+    """Evaluate a checkpoint (of the newest run, where none is named) and note the outcome.
 
     Raises:
         InputError: The checkpoint is missing, or was made for another task.
     """
+    checkpoint = given_or_newest(config.checkpoint)
     device = prepare(config.machine.device, config.machine.threads)
-    loaded = load_for(config.checkpoint, config.task)
+    loaded = load_for(checkpoint, config.task)
     planner, env = loaded.planner, loaded.env
-    envs = make_envs(env, planner, envs=config.envs, workers=config.machine.workers)
     seeds = evaluation_seeds(config.seed, config.episodes)
-    evaluation = evaluate(planner.to(device), envs, seeds, success_at=env.success_at)
-    envs.close()
-    config.folder.mkdir(parents=True, exist_ok=True)
-    write_evaluation(config.folder, loaded.about["stage"], evaluation)
-    logger.info("%s (%s): %s", config.checkpoint, loaded.about["stage"], evaluation)
+    with names_memory("evaluating", "give fewer envs="), stop_request() as stop:
+        envs = make_envs(env, planner, envs=config.envs, workers=config.machine.workers)
+        try:
+            evaluation = evaluate(
+                planner.to(device), envs, seeds, success_at=env.success_at, stop=stop
+            )
+        finally:
+            envs.close()
+    stage = str(loaded.about["stage"])
+    write_evaluation(
+        config.out or run_folder(checkpoint), stage, evaluation, judged(loaded.about, env)
+    )
+    logger.info("%s (%s): %s", checkpoint, stage, evaluation)
     return loaded, evaluation

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from configs.command import options
 from envs.config import EnvConfig, read_env
 from envs.request import EnvRequest
 from envs.vector.vector_env import VectorEnv
@@ -16,7 +15,7 @@ from perception.errors import InputError
 from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner, Sizes
 from policy.rollouts.episode import check_sizes
-from policy.runs.run import find_checkpoint, run_folder
+from policy.runs.run import find_checkpoint, read_config, run_folder
 
 logger = logging.getLogger(__name__)
 
@@ -55,29 +54,50 @@ def task_for(about: Mapping[str, Any], checkpoint: Path, request: EnvRequest) ->
     """Give the task that a planner shall act in: its own, but for what the command says.
 
     Raises:
+        InputError: It cannot act in the task asked for, or there is no simulator for its own.
+    """
+    env = task_or_none(about, checkpoint, request)
+    if env is None:
+        raise InputError(
+            f"{checkpoint} was made for task {about['task']}, for which there is no simulator: name"
+            " a task of the same robot by env=, or add a simulator of your own (docs/extend.md)"
+        )
+    return env
+
+
+def task_or_none(
+    about: Mapping[str, Any], checkpoint: Path, request: EnvRequest
+) -> EnvConfig | None:
+    """Give the same, and None where there is no simulator for the planner's own task.
+
+    Raises:
         InputError: It cannot act in the task asked for.
     """
     made = env_of(about, checkpoint)
-    if made is None:
+    if made is not None:
+        check_simulator(made, request, checkpoint)
+    elif has_simulator(str(about["task"])):
         logger.warning("%s does not say how its task was seen: taken as env= has it", checkpoint)
         check_robot(str(about["task"]), request.config, checkpoint)
-    else:
-        check_simulator(made, request, checkpoint)
+    elif not request.names_task:
+        return None
     env = request.as_made(made, str(checkpoint))
     if env.name != about["task"]:
         logger.info("%s was made for %s and acts in %s", checkpoint, about["task"], env.name)
     return env
 
 
+def has_simulator(task: str) -> bool:
+    """Tell whether a task is one that this program simulates, by its name."""
+    return task in options("env") or task.startswith("metaworld-")
+
+
 def env_of(about: Mapping[str, Any], checkpoint: Path) -> EnvConfig | None:
     """Give the task that a planner was made with; of an older checkpoint its run says it."""
     if "env" in about:
         return read_env(about["env"])
-    written = run_folder(checkpoint) / "config.yaml"
-    if not written.exists():
-        return None
-    values = yaml.safe_load(written.read_text(encoding="utf-8"))
-    return read_env(values["env"]) if "env" in (values or {}) else None
+    values = read_config(run_folder(checkpoint)) or {}
+    return read_env(values["env"]) if "env" in values else None
 
 
 def check_simulator(made: EnvConfig, request: EnvRequest, what: Path) -> None:

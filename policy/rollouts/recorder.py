@@ -31,6 +31,7 @@ from policy.planner.checkpoint import load_planner
 from policy.rollouts.episode import ChunkStep, Episodes
 from policy.rollouts.loading import load_for
 from policy.rollouts.trajectory import make_recorded_env
+from policy.runs.newest import given_or_newest
 from policy.runs.run import find_checkpoint
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class RecordConfig:
     """What to record and where to; every key is explained in configs/scripts/record.yaml."""
 
     task: Annotated[EnvRequest, Inline()]
-    checkpoint: Path
+    checkpoint: Path | None
     episodes: Count
     out: Output | None
     seed: Seed
@@ -61,7 +62,7 @@ def record(config: RecordConfig) -> Path:
     Raises:
         InputError: The planner is missing or another task's, or the store is another command's.
     """
-    checkpoint = find_checkpoint(config.checkpoint)
+    checkpoint = find_checkpoint(given_or_newest(config.checkpoint))
     loaded = load_for(checkpoint, config.task)
     env = loaded.env
     if loaded.planner.observes == "features":

@@ -10,13 +10,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NoReturn
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from configs.stopping import StoppedError
 from perception.errors import InputError
 
+STOPPED = 130  # The exit code of a command that stopped when it was asked to.
+CPU = torch.device("cpu")
 PATIENCE = timedelta(days=30)  # Of those that wait while the first evaluates or fine-tunes.
 
 
@@ -26,6 +30,7 @@ class Team:
 
     rank: int
     size: int
+    device: torch.device = CPU
 
     @property
     def leads(self) -> bool:
@@ -54,6 +59,25 @@ class Team:
         for tensor, mean in zip(tensors, means, strict=True):
             tensor.copy_(mean.view_as(tensor))
 
+    def any(self, asked: bool) -> bool:
+        """Tell all processes whether any of them says yes."""
+        if self.size == 1:
+            return asked
+        said = torch.tensor(float(asked), device=self.device)
+        dist.all_reduce(said, dist.ReduceOp.MAX)
+        return bool(said.item())
+
+    def stop(self, stopped: StoppedError) -> NoReturn:
+        """End this process after a request to stop; the leader says where.
+
+        Raises:
+            StoppedError: In the leader.
+            SystemExit: In the others, with the same exit code.
+        """
+        if self.leads:
+            raise stopped
+        raise SystemExit(STOPPED)
+
     def wait(self) -> None:
         """Wait until all are here."""
         if self.size > 1:
@@ -61,12 +85,20 @@ class Team:
 
     @contextmanager
     def first_the_leader(self) -> Iterator[None]:
-        """Let the leader do something before the others do the same."""
-        if not self.leads:
-            self.wait()
-        yield
-        if self.leads:
-            self.wait()
+        """Let the leader do something before the others do the same.
+
+        Raises:
+            SystemExit: In the others, where the leader was refused, who says why.
+        """
+        if not self.leads and self.any(False):
+            raise SystemExit(2)
+        refused = True
+        try:
+            yield
+            refused = False
+        finally:
+            if self.leads:
+                self.any(refused)
 
 
 ALONE = Team(0, 1)
@@ -81,11 +113,15 @@ def team_of(device: torch.device) -> Iterator[Team]:
     if device.type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
-    team = Team(dist.get_rank(), dist.get_world_size())
+    team = Team(dist.get_rank(), dist.get_world_size(), torch.device(device.type))
     if not team.leads:
         logging.disable(logging.INFO)  # One voice is enough.
     try:
         yield team
         team.wait()
+    except (StoppedError, SystemExit) as ended:
+        if isinstance(ended, StoppedError) or ended.code == STOPPED:
+            team.wait()  # The others are on their way here, or wait here already.
+        raise
     finally:
         dist.destroy_process_group()

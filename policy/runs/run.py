@@ -1,23 +1,31 @@
 """The folder of a run: its configuration, metrics and checkpoints, and how it goes on."""
 
+import errno
 import hashlib
 import json
 import logging
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
-from torch.utils.tensorboard import SummaryWriter
 
 from configs.differences import differences
 from configs.files import write_text_whole
+from configs.stopping import StoppedError
 from datasets.behaviours.training_state import load_state, save_state
 from perception.errors import InputError
+from policy.runs.board import Board
+from policy.runs.json_files import as_json_line
 
 logger = logging.getLogger(__name__)
 
 STAGES = ("finetune", "pretrain")  # The newest first.
+CONFIG = "config.yaml"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
 class Run:
@@ -34,17 +42,17 @@ class Run:
 
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
         self.path, self.config = path, config
-        path.mkdir(parents=True, exist_ok=True)
-        written = path / "config.yaml"
-        text = yaml.safe_dump(_plain(config))
-        if written.exists() and written.read_text() != text:
-            there, here = yaml.safe_load(written.read_text()), yaml.safe_load(text)
+        self._saved: dict[str, int] = {}
+        plain = as_yaml_knows(config)
+        text = yaml.safe_dump(plain)
+        there = read_config(path)
+        if there is None:
+            write_text_whole(path / CONFIG, text)
+        elif there != plain:
             raise InputError(
-                f"{path} belongs to another configuration ({'; '.join(differences(there, here))});"
+                f"{path} belongs to another configuration ({'; '.join(differences(there, plain))});"
                 " choose another out="
             )
-        if not written.exists():
-            write_text_whole(written, text)
         self.config_sha256 = hashlib.sha256(text.encode()).hexdigest()
 
     def checkpoint(self, stage: str) -> Path:
@@ -58,17 +66,71 @@ class Run:
     def save(self, stage: str, state: dict[str, Any]) -> None:
         """Save what a stage needs to go on."""
         save_state(state, self.state_path(stage))
+        self._saved[stage] = state["step"]
 
     def resume(self, stage: str) -> dict[str, Any] | None:
         """Load what a stage needs to go on; None at its beginning."""
         state = load_state(self.state_path(stage))
         if state is not None:
+            self._saved[stage] = state["step"]
             logger.info("%s goes on after step %d", stage, state["step"])
         return state
+
+    @contextmanager
+    def writing(self, stage: str) -> Iterator[None]:
+        """Name the last good state of a stage where its disk is full, or fails.
+
+        Raises:
+            InputError: It did.
+        """
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            good = "nothing was saved before"
+            if stage in self._saved:
+                path = self.state_path(stage)
+                good = f"the last good state is {path}, after step {self._saved[stage]}"
+            raise InputError(
+                f"{error.strerror} ({error.filename or self.path}); {good}. Make room, and the same"
+                " command goes on"
+            ) from error
 
     def metrics(self, stage: str, step: int) -> "Metrics":
         """Open the metrics of a stage, forgetting what came after a step."""
         return Metrics(self.path / f"{stage}.jsonl", self.path / "tensorboard" / stage, step)
+
+
+def read_config(folder: Path) -> dict[str, Any] | None:
+    """Read the configuration of a run's folder; None where it has none, or but an empty file.
+
+    Raises:
+        InputError: The file is damaged, or is empty though something was learned.
+    """
+    path = folder / CONFIG
+    if not path.exists():
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = yaml.safe_load(text.strip("\0"))
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        text, values = "damaged", type(error).__name__
+    if isinstance(values, dict) and values:
+        return values
+    if text.strip("\0 \n") == "" and not has_begun(folder):
+        return None  # A full disk left it.
+    what = "is empty" if values is None else f"is no configuration of a run ({str(values)[:80]!r})"
+    raise InputError(
+        f"{path} {what}: restore it from a copy, or delete it, and this command's configuration is"
+        " taken for the run's"
+    )
+
+
+def has_begun(folder: Path, stage: str = "") -> bool:
+    """Tell whether a run's folder holds anything that was learned, in a stage or in any."""
+    checkpoints = folder / "checkpoints"
+    return any(any(checkpoints.glob(f"{stage}*.{end}")) for end in ("safetensors", "pt"))
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -86,12 +148,29 @@ def find_checkpoint(path: Path) -> Path:
     raise InputError(f"{path} holds no finished planner: train first (policy/train.py out={path})")
 
 
+def leave_no_trace(folder: Path) -> None:
+    """Take away what a run has written that was refused before it learned anything."""
+    if has_begun(folder) or not folder.is_dir():
+        return
+    for path in [folder / CONFIG, *(folder / f"{stage}.jsonl" for stage in STAGES)]:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+    for empty in (folder / "checkpoints", folder):
+        with suppress(OSError):
+            empty.rmdir()
+
+
 def run_folder(checkpoint: Path) -> Path:
     """Give the folder of the run that a checkpoint belongs to, or its own outside a run."""
     if checkpoint.is_dir():
         return checkpoint
     folder = checkpoint.parent
     return folder.parent if folder.name == "checkpoints" else folder
+
+
+def stopped(where: str) -> StoppedError:
+    """Say where a command has stopped after it saved."""
+    return StoppedError(f"stopped {where}; the same command goes on")
 
 
 class Clock:
@@ -110,17 +189,18 @@ class Metrics:
     """Named numbers over steps, as JSON lines and for TensorBoard."""
 
     def __init__(self, path: Path, board: Path, step: int) -> None:
-        kept = [line for line in read_metrics(path) if line["step"] <= step]
-        write_text_whole(path, "".join(json.dumps(line) + "\n" for line in kept))
+        kept = [values for values in read_metrics(path) if values["step"] <= step]
+        text = "".join(f"{as_json_line(values)}\n" for values in kept)
+        if not path.exists() or path.read_bytes() != text.encode():
+            write_text_whole(path, text)
         self._path = path
-        self._board = SummaryWriter(str(board), purge_step=step + 1)
+        self._board = Board(board, step + 1)
 
     def write(self, step: int, values: dict[str, float]) -> None:
-        """Note the values of a step."""
-        with self._path.open("a") as file:
-            file.write(json.dumps({"step": step, **values}) + "\n")
-        for name, value in values.items():
-            self._board.add_scalar(name, value, step)
+        """Note the values of a step; those that are not finite are null."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(as_json_line({"step": step, **values}) + "\n")
+        self._board.write(step, values)
 
     def close(self) -> None:
         """Finish TensorBoard's file."""
@@ -128,18 +208,27 @@ class Metrics:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read JSON lines, without a last one that was cut off."""
+    """Read JSON lines, without those that were cut off or are damaged."""
     if not path.exists():
         return []
-    lines = []
-    for line in path.read_text().splitlines():
-        try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return lines
+    read = [
+        _metric(line) for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+    ]
+    damaged = [number for number, values in enumerate(read, 1) if values is None]
+    if damaged and damaged != [len(read)]:  # The last one may have been cut off by a kill.
+        logger.warning("%s: line %d is damaged, and left out", path, damaged[0])
+    return [values for values in read if values is not None]
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
+def _metric(line: str) -> dict[str, Any] | None:
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(values, dict) and isinstance(values.get("step"), int)
+    return values if whole else None
+
+
+def as_yaml_knows(value: Any) -> Any:  # noqa: ANN401
     """Leave only what YAML knows: lists for tuples, text for paths."""
     return json.loads(json.dumps(value, default=str))

@@ -10,6 +10,7 @@ import viser
 
 from policy.rollouts.evaluation import evaluation_seeds
 from policy.rollouts.loading import load_for
+from policy.runs.newest import given_or_newest
 from policy.viewing.live_episode import LiveEpisode, LiveFrame
 from policy.viewing.viewer import ViewRolloutConfig
 from visualizer.player import Film, Frame, serving, set_up
@@ -27,7 +28,7 @@ def watch(config: ViewRolloutConfig) -> None:
     Raises:
         InputError: The checkpoint is missing, or made for something else.
     """
-    loaded = load_for(config.checkpoint, config.task)
+    loaded = load_for(given_or_newest(config.checkpoint), config.task)
     planner, env = loaded.planner, loaded.env
     (seed,) = evaluation_seeds(config.seed, 1)
     episode = LiveEpisode(planner, env)

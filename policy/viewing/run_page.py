@@ -15,6 +15,7 @@ from policy.planner.checkpoint import load_planner
 from policy.reports.curves import comparison_plot, learning_plot, loss_plot
 from policy.rollouts.evaluation import Evaluation, read_evaluation
 from policy.runs.run import Run, read_metrics
+from policy.viewing.recorded_page import recorded_parts
 from policy.viewing.viewer import make_renderer
 from visualizer import pages, plots
 from visualizer.pages import Html
@@ -26,12 +27,12 @@ STAGES = {"pretrain": "pre-trained", "finetune": "fine-tuned"}
 FRAMES_PER_SECOND = 20.0
 
 
-def write_run_page(run: Run, env: EnvConfig, data: Path | None) -> Path:
+def write_run_page(run: Run, env: EnvConfig | None, data: Path | None) -> Path:
     """Write `report.html` into a run's folder, from what the folder and the store hold.
 
     Args:
         run: Finished, or finished up to a stage.
-        env: Its task.
+        env: Its task; without a simulator, the planner is shown beside what was recorded.
         data: The store it was pre-trained on; left out of the page where there is none.
     """
     evaluations = {name: read_evaluation(run.path, stage) for stage, name in STAGES.items()}
@@ -43,17 +44,23 @@ def write_run_page(run: Run, env: EnvConfig, data: Path | None) -> Path:
         parts.append(_data_part(store, recorded))
     parts.append(_learning_part(run))
     last = next((s for s in reversed(STAGES) if run.checkpoint(s).exists()), None)
-    if last is not None:
+    if last is not None and env is not None:
         parts.append(_episode_part(run, env, last))
+    if last is not None and env is None and store is not None:
+        planner, _ = load_planner(run.checkpoint(last))
+        parts += recorded_parts(planner, store, episodes=1, frames_per_second=FRAMES_PER_SECOND)
     path = run.path / "report.html"
-    write_text_whole(path, pages.page(f"{env.name}: {run.path.name}", parts))
+    task = run.config["about"]["task"] if env is None else env.name
+    write_text_whole(path, pages.page(f"{task}: {run.path.name}", parts))
     return path
 
 
 def _result_part(evaluated: Mapping[str, Evaluation], recorded: Outcomes | None) -> Html:
     """Say what was reached, with intervals."""
     rows = []
-    if recorded is not None:
+    if recorded is not None and not recorded.judged:
+        rows.append(("recorded data", len(recorded.returns), "not recorded", "", "not recorded"))
+    elif recorded is not None:
         share, mean = f"{recorded.successes.mean():.0%}", f"{recorded.returns.mean():.4g}"
         rows.append(("recorded data", len(recorded.returns), share, "", mean))
     for name, evaluation in evaluated.items():
@@ -63,21 +70,21 @@ def _result_part(evaluated: Mapping[str, Evaluation], recorded: Outcomes | None)
     header = ("who", "episodes", "success", "95 % interval (Wilson)", "mean return")
     parts = [pages.table(header, rows)]
     if evaluated:
-        rate = None if recorded is None else float(recorded.successes.mean())
+        judged = recorded is not None and recorded.judged
+        rate = float(recorded.successes.mean()) if recorded is not None and judged else None
         parts.append(pages.figure(comparison_plot(evaluated, rate)))
     return pages.together(*parts)
 
 
 def _data_part(store: EpisodeStore, recorded: Outcomes) -> Html:
     """Show what was recorded, and what it looks like to the planner."""
-    summary = f"{store.episodes} episodes, {store.steps:,} steps, from failure to mastery."
-    parts = [
-        pages.heading("The data"),
-        pages.paragraph(summary),
-        pages.figure(store_plots.profile_plot(recorded)),
-    ]
+    summary = f"{store.episodes} episodes, {store.steps:,} steps"
+    summary += ", from failure to mastery." if recorded.judged else "; no outcome was recorded."
+    parts = [pages.heading("The data"), pages.paragraph(summary)]
+    if recorded.judged:
+        parts.append(pages.figure(store_plots.profile_plot(recorded)))
     if "point_cloud" in store.names:
-        caption = "Clouds, from the best episode to the worst."
+        caption = "Clouds, from the best episode to the worst: by success, then by return."
         parts.append(pages.figure(contact_sheet(store, recorded), caption))
     return pages.together(*parts)
 
@@ -100,6 +107,8 @@ def _episode_part(run: Run, env: EnvConfig, stage: str) -> Html:
     planner, _ = load_planner(run.checkpoint(stage))
     evaluation = read_evaluation(run.path, stage)
     seed = 0 if evaluation is None else evaluation.best
+    which = "an episode" if evaluation is None else "best evaluated episode"
+    title = f"The {STAGES[stage]} planner: {which}"
     renderer = make_renderer(planner, env, None, size=(480, 360))
     with tempfile.TemporaryDirectory() as folder:
         episode = renderer.render(seed, Path(folder) / "episode.mp4", FRAMES_PER_SECOND)
@@ -110,6 +119,6 @@ def _episode_part(run: Run, env: EnvConfig, stage: str) -> Html:
     trajectory = episode.trajectory
     plot = pages.figure(plots.episode_plot(trajectory.rewards, trajectory.successes))
     return pages.together(
-        pages.heading(f"The {STAGES[stage]} planner's best evaluated episode"),
+        pages.heading(title),
         pages.columns(player, pages.together(video_part, plot), widths=(7, 4)),
     )

@@ -3,24 +3,29 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from configs.build import Inline
 from configs.files import write_text_whole
 from configs.ranges import Count, EvenPixels, FramesPerSecond, Port, Seed
+from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from envs.make import make_scene
 from envs.rendering.scene import Scene
 from envs.request import EnvRequest
 from perception.camera import upright
 from perception.errors import InputError
+from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner
 from policy.rollouts.evaluation import evaluation_seeds
-from policy.rollouts.loading import load_for
+from policy.rollouts.loading import task_or_none
 from policy.rollouts.trajectory import RecordedEnv, make_recorded_env, play
-from policy.runs.run import run_folder
+from policy.runs.newest import given_or_newest
+from policy.runs.run import find_checkpoint, read_config, run_folder
 from policy.viewing.film import make_film, render_frames
+from policy.viewing.recorded_page import recorded_parts
 from policy.viewing.rollout_page import RenderedEpisode, rollout_page, verdict
+from visualizer import pages
 from visualizer.video import write_video
 
 logger = logging.getLogger(__name__)
@@ -33,7 +38,7 @@ class ViewRolloutConfig:
     """What to watch; every key is explained in configs/scripts/view-rollout.yaml."""
 
     task: Annotated[EnvRequest, Inline()]
-    checkpoint: Path
+    checkpoint: Path | None
     out: Path | None
     seed: Seed
     episodes: Count
@@ -50,10 +55,14 @@ def view(config: ViewRolloutConfig) -> None:
     Raises:
         InputError: The checkpoint is missing, or made for something else; there is no such camera.
     """
-    loaded = load_for(config.checkpoint, config.task)
-    planner, about, env = loaded.planner, loaded.about, loaded.env
+    checkpoint = given_or_newest(config.checkpoint)
+    planner, about = load_planner(find_checkpoint(checkpoint))
+    env = task_or_none(about, find_checkpoint(checkpoint), config.task)
+    page = config.out or run_folder(checkpoint) / "rollout.html"
+    if env is None:
+        _view_recorded(config, planner, about, run_folder(checkpoint), page)
+        return
     renderer = make_renderer(planner, env, config.camera, size=config.size)
-    page = config.out or run_folder(config.checkpoint) / "rollout.html"
     episodes = []
     for index, seed in enumerate(evaluation_seeds(config.seed, config.episodes)):
         video = page.with_name(f"{page.stem}{f'-{index}' if config.episodes > 1 else ''}.mp4")
@@ -62,6 +71,32 @@ def view(config: ViewRolloutConfig) -> None:
         logger.info("episode %d: %s, written to %s", index, outcome, video)
     write_text_whole(page, rollout_page(planner, about, env, episodes, seed=config.seed))
     logger.info("written to %s", page)
+
+
+def _view_recorded(
+    config: ViewRolloutConfig, planner: Planner, about: dict[str, Any], run: Path, page: Path
+) -> None:
+    """Show a planner without a simulator beside the data of its run.
+
+    Raises:
+        InputError: The data are not there any more.
+    """
+    stores = [Path(path) for path in (read_config(run) or {}).get("stores", {})]
+    there = [path for path in stores if path.exists()]
+    if not there:
+        raise InputError(
+            f"There is no simulator for task {about['task']}, and the data of {run} are not there"
+            f" ({', '.join(map(str, stores)) or 'none are named'}): bring them back, or name a task"
+            " of the same robot by env="
+        )
+    store = EpisodeStore.open(there[0])
+    parts = recorded_parts(
+        planner, store, episodes=config.episodes, frames_per_second=config.frames_per_second
+    )
+    words = f"There is no simulator for {about['task']}: the planner beside what was recorded."
+    title = f"{about['task']}: the planner beside its data"
+    write_text_whole(page, pages.page(title, [pages.paragraph(words), *parts]))
+    logger.info("no simulator for task %s: shown beside its data, %s", about["task"], page)
 
 
 @dataclass(frozen=True)

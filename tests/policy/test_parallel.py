@@ -19,7 +19,7 @@ from policy.runs.distributed import Team
 from policy.runs.run import Run, read_metrics
 from tests.helpers.commands import ONE_THREAD, ROOT, succeed
 from tests.helpers.small_planner import small_planner
-from tests.policy.test_training import SMALL
+from tests.policy.test_training import PRETRAINING
 
 ALONE = ("stage=pretrain", "pretrain.steps=60")
 
@@ -49,8 +49,8 @@ def test_two_processes_learn_what_one_learns_also_when_one_was_killed(
     tiny_store: Path, tmp_path: Path
 ) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    succeed("policy/train.py", f"data={tiny_store}", f"out={one}", *SMALL, *ALONE)
-    command = (f"data={tiny_store}", f"out={two}", *SMALL, *ALONE)
+    succeed("policy/train.py", f"data={tiny_store}", f"out={one}", *PRETRAINING, *ALONE)
+    command = (f"data={tiny_store}", f"out={two}", *PRETRAINING, *ALONE)
     killed = torchrun(*command)
     while len(read_metrics(two / "pretrain.jsonl")) < 2 and killed.poll() is None:
         time.sleep(0.01)

@@ -29,7 +29,7 @@ from policy.planner.planner import Planner, Sizes
 from policy.pretraining.encode_store import EncodeConfig, encode
 from tests.conftest import task_config
 from tests.helpers.commands import refuse, succeed
-from tests.policy.test_training import SMALL
+from tests.policy.test_training import PRETRAINING, SMALL
 
 STATE_ONLY = "encoder=state_only"
 TASKS = {
@@ -123,7 +123,7 @@ def test_a_whole_run_on_states(name: str, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_page_of_such_a_run_shows_the_scene(tmp_path: Path) -> None:
     data, out = tmp_path / "data.zarr", tmp_path / "run"
-    small = [part for part in SMALL if not part.startswith("env.")]
+    small = [part for part in PRETRAINING if not part.startswith("env.")]
     collect(collecting("adroit-door", data, "points=0"))
     succeed("policy/encode.py", f"data={data}", "what=state", "threads=1")
     command = (*small, STATE_ONLY, f"data={data}", f"out={out}", "stage=pretrain")
@@ -210,7 +210,7 @@ def test_what_does_not_go_together_is_refused(tiny_store: Path, tmp_path: Path) 
 def test_a_planner_of_clouds_needs_a_view_that_has_some(tmp_path: Path) -> None:
     data, out = tmp_path / "data.zarr", tmp_path / "run"
     collect(collecting("adroit-door", data, "points=0"))
-    said = refuse("policy/train.py", f"data={data}", f"out={out}", "stage=pretrain", *SMALL)
+    said = refuse("policy/train.py", f"data={data}", f"out={out}", "stage=pretrain", *PRETRAINING)
     assert "has no data/point_cloud" in said
 
 

@@ -39,6 +39,10 @@ SMALL = (
     "finetune.evaluate_episodes=2",
 )
 
+PRETRAINING = tuple(part for part in SMALL if not part.startswith("finetune."))
+OF_PLANNERS = ("denoiser", "pretrain.")
+FINETUNING = tuple(part for part in SMALL if not part.startswith(OF_PLANNERS))
+
 
 @pytest.fixture(scope="module")
 def whole(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -10,29 +11,32 @@ import yaml
 from configs.command import compose
 from datasets.collection.collector import collect
 from envs.config import EnvConfig, read_env
+from perception.errors import InputError
 from policy.pipeline import identity
+from policy.pipeline.checks import check
 from policy.pipeline.config import TrainConfig
 from policy.planner.checkpoint import load_planner
 from tests.conftest import collect_config
 from tests.helpers.commands import refuse, run, succeed
-from tests.helpers.made_up import episode, write
 
-TINY = (
-    "denoiser=unet-small",
-    "denoiser.widths=[16,32,48]",
-    "denoiser.step_features=16",
-    "threads=1",
-    "envs=2",
-    "workers=0",
-    "episodes=2",
-    "pretrain.steps=2",
-    "pretrain.batch=4",
+PLAYED = ("threads=1", "envs=2", "workers=0", "episodes=2")
+FINETUNED = (
+    *PLAYED,
     "finetune.episodes=4",
     "finetune.initial_episodes=1",
     "finetune.initial_limit=2",
     "finetune.gradient_steps=1",
     "finetune.evaluate_every=0",
 )
+PRETRAINED = (
+    *PLAYED,
+    "denoiser=unet-small",
+    "denoiser.widths=[16,32,48]",
+    "denoiser.step_features=16",
+    "pretrain.steps=2",
+    "pretrain.batch=4",
+)
+TINY = (*PRETRAINED, *FINETUNED[len(PLAYED) :])
 
 
 def env_of(checkpoint: Path) -> EnvConfig:
@@ -69,7 +73,7 @@ def test_a_run_sees_as_its_data_were_seen(odd_run: Path) -> None:
 
 def test_an_evaluation_of_a_run_folder_repeats_the_run_s_own(odd_run: Path, tmp_path: Path) -> None:
     said = succeed(
-        "policy/evaluate.py", f"checkpoint={odd_run}", f"out={tmp_path}", *TINY[3:7], "gallery=0"
+        "policy/evaluate.py", f"checkpoint={odd_run}", f"out={tmp_path}", *PLAYED, "gallery=0"
     )
     assert "otherwise than" not in said
     again, before = (
@@ -85,7 +89,7 @@ def test_another_view_is_one_line_and_is_kept_by_what_is_tuned_with_it(
     out = tmp_path / "more"
     said = succeed(
         "policy/train.py", "stage=finetune", f"init_from={odd_run}", f"out={out}", "points=64",
-        *TINY,
+        *FINETUNED,
     )  # fmt: skip
     (line,) = {text for text in said.splitlines() if "otherwise than" in text}
     assert line.endswith("view.points: 48 -> 64")
@@ -111,11 +115,11 @@ def test_metaworld_needs_no_words_about_its_task(tmp_path: Path) -> None:
     store, out = tmp_path / "reach.zarr", tmp_path / "run"
     task = ("env=metaworld", "env.task=reach", "behaviour=scripted", "env.episode_steps=16")
     collect(collect_config(store, *task, "points=32"))
-    succeed("policy/train.py", f"data={store}", f"out={out}", "stage=pretrain", *TINY)
+    succeed("policy/train.py", f"data={store}", f"out={out}", "stage=pretrain", *PRETRAINED)
     planner, about = load_planner(planner_of(out))
     assert (planner.config.horizon, planner.config.chunk) == (12, 8)
     assert about["task"] == "metaworld-reach"
-    words = ("policy/evaluate.py", f"checkpoint={out}", *TINY[3:7], "gallery=0")
+    words = ("policy/evaluate.py", f"checkpoint={out}", *PLAYED, "gallery=0")
     assert "metaworld-reach" in succeed(*words)
     said = succeed(*words, "env.task=push", f"out={tmp_path / 'push'}")
     assert "was made for metaworld-reach and acts in metaworld-push" in said
@@ -123,7 +127,7 @@ def test_metaworld_needs_no_words_about_its_task(tmp_path: Path) -> None:
 
 def test_a_store_that_grew_is_not_the_store_of_the_run(tmp_path: Path) -> None:
     store, out = tmp_path / "door.zarr", tmp_path / "run"
-    words = ("policy/train.py", f"data={store}", f"out={out}", "stage=pretrain", *TINY)
+    words = ("policy/train.py", f"data={store}", f"out={out}", "stage=pretrain", *PRETRAINED)
     collect(collect_config(store))
     succeed(*words)
     kept = yaml.safe_load((out / "config.yaml").read_text())["stores"][str(store.resolve())]
@@ -136,7 +140,7 @@ def test_a_store_that_grew_is_not_the_store_of_the_run(tmp_path: Path) -> None:
 def test_old_names_of_keys_are_understood_and_said(odd_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     done = run(
-        "policy/train.py", "stage=start", f"checkpoint={planner_of(odd_run)}", f"out={out}", *TINY
+        "policy/train.py", "stage=start", f"checkpoint={planner_of(odd_run)}", f"out={out}", *PLAYED
     )
     assert done.returncode == 0, done.stderr
     assert "stage=start is now stage=zero_shot" in done.stderr
@@ -144,19 +148,36 @@ def test_old_names_of_keys_are_understood_and_said(odd_run: Path, tmp_path: Path
 
 
 def test_keys_that_contradict_each_other_are_refused(odd_run: Path, odd_store: Path) -> None:
-    words = ("policy/train.py", f"data={odd_store}", f"out={odd_run.parent / 'none'}", *TINY)
+    out = f"out={odd_run.parent / 'none'}"
+    words = ("policy/train.py", f"data={odd_store}", out, *TINY)
     assert "choose stage=finetune" in refuse(*words, f"init_from={odd_run}")
-    assert "needs init_from=" in refuse(*words, "stage=zero_shot")
+    assert "needs init_from=" in refuse("policy/train.py", out, "stage=zero_shot")
     assert "needs encoder_from=" in refuse(*words, "pretrain.features=true")
 
 
-def test_data_recorded_elsewhere_need_a_task_to_be_played(tmp_path: Path) -> None:
-    write(tmp_path / "mine.zarr", episode(12), episode(12, seed=1))
-    words = ("policy/train.py", f"data={tmp_path / 'mine.zarr'}", f"out={tmp_path / 'run'}", *TINY)
-    said = refuse(*words, "stage=pretrain")
-    assert "was recorded elsewhere (made-up)" in said
-    assert "name a task of the same robot by env=" in said
-    succeed(*words, "stage=pretrain", "env=adroit-door", "env.episode_steps=6", "points=64")
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["planner.chunk=2"], "planner.chunk has no effect with init_from="),
+        (["denoiser=unet-small", "pretrain.steps=3"], "denoiser, pretrain.steps have no effect"),
+        (["encoder=state_only"], "encoder has no effect with init_from="),
+        (["data=a.zarr"], "data has no effect with init_from="),
+        (["stage=zero_shot", "finetune=ppo_kl"], "finetune has no effect with stage=zero_shot"),
+        (["variant=kl"], "variant has no effect without experiment="),
+    ],
+)
+def test_keys_without_effect_are_refused_by_name(overrides: list[str], said: str) -> None:
+    words = ["stage=finetune", "init_from=outputs/none", *overrides]
+    config = compose(TrainConfig, "train", words)
+    with pytest.raises(InputError, match=re.escape(said)):
+        check(config)
+
+
+def test_how_to_fine_tune_is_no_matter_of_pre_training() -> None:
+    with pytest.raises(InputError, match=r"finetune\.episodes has no effect with stage=pretrain"):
+        check(compose(TrainConfig, "train", ["stage=pretrain", "finetune.episodes=4"]))
+    check(compose(TrainConfig, "train", ["stage=pretrain"]))  # What nobody typed is silent.
+    check(compose(TrainConfig, "train", ["stage=finetune"]))
 
 
 def test_stores_that_are_seen_otherwise_are_named(

@@ -1,0 +1,53 @@
+"""Commands that contradict themselves, or say what changes nothing: refused at once."""
+
+from envs.config import EnvConfig
+from perception.errors import InputError
+from policy.finetuning.search import check_budget
+from policy.pipeline.config import TrainConfig
+from policy.planner.planner import observed_by
+from policy.runs.idle_keys import idle_in_training, refuse_idle, typed_keys
+
+PRETRAINING = ("pretrain", "all")
+FINETUNING = ("finetune", "all")
+
+
+def check(config: TrainConfig) -> None:
+    """Refuse keys that do not go together, and keys that have no effect in the stage.
+
+    Raises:
+        InputError: They contradict each other, one is missing, or one has no effect.
+    """
+    recipe, stage = config.recipe, config.stage
+    if recipe.pretrain.features and recipe.encoder_from is None:
+        raise InputError("pretrain.features=true needs encoder_from=, as encode.py was given it")
+    if recipe.pretrain.features and observed_by(recipe.planner.encoder) == "features":
+        raise InputError("pretrain.features=true is of encoded clouds: choose encoder=dp3")
+    if recipe.init_from is not None and stage in PRETRAINING:
+        raise InputError(
+            f"init_from= takes the place of pre-training: stage={stage} does not go with it;"
+            " choose stage=finetune or zero_shot"
+        )
+    if recipe.init_from is None and stage == "zero_shot":
+        raise InputError("stage=zero_shot needs init_from=<a pre-trained planner>")
+    idle = idle_in_training(
+        typed_keys(config.task.overrides),
+        stage=stage,
+        init_from=recipe.init_from is not None,
+        experiment=config.experiment is not None,
+    )
+    refuse_idle(idle)
+
+
+def check_task(config: TrainConfig, env: EnvConfig | None, task: str) -> None:
+    """Refuse stages that play where there is nothing to play in, and too few episodes.
+
+    Raises:
+        InputError: There is no simulator, or the episodes are too few to learn from.
+    """
+    if env is None and config.stage not in PRETRAINING:
+        raise InputError(
+            f"stage={config.stage} plays episodes, and there is no simulator for task {task}: name"
+            " a task of the same robot by env=, or add a simulator of your own (docs/extend.md)"
+        )
+    if env is not None and config.stage in FINETUNING:
+        check_budget(config.recipe.finetune, config.recipe.envs)

@@ -1,0 +1,57 @@
+"""Planners that a run reads: each once."""
+
+from pathlib import Path
+from typing import Any
+
+from datasets.store.store import EpisodeStore
+from datasets.windows import Windows
+from perception.observation import Observation
+from policy.pipeline.config import Recipe
+from policy.planner.checkpoint import load_planner
+from policy.planner.planner import Planner, Sizes
+from policy.pretraining.encode_store import check_encoder, copy_visual_part
+from policy.runs.run import find_checkpoint
+
+
+class Planners:
+    """What was read from checkpoints, until it is to be changed."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, tuple[Planner, dict[str, Any]]] = {}
+
+    def read(self, path: Path) -> tuple[Planner, dict[str, Any]]:
+        """Give a planner and what its checkpoint says of it; nobody may change it."""
+        if path not in self._read:
+            self._read[path] = load_planner(path)
+        return self._read[path]
+
+    def take(self, path: Path) -> tuple[Planner, dict[str, Any]]:
+        """Give a planner to be changed: it is read again when it is next asked for."""
+        self.read(path)
+        return self._read.pop(path)
+
+    def forget(self, path: Path) -> None:
+        """Forget a planner whose file is about to be written anew."""
+        self._read.pop(path, None)
+
+
+def make_planner(recipe: Recipe, data: tuple[Path, ...], windows: Windows) -> Planner:
+    """Make a fresh planner for some data; for features of clouds, with the encoder that made them.
+
+    Raises:
+        InputError: The features were made by another planner than `encoder_from`.
+    """
+    observations = windows.observations
+    robot_state, actions = observations.robot_state.shape[-1], windows.actions.shape[-1]
+    if isinstance(observations, Observation):
+        channels = observations.points.shape[-1]
+        return Planner(recipe.planner, Sizes(channels, robot_state, actions))
+    if recipe.encoder_from is None:
+        raise RuntimeError("A run on features was begun without the encoder that made them")
+    path = find_checkpoint(recipe.encoder_from)
+    for store in data:
+        check_encoder(EpisodeStore.open(store), path)
+    seeing, _ = load_planner(path)
+    planner = Planner(recipe.planner, Sizes(seeing.sizes.channels, robot_state, actions))
+    copy_visual_part(seeing, planner)
+    return planner
