@@ -10,6 +10,10 @@ import zarr
 from safetensors import safe_open
 
 TIMES = {"seconds", "wall_time_s", "per_second"}  # What a log says beside its numbers.
+MAKER = {
+    "source_commit",
+    "description_crc32",
+}  # Which code made a store, and the sum over that too.
 UNTOLD = (".lock", ".partial")
 
 
@@ -48,7 +52,8 @@ def _bytes(values: np.ndarray) -> bytes:
 
 def _of_zarr(path: Path) -> dict[str, bytes]:
     group = zarr.open_group(path, mode="r")
-    found = {"": json.dumps(dict(group.attrs), sort_keys=True).encode()}
+    told = {name: said for name, said in dict(group.attrs).items() if name not in MAKER}
+    found = {"": json.dumps(told, sort_keys=True).encode()}
     for folder in ("data", "meta"):
         for name in sorted(p.name for p in (path / folder).iterdir() if p.is_dir()):
             array: Any = group[f"{folder}/{name}"]
