@@ -10,6 +10,7 @@ import zarr
 from safetensors import safe_open
 
 TIMES = {"seconds", "wall_time_s", "per_second"}  # What a log says beside its numbers.
+SUM = "sha256"  # Of a checkpoint; over its seconds, too.
 MAKER = {
     "source_commit",
     "description_crc32",
@@ -77,7 +78,9 @@ def _of_hdf5(path: Path) -> dict[str, bytes]:
 def _of_weights(path: Path) -> dict[str, bytes]:
     with safe_open(path, "np") as file:
         names = list(file.keys())
-        about = json.dumps(file.metadata(), sort_keys=True).encode()
+        told = {name: json.loads(text) for name, text in file.metadata().items() if name != SUM}
+        told["about"] = {key: said for key, said in told["about"].items() if key not in TIMES}
+        about = json.dumps(told, sort_keys=True).encode()
         return {"about": about, **{name: _bytes(file.get_tensor(name)) for name in names}}
 
 
