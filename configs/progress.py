@@ -13,6 +13,8 @@ LINE = "{desc}: {n_fmt} of {total_fmt} {unit}s, {elapsed}, {remaining} to go{pos
 class Lines(tqdm):  # type: ignore[type-arg]
     """A bar's numbers as lines of their own, for what is no terminal."""
 
+    said: float = -1
+
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
         paced: dict[str, Any] = {
             "mininterval": EVERY_S,
@@ -23,8 +25,9 @@ class Lines(tqdm):  # type: ignore[type-arg]
         super().__init__(*arguments, **{**options, **paced})
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        """Write a line; none before anything was done."""
-        if self.n > self.initial:
+        """Write a line; none before anything was done, and none again."""
+        if self.n > self.initial and self.n != self.said:
+            self.said = self.n
             self.fp.write(f"{msg or self}\n")
             self.fp.flush()
 

@@ -54,7 +54,27 @@ class Request:
         values = self.texts.put_back(plain)
         if "overrides" in keys(self.schema):
             values["overrides"] = list(overrides)
-        return build(self.schema, values)
+        try:
+            return build(self.schema, values)
+        except InputError as error:
+            raise InputError(_as_typed(str(error), cfg)) from error
+
+
+def _as_typed(text: str, cfg: DictConfig) -> str:
+    """Name keys as they are typed: what is below `planner.denoiser` is given as `denoiser`."""
+    for key, value in _interpolations(OmegaConf.to_container(cfg, resolve=False), ""):
+        name = value.removeprefix("${").removesuffix("}")
+        text = text.replace(f"{key}.", f"{name}.") if name in cfg else text
+    return text
+
+
+def _interpolations(values: Any, where: str) -> list[tuple[str, str]]:  # noqa: ANN401
+    if isinstance(values, str) and values.startswith("${"):
+        return [(where, values)]
+    if not isinstance(values, dict):
+        return []
+    inner = [_interpolations(value, f"{where}.{k}".lstrip(".")) for k, value in values.items()]
+    return [pair for pairs in inner for pair in pairs]
 
 
 def compose(schema: type[ConfigT], config_name: str, overrides: list[str]) -> ConfigT:

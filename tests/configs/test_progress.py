@@ -26,6 +26,7 @@ def test_a_line_comes_every_so_often(
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith("merge: 1 of 3 episodes, ")
     assert said[-1].startswith("merge: 3 of 3 episodes, ")
+    assert len(said) == 3
 
 
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ NAMES = (
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_path_is_what_was_typed(name: str) -> None:
-    assert str(compose(CollectConfig, "collect", [f"out={name}"]).out) == name
+    assert str(compose(MergeConfig, "merge", ["data=a.zarr", f"out={name}"]).out) == name
 
 
 def test_the_home_folder_is_meant() -> None:
