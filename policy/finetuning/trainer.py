@@ -11,7 +11,7 @@ from typing import Any
 from configs.kinds import make_kind
 from configs.progress import progress
 from configs.stopping import StopRequest
-from datasets.behaviours.training_state import load_state
+from datasets.behaviours.training_state import fitting, load_state
 from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
 from perception.errors import InputError
@@ -22,7 +22,7 @@ from policy.finetuning.player import Player
 from policy.finetuning.search import Search, check_budget, nothing_learned
 from policy.finetuning.states import as_written_now
 from policy.planner.checkpoint import save_planner
-from policy.planner.planner import Planner
+from policy.planner.planner import NotFiniteError, Planner
 from policy.rollouts.rollout import Rollout
 from policy.runs.run import Clock, Run, stopped
 
@@ -63,7 +63,8 @@ def finetune(
     trainer = Trainer(
         planner, envs, config, seed=seed, success_at=success_at, on_episodes=shown.update
     )
-    trainer.load(run.resume(STAGE))
+    with fitting(run.state_path(STAGE)):
+        trainer.load(run.resume(STAGE))
     shown.initial = shown.n = trainer.episodes
     shown.refresh()
     with run.writing(STAGE), shown:
@@ -99,7 +100,7 @@ def _iterate(trainer: "Trainer", run: Run) -> dict[str, float]:
     before = trainer.episodes
     try:
         return trainer.iterate()
-    except DivergedError as error:
+    except (DivergedError, NotFiniteError) as error:
         raise InputError(
             f"Fine-tuning diverged after episode {before}: {error}. {_last_good(trainer, run)};"
             " try a smaller finetune.learning_rate in another out="
@@ -242,8 +243,7 @@ class Trainer:
             return
         state = as_written_now(state)
         self.episodes, self.env_steps = state["step"], state["env_steps"]
-        self.seconds = state["seconds"]
-        # Older states were saved behind the search only.
+        self.seconds = state["seconds"]  # Older states were saved behind the search only:
         self.search = Search(**state.get("search", {"over": True}))
         self.planner.load_state_dict(state["planner"])
         self.algorithm.load(state["algorithm"])

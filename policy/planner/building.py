@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from policy.planner.config import PlannerConfig
-from policy.planner.planner import Planner, Sizes
+from policy.planner.config import PlannerConfig, Sizes
+from policy.planner.planner import Planner
 
 
 def build_planner(config: PlannerConfig, sizes: Sizes, weights: Mapping[str, Tensor]) -> Planner:

@@ -1,9 +1,9 @@
-"""How a planner looks back and ahead, and how it denoises: every key of `planner`."""
+"""How a planner plans and denoises, and the dimensions of its data."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
-from configs.kinds import Kind, OneOf
+from configs.kinds import Kind, OneOf, find_kind
 from configs.ranges import Share, Steps, between
 from perception.encoders import dp3
 from perception.errors import InputError
@@ -67,3 +67,19 @@ class PlannerConfig:
                 f"planner.sampling_steps={self.sampling_steps} must divide"
                 f" planner.denoising_steps={self.denoising_steps}"
             )
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The dimensions of a task's data."""
+
+    channels: int
+    robot_state: int
+    actions: int
+
+
+def observed_by(encoder: Kind) -> Literal["points", "features"]:
+    """Tell what an encoder will observe, before there is one; see `Encoder.observes`."""
+    choice = find_kind(ENCODERS, encoder.kind)
+    own = getattr(choice.make, "observes", "points")
+    return cast(Literal["points", "features"], getattr(choice.config, "observes", own))

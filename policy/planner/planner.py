@@ -4,7 +4,6 @@ Dimension legend: B batch, H horizon, A action, S sampling steps; a chain has S 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import torch
@@ -12,31 +11,15 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from configs.kinds import Kind, find_kind, make_kind
+from configs.kinds import make_kind
 from datasets.windows import Batch
 from perception.encoders.encoder import Encoder
 from perception.errors import InputError
 from perception.observation import Encoded, Observation
-from policy.planner.config import DENOISERS, ENCODERS, PlannerConfig
+from policy.planner.config import DENOISERS, ENCODERS, PlannerConfig, Sizes
 from policy.planner.denoisers.denoiser import Denoiser
 from policy.planner.normalizer import Normalizer
 from policy.planner.schedule import Chain, Noising, Schedule, Step
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """The dimensions of a task's data."""
-
-    channels: int
-    robot_state: int
-    actions: int
-
-
-def observed_by(encoder: Kind) -> Literal["points", "features"]:
-    """Tell what an encoder will observe, before there is one; see `Encoder.observes`."""
-    choice = find_kind(ENCODERS, encoder.kind)
-    own = getattr(choice.make, "observes", "points")
-    return cast(Literal["points", "features"], getattr(choice.config, "observes", own))
 
 
 class NotFiniteError(InputError):

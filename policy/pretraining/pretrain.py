@@ -10,7 +10,7 @@ import torch
 from configs.progress import progress
 from configs.ranges import Count, Rate, between
 from configs.stopping import StopRequest
-from datasets.behaviours.training_state import load_state
+from datasets.behaviours.training_state import fitting, load_state
 from datasets.windows import Windows
 from perception.errors import InputError
 from policy.planner.checkpoint import save_planner
@@ -83,7 +83,8 @@ def pretrain(
     if config.windows is not None:
         windows = windows.some(config.windows)
     learner = Learner(planner, config, seed, team)
-    learner.load(run.resume(STAGE))
+    with fitting(run.state_path(STAGE)):
+        learner.load(run.resume(STAGE))
     if team.leads:
         with run.writing(STAGE):
             _learn(learner, windows, run, stop)

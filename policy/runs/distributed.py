@@ -112,6 +112,21 @@ ALONE = Team(0, 1)
 
 
 @contextmanager
+def said_once() -> Iterator[None]:
+    """Let the first of torchrun's processes alone say why all of them are refused.
+
+    Raises:
+        SystemExit: In the others.
+    """
+    try:
+        yield
+    except InputError:
+        if int(os.environ.get("RANK", "0")) > 0:
+            raise SystemExit(2) from None
+        raise
+
+
+@contextmanager
 def team_of(device: torch.device) -> Iterator[Team]:
     """Be one of torchrun's processes, or alone where it started none; leave when all are done."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
