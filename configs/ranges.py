@@ -56,7 +56,7 @@ class Range:
         kind = "" if self.multiple_of == 1 else f"a multiple of {self.multiple_of}, "
         if self.above_low:
             return f"{kind}above {low}" + (f" and at most {high}" if self.high < LARGEST else "")
-        if self.high >= LARGEST:
+        if self.high in (LARGEST, inf):
             return f"{kind}at least {low}"
         return f"{kind}between {low} and {high}"
 

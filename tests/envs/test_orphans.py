@@ -60,7 +60,10 @@ def line(process: subprocess.Popen[str]) -> str:
 def is_alive(pid: int) -> bool:
     """Tell whether a process runs; one that has ended and waits to be read has not."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+            != "Z"
+        )
     except FileNotFoundError:
         return False
 
