@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import zarr
 
-from tests.formats.test_foreign_zarr import ENDS, STEPS, refused, write
+from tests.formats.foreign.test_foreign_zarr import ENDS, STEPS, refused, write
 from tests.helpers.foreign_data import WHOLE, as_store
 
 SHAPES: dict[str, tuple[str, np.ndarray, str]] = {
