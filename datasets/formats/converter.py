@@ -101,11 +101,11 @@ def bring_in(config: ConvertConfig, path: Path, format_: str) -> None:
     env = with_view(env, options.points, options.cameras, options.colour)
     stored = StoreFormat(config.zarr_format, config.error_mm)
     if source.simulated:
-        rehearse(source, stored, make_check(env))
+        rehearse(source, stored, path.name, make_check(env))
         attributes = describe_drawn(env, options.images, stored)
     else:
         check_actions(config, source)
-        rehearse(source, stored)
+        rehearse(source, stored, path.name)
         attributes = describe_seen(config.task or env.name, options.images, stored)
     origin = {"format": format_, **fingerprint(path), "options": source.options}
     attributes["identity"]["source"] = origin

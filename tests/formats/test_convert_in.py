@@ -138,5 +138,5 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
         file["observations"] = np.zeros((3, 39))
         file["actions"] = np.zeros((3, 28))
     line = refuse("datasets/convert.py", f"from={tmp_path / 'empty.hdf5'}", out)
-    assert "empty.hdf5: / lacks terminals; it has actions, observations" in line
+    assert "empty.hdf5 lacks rewards; it has actions, observations" in line
     assert not (tmp_path / "s.zarr").exists()

@@ -133,7 +133,7 @@ def test_options_that_do_not_apply_are_refused(tmp_path: Path) -> None:
     for option, message in (
         ("cameras=[top]", "does not apply to dp3"),
         ("colour=true", "has no colours"),
-        ("points=0", "points must be at least 1"),
+        ("points=0", "points must be between 1 and"),
         ("images=[depth]", "has no data/depth"),
     ):
         with pytest.raises(InputError, match=message):

@@ -13,13 +13,17 @@ from perception.errors import InputError
 
 
 def rehearse(
-    source: Source, stored: StoreFormat, check: Callable[[Any], None] | None = None
+    source: Source,
+    stored: StoreFormat,
+    name: str,
+    check: Callable[[Any], None] | None = None,
 ) -> None:
     """Read all of a source, if nobody has yet, and refuse what a store could not take.
 
     Args:
         source: Open to be converted.
         stored: How the store would be written.
+        name: What is read, for errors.
         check: Checks what is not recorded clouds, but replayed in a simulator.
 
     Raises:
@@ -27,7 +31,7 @@ def rehearse(
             far out.
     """
     if source.farthest is not None:
-        check_reach(np.array([source.farthest], np.float32), stored, "the data")
+        check_reach(np.array([source.farthest], np.float32), stored, name)
         return
     model: dict[str, Any] | None = None
     for index in range(len(source.lengths)):
@@ -38,8 +42,8 @@ def rehearse(
         kept = {name: values.shape[1:] for name, values in arrays_of(one)[1].items()}
         model = kept if model is None else model
         if kept != model:
-            raise InputError(f"Episode {index} is {kept}, but the first is {model}")
-        check_reach(one.points[..., :3], stored, f"episode {index}")
+            raise InputError(f"{name}: episode {index} is {kept}, but the first is {model}")
+        check_reach(one.points[..., :3], stored, f"{name}, episode {index}")
 
 
 def check_reach(positions: Float[np.ndarray, "..."], stored: StoreFormat, where: str) -> None:

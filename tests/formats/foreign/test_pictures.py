@@ -12,7 +12,7 @@ from datasets.formats.shared.pictures import depth_images, picture_rule
 from datasets.formats.to_dp3 import write as write_dp3_layout
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
-from tests.formats.test_foreign_zarr import STEPS, refused, write
+from tests.formats.foreign.test_foreign_zarr import STEPS, refused, write
 from tests.helpers.foreign_data import as_store
 
 RNG = np.random.default_rng(0)
