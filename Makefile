@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo test check docs format bench clean
+.PHONY: help setup demo test check docs format bench robustness clean
 
 help:  ## Say what there is.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 setup: $(VENV)/.installed  ## Make the environment; say what the system lacks for optional parts.
 	@$(RUN) envs/doctor.py
@@ -41,6 +41,9 @@ format: setup  ## Put the code into its form.
 
 bench: setup  ## Measure speeds beside their references; write results/benchmarks/.
 	$(RUN) tests/benchmarks/run.py
+
+robustness: setup  ## Try every promise at length: an hour or two; write results/robustness/.
+	$(RUN) -m tests.robustness.run
 
 clean:  ## Remove the environment and everything made by runs.
 	rm -rf $(VENV) outputs data .mypy_cache .pytest_cache .ruff_cache

@@ -90,13 +90,20 @@ def make_finish(
 
 
 def check_images(env: EnvConfig, images: tuple[str, ...]) -> None:
-    """Refuse pictures where nothing is drawn.
+    """Refuse pictures where nothing is drawn, and clouds that no camera draws.
 
     Raises:
-        InputError: Pictures are wanted, but no clouds (`env.view.points` is 0).
+        InputError: Pictures are wanted, but no clouds (`env.view.points` is 0); or clouds, but by
+            no camera.
     """
     if images and draws_nothing(env):
         raise InputError("With points=0 nothing is drawn: choose images=[]")
+    if not env.view.cameras and not draws_nothing(env):
+        there = ", ".join(env.cameras)
+        raise InputError(
+            f"cameras=[] draws nothing of {env.name}: choose cameras of the task"
+            f"{f' (configured: {there})' if there else ''}, or points=0 to record states only"
+        )
 
 
 def draws_nothing(env: EnvConfig) -> bool:

@@ -1,21 +1,27 @@
-"""Many independent jobs on a few processes, in order, or on a Ray cluster."""
+"""Many independent jobs on a few processes, in order, or on a Ray cluster.
 
-import multiprocessing
-import os
+A worker that is killed (by the kernel for its memory, by hand) is replaced, and its job done again.
+"""
+
+import logging
 import signal
-import threading
-from collections import deque
+import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
+from configs.stopping import StopRequest
+from datasets.collection.worker import Worker, WorkerEndedError
 from perception.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
 Work = Callable[[JobT], ResultT]
 
-_PREPARED: list[Work[Any, Any]] = []  # In a worker process, what it does; see `_begin`.
+LOOK_S = 0.2  # How often a request to stop is looked for.
+TRIES = 3  # Workers that one job may cost.
 
 
 def parallel_map(
@@ -24,6 +30,7 @@ def parallel_map(
     *,
     workers: int,
     launcher: str = "process",
+    stop: StopRequest | None = None,
 ) -> Iterator[ResultT]:
     """Do the jobs and give their results in order.
 
@@ -33,56 +40,116 @@ def parallel_map(
         jobs: Picklable.
         workers: Processes; 0 works in this one.
         launcher: `process`, or `ray` (needs the extra `ray`; runs on the cluster it finds).
+        stop: Once it is requested, what was begun is given up, and the results end.
 
     Raises:
-        InputError: The launcher is unknown or not installed.
+        InputError: The launcher is unknown or not installed, or workers are killed again and again.
     """
+    stop = stop or StopRequest()
     if workers == 0:
-        yield from map(make_work(), jobs)
+        yield from _until(stop, map(make_work(), jobs))
     elif launcher == "process":
-        yield from _on_processes(make_work, jobs, workers)
+        yield from _Pool(make_work, jobs, workers, stop).results()
     elif launcher == "ray":
-        yield from _on_ray(make_work, jobs, workers)
+        yield from _until(stop, _on_ray(make_work, jobs, workers))
     else:
         raise InputError(f"launcher={launcher} is unknown; choose process or ray")
 
 
-def _on_processes(
-    make_work: Callable[[], Work[JobT, ResultT]], jobs: Iterable[JobT], workers: int
-) -> Iterator[ResultT]:
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")  # One core a worker; inherited by what is spawned.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, _begin, (make_work,))
-    pending: deque[Any] = deque()
+def _until(stop: StopRequest, results: Iterator[ResultT]) -> Iterator[ResultT]:
+    """Give results until somebody asks to stop."""
+    while not stop.requested:
+        try:
+            result = next(results)
+        except StopIteration:
+            return
+        yield result
+
+
+class _Pool:
+    """Jobs on processes of their own: numbered, given out, done again where a worker was killed.
+
+    Args:
+        make_work: As for `parallel_map`.
+        jobs: Picklable.
+        workers: Processes.
+        stop: Asked between results.
+    """
+
+    def __init__(
+        self, make_work: Callable[[], Any], jobs: Iterable[Any], workers: int, stop: StopRequest
+    ) -> None:
+        self._make_work, self._jobs, self._stop = make_work, enumerate(jobs), stop
+        self._crew = [Worker(make_work) for _ in range(workers)]
+        self._lost: list[tuple[int, Any]] = []  # Jobs whose worker was killed.
+        self._killed: dict[int, int] = {}  # How often, by their number.
+        self._done: dict[int, Any] = {}
+        self._next = 0  # The number of the result to give next.
+
+    def results(self) -> Iterator[Any]:
+        """Give the results in order; the processes end with this."""
+        try:
+            while not self._stop.requested:
+                self._give_out()
+                if self._next not in self._done and not any(w.busy for w in self._crew):
+                    return
+                self._collect()
+                yield from self._ready()
+        finally:
+            for worker in self._crew:
+                worker.end()
+
+    def _ready(self) -> Iterator[Any]:
+        """Give what is done, up to the first result that is not."""
+        while self._next in self._done:
+            self._next += 1
+            yield self._done.pop(self._next - 1)
+
+    def _give_out(self) -> None:
+        """Give each idle worker a job, but none so far ahead that results pile up."""
+        for worker in self._crew:
+            if not worker.busy and (job := self._next_job()) is not None:
+                worker.give(*job)
+
+    def _next_job(self) -> tuple[int, Any] | None:
+        if self._lost:
+            return self._lost.pop(0)
+        return None if len(self._done) > 2 * len(self._crew) else next(self._jobs, None)
+
+    def _collect(self) -> None:
+        """Wait a moment for results, and take those that came."""
+        ready = wait([worker.pipe for worker in self._crew if worker.busy], LOOK_S)
+        for place, worker in enumerate(self._crew):
+            if worker.pipe not in ready:
+                continue
+            try:
+                number, result = worker.take()
+                self._done[number] = result
+            except WorkerEndedError as ended:
+                if not self._stop.requested:
+                    self._replace(place, ended)
+
+    def _replace(self, place: int, ended: WorkerEndedError) -> None:
+        number, job = ended.job
+        self._killed[number] = self._killed.get(number, 0) + 1
+        why = f"signal {_name(-ended.code)}" if ended.code < 0 else f"exit code {ended.code}"
+        likely = "; most likely the machine ran out of memory" if ended.code == -9 else ""
+        if self._killed[number] == TRIES:
+            raise InputError(
+                f"Worker processes ended {TRIES} times at one job ({why}{likely}): try fewer"
+                " workers=, or less at once; what was finished is kept, the same command goes on"
+            )
+        logger.warning("A worker process ended (%s%s); a new one takes its place", why, likely)
+        self._lost.append((number, job))
+        time.sleep(LOOK_S)  # Where the reason is a signal to all, this process hears of it too.
+        self._crew[place] = Worker(self._make_work)
+
+
+def _name(number: int) -> str:
     try:
-        for job in jobs:
-            pending.append(pool.submit(_do, job))
-            if len(pending) > 2 * workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin(make_work: Callable[[], Work[Any, Any]]) -> None:
-    """Prepare a worker: leave Ctrl-C to the parent, and end when it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _PREPARED[:] = [make_work()]
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _do(job: Any) -> Any:  # noqa: ANN401
-    (work,) = _PREPARED
-    return work(job)
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
 
 
 def _on_ray(

@@ -7,7 +7,7 @@ from perception.errors import InputError
 
 
 def check_action(action: object, size: int, when: str = "") -> Float[np.ndarray, " action"]:
-    """Give an action as an array, as it is; tasks take what lies beyond -1 and 1 as -1 and 1.
+    """Give an action as floating point numbers; what lies beyond -1 and 1 counts as -1 and 1.
 
     Args:
         action: What a policy gave.
@@ -29,4 +29,4 @@ def check_action(action: object, size: int, when: str = "") -> Float[np.ndarray,
             f"The action{when} is {numbers[bad[0]]} in dimension {bad[0]}: the task takes finite"
             " numbers in [-1, 1]"
         )
-    return numbers
+    return numbers if numbers.dtype.kind == "f" else numbers.astype(np.float64)

@@ -9,10 +9,12 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
 import importlib
 import logging
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import torch
 
 from envs.rendering.gl import choose_backend
+from envs.rendering.raster import draw
 from perception.errors import InputError
 from perception.point_cloud import APT_LINE, resolve_geometry
 
@@ -43,11 +45,29 @@ def open3d() -> str:
         raise InputError("does not import; its NumPy twin serves") from error
 
 
+def foreign_files() -> str:
+    """Find what reads and writes other projects' files."""
+    missing = [name for name in ("h5py", "pyarrow", "minari") if find_spec(name) is None]
+    if missing:
+        raise InputError(f"{', '.join(missing)}; pip install -e '.[convert]' brings them")
+    return "importable"
+
+
+def compiled() -> str:
+    """Find where compiled loops are kept from one start to the next."""
+    folder = draw.stats.cache_path  # Of one of them.
+    if folder is None:
+        raise InputError("no folder can be written; NUMBA_CACHE_DIR= names one")
+    return f"kept in {folder}"
+
+
 PARTS: dict[str, tuple[Callable[[], str], bool]] = {  # Whether the apt line would help.
     "Open3D (clouds)": (open3d, True),
     "OpenGL (textured pictures)": (choose_backend, True),
     "PyTorch3D (sampling on a GPU)": (pytorch3d, False),
     "GPU": (gpu, False),
+    "other projects' files": (foreign_files, False),
+    "compiled loops": (compiled, False),
 }
 
 

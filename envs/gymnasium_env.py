@@ -11,7 +11,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from jaxtyping import Float
 
 from configs.command import compose_part
 from envs.actions import check_action
@@ -66,16 +65,14 @@ class PointCloudEnv(gym.Env[dict[str, Any], np.ndarray]):
         self._step = 0
         return self._observe(), {"success": False}
 
-    def step(
-        self, action: Float[np.ndarray, " action"]
-    ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+    def step(self, action: object) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Act for one agent step; numbers beyond -1 and 1 count as -1 and 1.
 
         Raises:
             InputError: The action has another shape, or a number that is not finite.
         """
-        action = check_action(action, self.simulator.action_size, f" of step {self._step}")
-        outcome = self.simulator.step(action)
+        numbers = check_action(action, self.simulator.action_size, f" of step {self._step}")
+        outcome = self.simulator.step(numbers)
         self._step += 1
         truncated = self._step >= self._config.episode_steps
         info = {"success": outcome.success}

@@ -2,17 +2,25 @@
 
 import importlib
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import cast
+
+import mujoco
+import numpy as np
 
 from configs.kinds import import_object
 from envs.config import EnvConfig
 from envs.rendering.scene import Scene
+from envs.rendering.zbuffer import ZBuffer
 from envs.simulator import Simulator
+from perception.camera import Pinhole, unproject
 from perception.errors import InputError
 from perception.point_cloud import resolve_geometry
+from perception.sampling import farthest_points
 
 HERE = Path(__file__).resolve().parent
+BALL = "<mujoco><worldbody><geom size='1'/></worldbody></mujoco>"
 
 
 def simulators() -> list[str]:
@@ -44,6 +52,24 @@ def make_scene(simulator: Simulator, config: EnvConfig) -> Scene:
 
 
 def settled(config: EnvConfig) -> EnvConfig:
-    """Choose what a configuration leaves to the machine, once for all worker processes."""
+    """Choose what a configuration leaves to the machine, once for all worker processes.
+
+    What they draw with is compiled here, where it is said, and not in each of them.
+    """
     view = replace(config.view, geometry=resolve_geometry(config.view.geometry))
+    if view.points:
+        compile_drawing(view.sampling)
     return replace(config, view=view)
+
+
+@cache
+def compile_drawing(sampling: str) -> None:
+    """Draw a ball and sample its points, so that the loops for it are compiled and kept."""
+    model = mujoco.MjModel.from_xml_string(BALL)
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    pose = np.eye(4)
+    pose[2, 3] = -3.0  # It looks along z at the ball.
+    camera = Pinhole.from_fovy(45.0, (16, 16), world_from_camera=pose)
+    depth_m, _ = ZBuffer(model).render(data, camera)
+    farthest_points(unproject(depth_m, camera).astype(np.float32), 4, backend=sampling)

@@ -7,6 +7,7 @@ served live (`serving`, `set_up`).
 
 import io
 import logging
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from jaxtyping import Float, UInt8
 from matplotlib import colormaps
 
 from perception.camera import Pinhole
+from perception.errors import InputError
 from visualizer.viewpoint import FOVY_DEG, stand_back
 
 PATH_COLOUR = (214, 64, 69)
@@ -96,7 +98,12 @@ def _colours(
 
 @contextmanager
 def serving(port: int = 0) -> Iterator[viser.ViserServer]:
-    """Run viser on the loopback interface alone, and stop it; port 0: the system chooses."""
+    """Run viser on the loopback interface alone, and stop it; port 0: the system chooses.
+
+    Raises:
+        InputError: The port is not free.
+    """
+    _check_free(port)
     logging.getLogger("websockets").setLevel(logging.WARNING)
     with redirect_stdout(io.StringIO()):  # It prints when it starts and stops.
         server = viser.ViserServer("127.0.0.1", port, verbose=False)
@@ -104,6 +111,19 @@ def serving(port: int = 0) -> Iterator[viser.ViserServer]:
             yield server
         finally:
             server.stop()
+
+
+def _check_free(port: int) -> None:
+    """Find out whether a port can be had: viser would wait for ever for one that cannot."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise InputError(
+                f"port={port} cannot be had ({error.strerror}); give another, or port=0 for one"
+                " that is free"
+            ) from error
 
 
 def _look(server: viser.ViserServer, film: Film) -> None:

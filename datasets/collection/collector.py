@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import numpy as np
-from tqdm import tqdm
 
+from configs.command import compose_part
 from configs.kinds import Kind, OneOf, make_kind
+from configs.progress import progress
 from configs.ranges import Count, ErrorMm, Output, Points, Processes, Seed
+from configs.stopping import StoppedError, stop_request
+from datasets.behaviours import scripted, state_agent
 from datasets.behaviours.behaviour import BEHAVIOURS, Behaviour, Collection, EpisodeSource
 from datasets.episode import Episode
 from datasets.recorder import check_images
@@ -19,7 +22,7 @@ from datasets.store.store import EpisodeStore
 from datasets.worker_pool import parallel_map
 from envs.config import EnvConfig, with_view
 from envs.make import make_scene, make_simulator, settled
-from envs.simulator import Simulator
+from envs.simulator import Scripted, Simulator
 from envs.success import counts_as_success
 
 logger = logging.getLogger(__name__)
@@ -96,6 +99,8 @@ def collect(config: CollectConfig) -> None:
     env = with_view(config.env, config.points, config.cameras, config.colour)
     env = as_begun(env, config.out)
     check_images(env, config.images)
+    simulator = make_simulator(env)
+    config = replace(config, behaviour=behaviour_for(config.behaviour, env, simulator))
     making = Making(
         env,
         as_json(asdict(cast(Any, config.behaviour))),
@@ -104,7 +109,6 @@ def collect(config: CollectConfig) -> None:
         config.zarr_format,
         config.error_mm,
     )
-    simulator = make_simulator(env)
     attributes = describe(making, simulator)
     behaviour: Behaviour = make_kind(BEHAVIOURS, config.behaviour, env, simulator)
     source = behaviour.episodes(collection_of(replace(config, env=settled(env))))
@@ -120,6 +124,22 @@ def as_begun(env: EnvConfig, out: Path) -> EnvConfig:
         return env
     logger.info("%s goes on with env.view.faces=front, as it was begun", out)
     return replace(env, view=replace(env.view, faces="front"))
+
+
+def behaviour_for(behaviour: Kind, env: EnvConfig, simulator: Simulator) -> Kind:
+    """Give who acts in a task: its own script where the shipped agent is asked for and none is.
+
+    What the command says of noise is kept; else it is the script's usual.
+    """
+    if not isinstance(behaviour, state_agent.Config) or behaviour.path is not None:
+        return behaviour
+    if state_agent.shipped(env.name).exists() or not isinstance(simulator, Scripted):
+        return behaviour
+    logger.info("No agent is shipped for %s: its script acts (behaviour=scripted)", env.name)
+    usual = compose_part(state_agent.Config, "behaviour", "agent")
+    script = compose_part(scripted.Config, "behaviour", "scripted")
+    asked = {n: getattr(behaviour, n) for n in ("noise", "random_share")}
+    return replace(script, **{n: v for n, v in asked.items() if v != getattr(usual, n)})
 
 
 def collection_of(config: CollectConfig) -> Collection:
@@ -139,16 +159,26 @@ def collection_of(config: CollectConfig) -> Collection:
 def fill(
     store: EpisodeStore, source: EpisodeSource, env: EnvConfig, *, workers: int, launcher: str
 ) -> None:
-    """Make the episodes that a store does not hold yet, on several processes."""
-    jobs = source.jobs(store.episodes)
-    episodes = parallel_map(source.make, jobs, workers=workers, launcher=launcher)
-    progress = tqdm(episodes, env.name, source.total, initial=store.episodes, unit="episode")
+    """Make the episodes that a store does not hold yet, on several processes.
+
+    Raises:
+        StoppedError: Somebody asked to stop; the episodes that were finished are kept.
+    """
+    jobs, first = source.jobs(store.episodes), store.episodes
     successes = successes_of(store, env.success_at)
-    for episode in progress:
-        store.append(episode)
-        recording = episode.recording if isinstance(episode, Episode) else episode
-        successes += bool(recording.succeeded(env.success_at))
-        progress.set_postfix(success=f"{successes / store.episodes:.0%}")
+    with stop_request() as stop:
+        episodes = parallel_map(source.make, jobs, workers=workers, launcher=launcher, stop=stop)
+        shown = progress(episodes, env.name, source.total, initial=first, unit="episode")
+        for episode in shown:
+            store.append(episode)
+            recording = episode.recording if isinstance(episode, Episode) else episode
+            successes += bool(recording.succeeded(env.success_at))
+            shown.set_postfix(success=f"{successes / store.episodes:.0%}")
+        if stop.requested and store.episodes < source.total:
+            raise StoppedError(
+                f"stopped after {store.episodes} of {source.total} episodes in {store.path};"
+                " the same command goes on"
+            )
 
 
 def successes_of(store: EpisodeStore, success_at: str) -> int:

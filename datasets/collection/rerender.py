@@ -13,7 +13,7 @@ from configs.ranges import CloudPoints, Corner, ErrorMm, Output, Pixels, Process
 from datasets.behaviours.behaviour import EpisodeSource
 from datasets.collection.collector import Making, describe, fill
 from datasets.episode import Episode, Recording
-from datasets.recorder import make_drawing
+from datasets.recorder import check_images, make_drawing
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from envs.make import make_simulator, settled
@@ -49,6 +49,7 @@ def render_again(config: RenderConfig) -> None:
 
     Raises:
         InputError: There is no such store, or `out` is another one; a camera is missing.
+        StoppedError: Somebody asked to stop; the episodes that were drawn are kept.
     """
     source = EpisodeStore.open(config.data)
     if config.out.resolve() == config.data.resolve():
@@ -56,6 +57,7 @@ def render_again(config: RenderConfig) -> None:
     if "sim_state" not in source.names:
         raise InputError(f"{config.data} holds no simulator state: it cannot be drawn again")
     wanted = as_collected(source, config)
+    check_images(wanted.env, wanted.images)
     attributes = describe(wanted, make_simulator(wanted.env))
     keep_origin(source, attributes)
     with EpisodeStore.writing(config.out, wanted.format, attributes) as store:

@@ -7,7 +7,7 @@ all arrays are then replaced at once, so that every reader finds them of one len
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import zarr
@@ -109,8 +109,7 @@ class StoreArrays:
         for values in parts:
             self.write(aside, values, row, chunk=chunk)
             row += len(values)
-        self[aside].attrs.update(cast(Any, about))
-        seal(self._path / aside)
+        seal(self._path / aside, **about)
         replace_files(with_rows(self._path / aside, row))
         shutil.rmtree(self._path / name, ignore_errors=True)
         (self._path / aside).rename(self._path / folder / own)
@@ -149,21 +148,29 @@ class StoreArrays:
         ]
 
     def commit(
-        self, lengths: Mapping[str, int], chunks: Mapping[str, tuple[int, np.ndarray]]
+        self, lengths: Mapping[str, int], ends: tuple[str, int, np.ndarray] | None = None
     ) -> None:
         """Show readers so many rows of the arrays in `data` and `meta`, at once.
 
+        Files take their places one after another, so that a reader of ours finds what it needs at
+        every moment, and another's is at odds for as few of them as can be: first the descriptions
+        under `meta`, then those of `data`, the ends, and their description.
+
         Args:
             lengths: By folder.
-            chunks: Whole chunks to write in the same moment, by their array's name: number, rows.
+            ends: The array of ends, the number of its last chunk, and that chunk's rows.
         """
+        grown = sorted(self._each(lengths), key=lambda each: not each[0].startswith("meta/"))
+        last = [each for each in grown if ends and each[0] == ends[0]]
         files: dict[Path, bytes] = {}
-        for name, (number, rows) in chunks.items():
+        for name, _, length in (each for each in grown if each not in last):
+            files |= with_rows(self._path / name, length)
+        if ends:
+            name, number, rows = ends
             for file, content in encoded_chunk(self[name], number, rows).items():
                 files[self._path / name / file] = content
             self._begun.pop(name, None)
-        grown = self._each(lengths)
-        for name, _, length in grown:
+        for name, _, length in last:
             files |= with_rows(self._path / name, length)
         replace_files(files)
         self._open |= {name: of_rows(array, length) for name, array, length in grown}
@@ -181,7 +188,7 @@ class StoreArrays:
         for name, array, length in self._each(lengths):
             leftovers.clear(name, array, length, begun[name.partition("/")[0]])
         leftovers.tell()
-        self.commit(lengths, {})
+        self.commit(lengths)
 
     def go_on(self, lengths: Mapping[str, int]) -> bool:
         """Tell whether a whole chunk beyond so many rows of an array was written."""

@@ -48,12 +48,23 @@ def array_file(folder: Path) -> Path:
     return v2 if v2.exists() else v3
 
 
-def seal(folder: Path) -> None:
-    """Write the checksum of an array's or a group's description into it."""
+def seal(folder: Path, **attributes: Any) -> None:  # noqa: ANN401
+    """Write the checksum of an array's or a group's description into it, at once with attributes.
+
+    Args:
+        folder: The array's or the group's.
+        attributes: To be said as well.
+    """
     file, said = _attributes_file(folder)
-    attributes = said["attributes"] if file.name == "zarr.json" else said
-    attributes[SEAL] = _sum(folder, attributes)
+    there = said["attributes"] if file.name == "zarr.json" else said
+    there |= attributes
+    there[SEAL] = _sum(folder, there)
     replace_files({file: json.dumps(said, indent=2).encode()})
+
+
+def unsealed(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Give attributes without the checksum."""
+    return {key: value for key, value in attributes.items() if key != SEAL}
 
 
 def check_seal(folder: Path) -> None:
@@ -80,7 +91,7 @@ def _attributes_file(folder: Path) -> tuple[Path, dict[str, Any]]:
 
 def _sum(folder: Path, attributes: Mapping[str, Any]) -> str:
     """Sum up a description but for the number of rows; of a group, its attributes."""
-    own = {key: value for key, value in attributes.items() if key != SEAL}
+    own = unsealed(attributes)
     file = array_file(folder)
     described = read_json(file) if file.exists() else {}
     described.pop("attributes", None)

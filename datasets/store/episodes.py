@@ -30,7 +30,7 @@ def append_episode(contents: Contents, episode: Episode | Recording) -> None:
         arrays.write(f"data/{name}", values, start, chunk=CHUNK_STEPS)
     for name, value in provenance_row(recording).items():
         arrays.write(f"meta/{name}", np.asarray(value)[None], row, chunk=CHUNK_EPISODES)
-    arrays.commit({"data": end, "meta": row + 1}, {ENDS: _ends_chunk(contents, row, end)})
+    arrays.commit({"data": end, "meta": row + 1}, (ENDS, *_ends_chunk(contents, row, end)))
     contents.episode_ends = np.append(contents.episode_ends, end)
 
 

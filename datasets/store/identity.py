@@ -6,8 +6,10 @@ it first.
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from datasets.store.provenance import named
 from envs.config import upgrade_env
 
 USUAL_RANDOM = {"noise": [0.0, 0.0], "random_share": [1.0, 1.0]}
@@ -25,9 +27,19 @@ def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
 def _upgrade_behaviour(said: dict[str, Any]) -> dict[str, Any]:
     """Give a behaviour its kind, and only its own keys; all once had the keys of all."""
     if "name" not in said:
-        return said
+        return _without_place(said)
     upgrade = BEHAVIOURS.get(said["name"])
-    return upgrade(said) if upgrade else {"kind": said["name"]}
+    return _without_place(upgrade(said) if upgrade else {"kind": said["name"]})
+
+
+def _without_place(said: dict[str, Any]) -> dict[str, Any]:
+    """Name files as stores do today, without where they lie on a machine."""
+    return {
+        key: _without_place(value)
+        if isinstance(value, dict)
+        else (named(Path(value)) if isinstance(value, str) and value.startswith("/") else value)
+        for key, value in said.items()
+    }
 
 
 def _agent(said: dict[str, Any]) -> dict[str, Any]:
@@ -75,5 +87,6 @@ BEHAVIOURS: dict[str, Upgrade] = {
 UPGRADES: dict[str, Upgrade] = {
     "env": upgrade_env,
     "behaviour": _upgrade_behaviour,
+    "demonstrator": _without_place,
     "learning": _upgrade_learning,
 }

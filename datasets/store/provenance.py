@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import subprocess
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,19 @@ def source_commit() -> str | None:
 def as_json(value: Any) -> Any:  # noqa: ANN401
     """Turn tuples into lists and paths into text, as JSON gives them back."""
     if isinstance(value, Path):
-        return str(value)
+        return named(value)
     if isinstance(value, dict):
         return {str(key): as_json(item) for key, item in value.items()}
     return [as_json(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def named(path: Path) -> str:
+    """Name a file without saying where it lies on this machine; by a checksum, which one it is.
+
+    A path relative to where the command runs stays as it is.
+    """
+    if not path.is_absolute():
+        return str(path)
+    if not path.is_file():
+        return path.name
+    return f"{path.name} (crc32 {zlib.crc32(path.read_bytes()):08x})"

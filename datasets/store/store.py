@@ -34,7 +34,7 @@ from datasets.episode import USUAL, Episode, Recording
 from datasets.store.arrays import StoreArrays
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.contents import Contents
-from datasets.store.descriptions import SEAL
+from datasets.store.descriptions import unsealed
 from datasets.store.episodes import CHUNK_STEPS, append_episode, keep_first, read_recording
 from datasets.store.group import (
     SCHEMA_VERSION,
@@ -96,17 +96,13 @@ class EpisodeStore:
             else:
                 own = {"schema_version": SCHEMA_VERSION, **asdict(format_)}
                 store = cls(path, create_group(path, format_, {**attributes, **own}))
-            try:
+            with _told(store):
                 yield store
-            finally:
-                store._contents.cut()
 
     @property
     def attributes(self) -> dict[str, Any]:
         """Everything the store says of itself."""
-        said = dict(self._contents.group.attrs)
-        said.pop(SEAL, None)
-        return said
+        return unsealed(self._contents.group.attrs)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -227,10 +223,24 @@ class EpisodeStore:
             InputError: There is no such array.
         """
         self.read(name, slice(0, 0))  # Raises where there is none.
-        said = dict(self._contents.arrays[f"data/{name}"].attrs)
-        said.pop(SEAL, None)
-        return said
+        return unsealed(self._contents.arrays[f"data/{name}"].attrs)
 
     def keep(self, episodes: int) -> None:
         """Forget all but the first episodes, the newest first to go."""
         keep_first(self._contents, episodes)
+
+
+@contextmanager
+def _told(store: EpisodeStore) -> Iterator[None]:
+    """Clear up at the end of writing; where the machine ended it, say what the store holds."""
+    try:
+        yield
+    except (OSError, MemoryError) as error:
+        held = f"{store.path} keeps its {store.episodes} whole episodes; the same command goes on"
+        if isinstance(error, OSError):
+            raise OSError(error.errno, f"{error.strerror} ({held})", error.filename) from error
+        raise InputError(
+            f"Out of memory ({error}): free some, or make less at once. {held}"
+        ) from error
+    finally:
+        store._contents.cut()

@@ -4,6 +4,7 @@ Needed for textured, lit pictures, and as the oracle of `zbuffer.py`; nothing el
 """
 
 import importlib
+import logging
 import os
 import subprocess
 import sys
@@ -43,6 +44,9 @@ def choose_backend() -> str:
         )
         if attempt.returncode == 0:
             os.environ.update(platform)
+            logging.getLogger("OpenGL").setLevel(
+                logging.WARNING
+            )  # It tells what it can do without.
             # MuJoCo chooses when it is imported; here the choice is made at the first picture.
             context = importlib.import_module(f"mujoco.{backend}").GLContext
             mujoco.gl_context.GLContext = context

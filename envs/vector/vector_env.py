@@ -11,6 +11,7 @@ from envs.config import EnvConfig
 from envs.make import settled
 from envs.vector.chunked_env import ChunkedTask
 from envs.vector.workers import Local, Process, Shapes, as_array, shared_array
+from perception.errors import InputError
 from perception.observation import Observation
 
 __all__ = ["Shapes", "VectorEnv", "VectorOutcome"]
@@ -76,22 +77,29 @@ class VectorEnv:
         episodes are started again in a new one.
 
         Raises:
-            RuntimeError: A new worker was killed too.
+            InputError: A new worker was killed too.
         """
         self._done[:] = np.arange(self.shapes.envs) >= len(seeds)
         self._lost[:] = False
         wanted = {env: int(seed) for env, seed in enumerate(seeds)}
         again = {env: wanted[env] for env in self._all("reset", wanted)}
         if self._all("reset", again):
-            raise RuntimeError("A worker was killed twice while its episodes were to begin")
+            raise InputError(
+                "An environment worker was killed twice while its episodes were to begin, most"
+                " likely for want of memory: fewer envs= or workers= need less"
+            )
         return self._observations()
 
     def step(self, chunks: Float[np.ndarray, "env chunk action"]) -> VectorOutcome:
         """Execute a chunk in each environment whose episode is not over.
 
         The episodes of a worker that is killed are lost; what else was played goes on.
+
+        Raises:
+            InputError: A number of an action is not finite; or what an environment refuses.
         """
         shown = {name: as_array(shared) for name, shared in self._buffers.items()}
+        self._check(chunks)
         shown["chunks"][:] = chunks
         for name in ("rewards", "taken", "reached", "touched"):
             shown[name][:] = 0
@@ -124,7 +132,30 @@ class VectorEnv:
         asked = [(worker, part) for worker, part in zip(self._workers, parts, strict=True) if part]
         for worker, part in asked:
             worker.send(command, part)
-        return [env for worker, part in asked if not worker.wait() for env in part]
+        killed, refusals = [], []
+        for worker, part in asked:
+            try:
+                killed += [] if worker.wait() else list(part)
+            except InputError as error:  # Raised when all have answered: they stay usable.
+                refusals.append(error)
+        if refusals:
+            raise refusals[0]
+        return killed
+
+    def _check(self, chunks: Float[np.ndarray, "env chunk action"]) -> None:
+        """Refuse chunks of another shape, and what is not finite for an episode that goes on."""
+        wanted = (self.shapes.envs, self.shapes.chunk, self.sizes["actions"])
+        if chunks.shape != wanted or chunks.dtype.kind not in "fiu":
+            raise InputError(
+                f"Chunks must be real numbers of shape {wanted}, not {chunks.dtype} of"
+                f" {chunks.shape}"
+            )
+        bad = ~np.isfinite(chunks.astype(np.float32)) & ~self._done[:, None, None]
+        for env, step, dimension in np.argwhere(bad)[:1]:
+            raise InputError(
+                f"The action of environment {env} is {chunks[env, step, dimension]} in dimension"
+                f" {dimension}, at step {step} of the chunk: tasks take finite numbers in [-1, 1]"
+            )
 
     def _observations(self) -> Observation[np.ndarray]:
         points, state = (as_array(self._buffers[name]).copy() for name in ("points", "state"))

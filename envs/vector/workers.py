@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -16,9 +17,16 @@ import numpy as np
 
 from envs.config import EnvConfig
 from envs.vector.chunked_env import ChunkedTask, Observes
+from envs.vector.parent import deaf_to_interrupts, end_with_parent
+from perception.errors import InputError
 from perception.observation import Observation
 
 logger = logging.getLogger(__name__)
+
+CAUSES = {  # Likely ones of a signal that nobody here sends.
+    signal.SIGKILL: ", most likely for want of memory: fewer envs= or workers= need less",
+    signal.SIGBUS: ", most likely for want of shared memory (/dev/shm)",
+}
 
 
 @dataclass(frozen=True)
@@ -120,10 +128,11 @@ class Process:
         """Wait until it is done; False: the worker was killed, and a new one stands in its place.
 
         Raises:
+            InputError: What it was asked for cannot be done.
             RuntimeError: The worker ended by an error of its own, which it would meet again.
         """
         try:
-            self._pipe.recv()
+            refusal = self._pipe.recv()
         except (EOFError, ConnectionError) as error:
             code = self._ended()
             if code >= 0:
@@ -131,12 +140,15 @@ class Process:
                     f"An environment worker died (exit code {code}); its own message is above"
                 ) from error
             logger.warning(
-                "The worker of environments %s was killed (%s); a new one takes its place",
+                "The worker of environments %s was killed (%s)%s; a new one takes its place",
                 self.share,
                 signal.Signals(-code).name,
+                CAUSES.get(signal.Signals(-code), ""),
             )
             self._start()
             return False
+        if refusal is not None:
+            raise InputError(refusal)
         return True
 
     def close(self) -> None:
@@ -149,8 +161,11 @@ class Process:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, *self._given), daemon=True)
-        self._process.start()
+        of_main_thread = threading.current_thread() is threading.main_thread()
+        given = (theirs, of_main_thread, *self._given)
+        self._process = context.Process(target=_serve, args=given, daemon=True)
+        with deaf_to_interrupts():
+            self._process.start()
         theirs.close()  # Then the end of the worker is seen as the end of the pipe.
 
     def _ended(self) -> int:
@@ -162,18 +177,34 @@ class Process:
 
 def _serve(
     pipe: Connection,
+    of_main_thread: bool,
     config: EnvConfig,
     shapes: Shapes,
     buffers: dict[str, Shared],
     share: list[int],
 ) -> None:
-    """Serve one worker's environments until the parent closes the pipe or ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    local = Local(config, shapes, buffers, share)
-    while True:
+    """Serve one worker's environments until the parent closes the pipe or ends.
+
+    The answer to a command is None, or why it cannot be done.
+    """
+    end_with_parent(of_main_thread)
+    with suppress(EOFError, ConnectionError):  # The parent needs no more.
         try:
-            command, envs = pipe.recv()
-        except EOFError:
+            local = Local(config, shapes, buffers, share)
+        except InputError as error:
+            pipe.send(str(error))
             return
+        while True:
+            command, envs = pipe.recv()
+            pipe.send(_refusal(local, command, envs))
+
+
+def _refusal(local: Local, command: str, envs: dict[int, int | None]) -> str | None:
+    """Do a command; say why if it cannot be done."""
+    try:
         local.send(command, envs)
-        pipe.send(None)
+    except InputError as error:
+        return str(error)
+    except MemoryError:
+        return "An environment found no memory: fewer envs= or workers= need less"
+    return None

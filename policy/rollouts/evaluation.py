@@ -4,15 +4,15 @@ import hashlib
 import json
 import logging
 import math
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from configs.build import build
+from configs.progress import progress
 from configs.stopping import StopRequest
 from envs.config import EnvConfig
 from envs.seeding import derive_seed
@@ -125,7 +125,7 @@ def _evaluations(
     planner: Planner, envs: VectorEnv, seeds: Sequence[int], success_at: str, quiet: bool
 ) -> Iterator[Evaluation]:
     """Evaluate as many episodes at a time as there are environments."""
-    with tqdm(total=len(seeds), desc="evaluate", unit="episode", disable=quiet) as progress:
+    with progress(None, "evaluate", len(seeds), unit="episode", quiet=quiet) as shown:
         for start in range(0, len(seeds), envs.shapes.envs):
             batch = seeds[start : start + envs.shapes.envs]
             rollout = roll_out(planner, envs, batch, success_at=success_at, whole=True)
@@ -137,7 +137,7 @@ def _evaluations(
                 lengths=tuple(map(int, rollout.episodes.lengths)),
                 at_end=tuple(map(bool, rollout.episodes.at_end)),
             )
-            progress.update(len(batch))
+            shown.update(len(batch))
 
 
 def judged(about: Mapping[str, Any], env: EnvConfig) -> str:
@@ -161,7 +161,8 @@ def write_evaluation(folder: Path, stage: str, evaluation: Evaluation, of: str =
         path.replace(folder / DAMAGED)
     low, high = evaluation.interval
     summary = {"success_rate": evaluation.rate, "wilson_95": [low, high], "judged": of}
-    write_json(path, {**(stages or {}), stage: {**summary, **asdict(evaluation)}})
+    told = {**summary, **asdict(evaluation), "crc32": _checksum(evaluation)}
+    write_json(path, {**(stages or {}), stage: told})
 
 
 def forget_evaluation(folder: Path, stage: str) -> None:
@@ -186,7 +187,7 @@ def read_evaluation(folder: Path, stage: str, of: str = "") -> Evaluation | None
         return None
     names = [field.name for field in fields(Evaluation) if field.name in values]
     try:
-        return _checked({name: values[name] for name in names})
+        return _checked({name: values[name] for name in names}, values.get("crc32"))
     except (InputError, TypeError) as error:
         logger.warning("%s: the evaluation of %s cannot be read (%s)", path, stage, error)
         return None
@@ -206,17 +207,28 @@ def _stages(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def _checked(values: dict[str, Any]) -> Evaluation:
+def _checksum(evaluation: Evaluation) -> str:
+    """Sum up all that an evaluation says of its episodes."""
+    return f"{zlib.crc32(json.dumps(asdict(evaluation)).encode()):08x}"
+
+
+def _checked(values: dict[str, Any], checksum: str | None) -> Evaluation:
     """Build an evaluation; returns that were not finite are null in its file.
 
+    Args:
+        values: Its fields.
+        checksum: What was written of them; older files do not say it.
+
     Raises:
-        InputError: A field is of another type or length, or missing.
+        InputError: A field is of another type or length, or missing, or it was written otherwise.
     """
     returns = [math.nan if value is None else value for value in values.get("returns", [])]
     found = build(Evaluation, {**values, "returns": returns})
     of_each = [found.successes, found.ever, found.returns]
     if not found.seeds or any(len(part) != len(found.seeds) for part in of_each):
         raise InputError("its lists differ in length")
+    if checksum not in (None, _checksum(found)):
+        raise InputError("its numbers are not those that were written")
     return found
 
 

@@ -13,7 +13,8 @@ from envs.vector.vector_env import VectorEnv
 from envs.vector.workers import Shapes
 from perception.errors import InputError
 from policy.planner.checkpoint import load_planner
-from policy.planner.planner import Planner, Sizes
+from policy.planner.config import Sizes
+from policy.planner.planner import Planner
 from policy.rollouts.episode import check_sizes
 from policy.runs.run import find_checkpoint, read_config, run_folder
 
@@ -73,17 +74,19 @@ def task_or_none(
     Raises:
         InputError: It cannot act in the task asked for.
     """
-    made = env_of(about, checkpoint)
+    made, task = env_of(about, checkpoint), about.get("task")
+    if not isinstance(task, str):
+        raise InputError(f"{checkpoint} does not say its task: no run of this program wrote it")
     if made is not None:
         check_simulator(made, request, checkpoint)
-    elif has_simulator(str(about["task"])):
+    elif has_simulator(task):
         logger.warning("%s does not say how its task was seen: taken as env= has it", checkpoint)
-        check_robot(str(about["task"]), request.config, checkpoint)
+        check_robot(task, request.config, checkpoint)
     elif not request.names_task:
         return None
     env = request.as_made(made, str(checkpoint))
-    if env.name != about["task"]:
-        logger.info("%s was made for %s and acts in %s", checkpoint, about["task"], env.name)
+    if env.name != task:
+        logger.info("%s was made for %s and acts in %s", checkpoint, task, env.name)
     return env
 
 
@@ -93,11 +96,16 @@ def has_simulator(task: str) -> bool:
 
 
 def env_of(about: Mapping[str, Any], checkpoint: Path) -> EnvConfig | None:
-    """Give the task that a planner was made with; of an older checkpoint its run says it."""
-    if "env" in about:
-        return read_env(about["env"])
-    values = read_config(run_folder(checkpoint)) or {}
-    return read_env(values["env"]) if "env" in values else None
+    """Give the task that a planner was made with; of an older checkpoint its run says it.
+
+    Raises:
+        InputError: What is said is no task.
+    """
+    values = about if "env" in about else read_config(run_folder(checkpoint)) or {}
+    try:
+        return read_env(values["env"]) if "env" in values else None
+    except InputError as error:
+        raise InputError(f"{checkpoint} says something wrong of its task: {error}") from error
 
 
 def check_simulator(made: EnvConfig, request: EnvRequest, what: Path) -> None:

@@ -1,5 +1,6 @@
 """Collecting for real: any number of workers, killed and continued, gives the same store."""
 
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 
 from datasets.behaviours import demonstrator, scripted, state_agent
 from datasets.behaviours.behaviour import act
+from datasets.cards.card_files import keep_card
 from datasets.collection.collector import collect
+from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
 from envs.make import make_simulator
 from perception.errors import InputError
@@ -145,3 +148,70 @@ def test_behaviours_that_a_task_lacks_are_refused() -> None:
     either = demonstrator.DemonstratorConfig(None, *noise)
     with pytest.raises(InputError, match="has no scripted policy"):
         demonstrator.make_demonstrator(either, reach, simulator)
+
+
+def test_a_task_without_an_agent_is_acted_by_its_script(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    reach = ("env=metaworld", "env.task=reach")
+    collect(collect_config(tmp_path / "s.zarr", *reach, episodes=1))
+    behaviour = EpisodeStore.open(tmp_path / "s.zarr").identity["behaviour"]
+    assert behaviour == {
+        "kind": "scripted", "noise": [0.0, 1.5], "random_share": [0.3, 0.95]
+    }  # fmt: skip
+    assert "No agent is shipped for metaworld-reach: its script acts" in caplog.text
+    # The same store as one that was asked for by name.
+    collect(collect_config(tmp_path / "s.zarr", *reach, "behaviour=scripted", episodes=2))
+    own = collect_config(tmp_path / "t.zarr", *reach, "behaviour.noise=[0,0.1]", episodes=1)
+    collect(own)
+    behaviour = EpisodeStore.open(tmp_path / "t.zarr").identity["behaviour"]
+    assert behaviour["noise"] == [0.0, 0.1]
+    assert behaviour["random_share"] == [0.3, 0.95]
+
+
+def test_clouds_by_no_camera_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cameras=\[\] draws nothing of adroit-door"):
+        collect(collect_config(tmp_path / "s.zarr", "cameras=[]"))
+    assert not list(tmp_path.iterdir())
+    collect(collect_config(tmp_path / "s.zarr", "cameras=[]", "points=0"))
+
+
+def test_a_resumed_collection_counts_all_its_episodes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "s.zarr"
+    good = ("behaviour.noise=[0,0]", "env.episode_steps=100")
+    collect(collect_config(path, *good, episodes=2))
+    assert EpisodeStore.open(path).read("success")[99::100].all()
+    failing = replace(
+        EpisodeStore.open(path).read_whole(0).recording, successes=np.zeros(100, bool)
+    )
+    store = EpisodeStore.open(path)
+    with EpisodeStore.writing(path, StoreFormat(2, 0.09), store.attributes) as writable:
+        whole = store.read_episode(0)
+        writable.append(replace(whole, recording=failing))
+    capsys.readouterr()
+    collect(collect_config(path, *good, episodes=4))
+    assert "success=75%" in capsys.readouterr().err
+
+
+def test_no_store_says_where_an_agent_lies_on_this_machine(tmp_path: Path) -> None:
+    agent = shutil.copy(state_agent.shipped("adroit-door"), tmp_path / "mine.npz")
+    collect(collect_config(tmp_path / "s.zarr", f"behaviour.path={agent}", episodes=1))
+    said = EpisodeStore.open(tmp_path / "s.zarr")
+    assert str(tmp_path) not in str(said.attributes)
+    assert said.identity["behaviour"]["path"].startswith("mine.npz (crc32 ")
+    (tmp_path / "elsewhere").mkdir()
+    moved = shutil.move(agent, tmp_path / "elsewhere" / "mine.npz")
+    collect(collect_config(tmp_path / "s.zarr", f"behaviour.path={moved}", episodes=2))
+    other = shutil.copy(state_agent.shipped("adroit-pen"), moved)
+    with pytest.raises(InputError, match=r"behaviour\.path: mine\.npz"):
+        collect(collect_config(tmp_path / "s.zarr", f"behaviour.path={other}", episodes=3))
+
+
+def test_the_shortest_collection_has_its_card(tmp_path: Path) -> None:
+    path = tmp_path / "s.zarr"
+    collect(collect_config(path, "env.episode_steps=1", episodes=1))
+    keep_card(path)
+    assert (path / "card.html").exists()

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from envs.vector.vector_env import Shapes, VectorEnv, VectorOutcome
-from envs.vector.workers import Process
+from envs.vector.workers import Process, as_array
+from perception.errors import InputError
 from policy.finetuning.trainer import finetune
 from policy.planner.planner import Planner
 from policy.rollouts.evaluation import evaluate
@@ -89,7 +90,7 @@ def test_what_others_play_is_as_if_no_worker_had_died(
     for name, part in vars(rest.episodes).items():
         assert torch.equal(part, getattr(whole.episodes, name)[[1]]), name
     assert rest.steps == 10
-    assert "environments [0, 2] was killed (SIGKILL)" in caplog.text
+    assert "environments [0, 2] was killed (SIGKILL), most likely for want of memory" in caplog.text
     assert "The episodes of environments [0, 2] are discarded" in caplog.text
     again = rolled(planner, envs)  # The new worker serves.
     assert torch.equal(again.chunks.samples, whole.chunks.samples)
@@ -130,7 +131,7 @@ def test_a_worker_killed_between_episodes_or_as_they_begin(
         os.kill(self._process.pid, signal.SIGKILL)
 
     monkeypatch.setattr(Process, "_start", doomed)
-    with pytest.raises(RuntimeError, match="killed twice"):
+    with pytest.raises(InputError, match=r"killed twice .* most likely for want of memory"):
         envs.reset(SEEDS)
 
 
@@ -140,6 +141,26 @@ def test_an_error_of_its_own_is_not_hidden_by_a_new_worker(envs: Murdered) -> No
     with pytest.raises(RuntimeError, match=r"exit code 1\); its own message is above"):
         envs._workers[0].wait()
     envs._workers[0]._start()
+
+
+def test_what_an_environment_refuses_is_said_here_and_it_stays_usable(envs: Murdered) -> None:
+    envs.reset(SEEDS)
+    chunks = np.zeros((3, 3, 28), np.float32)
+    chunks[1, 2, 5] = np.nan
+    with pytest.raises(InputError, match="environment 1 is nan in dimension 5, at step 2"):
+        envs.step(chunks)
+    as_array(envs._buffers["chunks"])[:] = chunks  # As if it had not been noticed here.
+    with pytest.raises(InputError, match="of step 2 is nan in dimension 5"):
+        envs._all("step", dict.fromkeys(range(3)))
+    envs.reset(SEEDS)
+    assert not envs.step(np.zeros((3, 3, 28), np.float32)).lost.any()
+
+
+@pytest.mark.parametrize("chunks", [np.zeros((3, 3, 27)), np.zeros((2, 3, 28))])
+def test_chunks_of_another_shape_are_refused(envs: Murdered, chunks: np.ndarray) -> None:
+    envs.reset(SEEDS)
+    with pytest.raises(InputError, match="must be real numbers of shape"):
+        envs.step(chunks)
 
 
 def test_an_evaluation_has_every_seed(envs: Murdered, planner: Planner) -> None:

@@ -1,11 +1,18 @@
 """The tasks keep Gymnasium's contract."""
 
+from dataclasses import replace
+from typing import Any, cast
+
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-import envs.gymnasium_env  # noqa: F401 (registers the ids)
+from envs.gymnasium_env import PointCloudEnv
+from envs.make import make_simulator
+from envs.vector.chunked_env import ChunkedTask
+from perception.errors import InputError
+from tests.conftest import task_config
 
 IDS = [
     ("sodp/adroit-door-v0", {}),
@@ -39,3 +46,75 @@ def test_an_episode_ends_after_its_steps() -> None:
     assert set(seen) == {"point_cloud", "agent_pos"}
     assert isinstance(reward, float)
     assert info["success"] in (True, False)
+
+
+@pytest.mark.parametrize(("name", "options"), IDS[1:])
+def test_a_picture_stands_as_an_upright_camera_sees_it(
+    name: str, options: dict[str, object]
+) -> None:
+    env = cast(PointCloudEnv, gym.make(name, render_mode="rgb_array", **options).unwrapped)
+    env.reset(seed=0)
+    picture = env.render().astype(float)
+    scene, size = env.scene, (480, 360)
+    camera = scene.camera(scene.view.cameras[0], size)
+    if camera.world_from_camera[2, 1] > 0.1:  # It hangs: turn it about its optical axis.
+        turned = camera.world_from_camera @ np.diag([-1.0, -1.0, 1.0, 1.0])
+        camera = replace(camera, world_from_camera=turned)
+    assert camera.world_from_camera[2, 1] <= 1e-9  # What is down in the picture is down.
+    seen = scene._zbuffer.picture(scene.data, camera).astype(float)
+    assert (np.abs(picture - seen) > 8).mean() < 0.02
+    assert (np.abs(picture[::-1, ::-1] - seen) > 8).mean() > 0.1
+
+
+BAD: list[tuple[Any, str]] = [
+    ([0.0, 0.0, np.nan, 0.0], "is nan in dimension 2"),
+    ([0.0, np.inf, 0.0, 0.0], "is inf in dimension 1"),
+    ([0.0, 0.0, 0.0], r"of shape \(4,\), not \(3,\)"),
+    ([[0.0, 0.0, 0.0, 0.0]], r"of shape \(4,\), not \(1, 4\)"),
+    (["a", "b", "c", "d"], "must hold real numbers"),
+    ([1j, 0, 0, 0], "must hold real numbers"),
+    ([True, False, True, False], "must hold real numbers"),
+    (None, "must hold real numbers"),
+]
+
+
+@pytest.fixture(scope="module")
+def reach() -> PointCloudEnv:
+    env = gym.make("sodp/metaworld-v0", task="reach", points=16).unwrapped
+    return cast(PointCloudEnv, env)
+
+
+@pytest.mark.parametrize(("action", "message"), BAD)
+def test_an_action_that_is_none_is_refused_and_nothing_moves(
+    reach: PointCloudEnv, action: object, message: str
+) -> None:
+    reach.reset(seed=0)
+    reach.step(np.zeros(4))
+    before = reach.simulator.save_state()
+    array = np.array(action)
+    with pytest.raises(InputError, match=f"The action of step 1 .*{message}"):
+        reach.step(array)
+    np.testing.assert_array_equal(reach.simulator.save_state(), before)
+
+
+def test_every_way_to_act_refuses_what_is_not_finite() -> None:
+    chunk = np.zeros((3, 28), np.float32)
+    chunk[2, 7] = np.nan
+    task = ChunkedTask(task_config("adroit-door", "env.view.points=16"), history=1)
+    task.reset(0)
+    with pytest.raises(InputError, match="of step 2 is nan in dimension 7"):
+        task.step(chunk)
+    with pytest.raises(InputError, match="is nan in dimension 7"):
+        task.simulator.step(chunk[2])
+
+
+@pytest.mark.parametrize("task", ["adroit-pen", "metaworld-push"])
+def test_what_lies_beyond_one_counts_as_one(task: str) -> None:
+    outcomes = []
+    for scale in (1.0, 7.0):
+        simulator = make_simulator(task_config(task))
+        simulator.reset(0)
+        signs = np.sign(np.random.default_rng(0).normal(size=(5, simulator.action_size)))
+        rewards = [simulator.step(scale * sign).reward for sign in signs]
+        outcomes.append((rewards, simulator.scene_state().tolist()))
+    assert outcomes[0] == outcomes[1]

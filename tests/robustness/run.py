@@ -30,7 +30,7 @@ from tests.robustness.full.full import fill_all
 from tests.robustness.fuzz.fuzz import fuzz
 from tests.robustness.kills.kills import kill_all
 from tests.robustness.shared.stages import STAGES
-from tests.robustness.shared.world import World, make_world
+from tests.robustness.shared.world import World
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,8 @@ def main() -> int:
     asked = parser.parse_args()
     count = 0
     with tempfile.TemporaryDirectory() as place:
-        there = proofs(make_world(Path(place)), Path(place) / "runs", asked.seed)
+        world = World(Path(place) / "world")
+        there = proofs(world, Path(place) / "runs", asked.seed)
         for name in asked.proofs or there:
             found = there[name]()
             keep(name, found, asked.seed)

@@ -1,6 +1,6 @@
 """Commands that are killed while they write: whole episodes are left, and the end is the same.
 
-`kill.py` does it many more times, also before writing has begun.
+`python -m tests.robustness.run kills` does it many more times, of every stage.
 """
 
 import random

@@ -1,5 +1,6 @@
 """Read what was damaged, in a process that may crash, hang or want too much memory."""
 
+import logging
 import multiprocessing
 import resource
 import signal
@@ -14,8 +15,9 @@ from tests.robustness.flips.damage import Damage
 from tests.robustness.flips.targets import Target, same
 
 LIMIT_S = 30
+OTHERWISE = "reads otherwise"
 SPARE = 4 << 30  # Of memory beyond what the process has already.
-FINE = ("refused", "same")
+FINE = ("refused", "same", "named")  # Named: left out, with a warning that names the file.
 
 
 def outcomes(
@@ -29,7 +31,7 @@ def outcomes(
         damages: What to do to it.
 
     Yields:
-        Each damage and its outcome: `refused`, `same`, or the fault.
+        Each damage and its outcome: one of `FINE`, or the fault.
     """
     context, done = multiprocessing.get_context("fork"), 0
     while done < len(damages):
@@ -62,7 +64,8 @@ def _read_all(target: Target, place: Path, damages: Sequence[Damage], out: Conne
     """Damage, read, mend, and say what came of it, again and again."""
     warnings.simplefilter("ignore")
     _limit_memory()
-    true = target.read(place)
+    true, warned = target.read(place), Warned()
+    logging.getLogger().handlers = [warned]
     for damage in damages:
         file = place / damage.file
         content = file.read_bytes()
@@ -71,8 +74,27 @@ def _read_all(target: Target, place: Path, damages: Sequence[Damage], out: Conne
         signal.alarm(LIMIT_S)  # Ends the process, which is what a hang comes to.
         said = "same" if changed == content else _read(target, place, true)
         signal.alarm(0)
+        if warned.names(damage.file.name) and said == OTHERWISE:
+            said = "named"
         file.write_bytes(content)
         out.send(said)
+
+
+class Warned(logging.Handler):
+    """Remembers what readers warn of."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._words: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Remember a warning."""
+        self._words.append(record.getMessage())
+
+    def names(self, file: str) -> bool:
+        """Tell whether a warning since the last question names a file."""
+        words, self._words = self._words, []
+        return any(file in text for text in words)
 
 
 def _read(target: Target, place: Path, true: Any) -> str:  # noqa: ANN401 (whatever is read)
@@ -82,11 +104,11 @@ def _read(target: Target, place: Path, true: Any) -> str:  # noqa: ANN401 (whate
         return "refused"
     except Exception as error:  # Whatever a reader lets through is what is looked for.
         return f"{type(error).__name__}: {error}"[:200]
-    return "same" if same(found, true) else "reads otherwise"
+    return "same" if same(found, true) else OTHERWISE
 
 
 def _limit_memory() -> None:
     """Leave a process so much memory beyond what it has: a damaged shape may ask for any."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
     limit = pages * resource.getpagesize() + SPARE
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -49,7 +49,7 @@ def can_mount(folder: Path) -> bool:
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
     """Give a file system of its own, roomy as yet."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     if not mount(folder, ROOMY):
         raise RuntimeError(f"{folder} could not be mounted")
     try:

@@ -1,13 +1,15 @@
 """Every command that writes, made small: what is killed, and what meets a full disk."""
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.robustness.shared.world import FINETUNING, PLANNER, SEEN, World
+from tests.robustness.shared.world import FINETUNING, PLANNER, PLAYED, SEEN, World
 
 ADROIT = ("points=32", "env.view.image_size=32", "workers=0")
+MARK = re.compile(r"<(\w+)>")
 FOREIGN = ("task=mine", "workers=0", "zarr_format=3")
 
 
@@ -46,25 +48,19 @@ class Stage:
 
     def command(self, world: World, out: Path) -> tuple[str, ...]:
         """Give the command that writes to a place."""
-        inputs = {f"<{name}>": str(world.path(name)) for name in INPUTS}
-        return (self.script, *(_put({**inputs, "<out>": str(out)}, a) for a in self.arguments))
+
+        def put(mark: re.Match[str]) -> str:
+            return str(out if mark[1] == "out" else world.path(mark[1]))
+
+        return (self.script, *(MARK.sub(put, argument) for argument in self.arguments))
 
     def out(self, folder: Path) -> Path:
         """Give the place to write to, below a folder."""
         return folder / f"out{self.ending}"
 
 
-INPUTS = ("store", "shard", "filmed", "dp3", "d4rl", "dapg", "minari", "robomimic", "run")
-
-
-def _put(places: dict[str, str], argument: str) -> str:
-    for mark, place in places.items():
-        argument = argument.replace(mark, place)
-    return argument
-
-
 PRETRAIN = ("data=<store>", "out=<out>", "stage=pretrain", "pretrain.steps=12", *PLANNER)
-FINETUNE = ("init_from=<run>", "out=<out>", "stage=finetune", *PLANNER, *FINETUNING)
+FINETUNE = ("init_from=<run>", "out=<out>", "stage=finetune", *PLAYED, *FINETUNING)
 COLLECT, CONVERT, ENCODE = "datasets/collect.py", "datasets/convert.py", "policy/encode.py"
 EIGHT = ("episodes=8", "out=<out>")
 EVALUATE = ("checkpoint=<run>", "out=<out>", "episodes=3", "envs=1", "threads=1")

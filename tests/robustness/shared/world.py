@@ -1,5 +1,6 @@
 """One small thing of every kind that the commands read: stores, foreign files, a run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,8 @@ PLANNER = (
     "pretrain.log_every=2",
     "pretrain.save_every=2",
 )
+OF_PRETRAINING = ("denoiser.", "planner.", "pretrain.")  # Refused where that is over.
+PLAYED = tuple(part for part in PLANNER if not part.startswith(OF_PRETRAINING))
 FINETUNING = (
     "finetune.episodes=4",
     "finetune.initial_episodes=1",
@@ -46,50 +49,66 @@ FINETUNING = (
 )
 
 
+EPISODES = 4
+
+
 @dataclass(frozen=True)
 class World:
-    """Where each input lies.
+    """Inputs by name, each made when it is asked for first.
 
     Attributes:
-        folder: Holds all of them, by the names that `path` takes.
+        folder: Holds all of them.
     """
 
     folder: Path
 
     def path(self, name: str) -> Path:
         """Give an input's place."""
-        return self.folder / NAMES[name]
+        file, make = MADE[name]
+        place = self.folder / file
+        if not place.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            make(self, place)
+        return place
 
 
-NAMES = {
-    "store": "store.zarr",  # Collected, Zarr v2.
-    "store3": "store3.zarr",  # The same as Zarr v3.
-    "shard": "shard.zarr",  # Of another seed.
-    "filmed": "filmed.zarr",  # Clouds recorded elsewhere, with pictures.
-    "dp3": "dp3.zarr",
-    "d4rl": "door.hdf5",
-    "dapg": "demos.pickle",
-    "minari": "tiny/door-v0",
-    "robomimic": "lift.hdf5",
-    "run": "run",  # Pre-trained, its state still there.
-}
-
-
-def make_world(folder: Path, episodes: int = 4) -> World:
-    """Make all of them."""
-    world = World(folder)
-    for name, own in (("store", "seed=0"), ("store3", "zarr_format=3"), ("shard", "seed=1")):
-        out = f"out={world.path(name)}"
-        given = [*SEEN, out, f"episodes={episodes}", "workers=0", own]
+def _collected(*own: str) -> "Make":
+    def make(_: World, place: Path) -> None:
+        given = [*SEEN, f"out={place}", f"episodes={EPISODES}", "workers=0", *own]
         collect(compose(CollectConfig, "collect", given))
-    write_d4rl(world.path("d4rl"), EpisodeStore.open(world.path("store")))
-    write_dapg(world.path("dapg"), "door", episodes=episodes)
-    write_dp3(world.path("dp3"))
-    write_robomimic(world.path("robomimic"))
+
+    return make
+
+
+def _as_d4rl(world: World, place: Path) -> None:
+    write_d4rl(place, EpisodeStore.open(world.path("store")))
+
+
+def _as_minari(world: World, _: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        write_minari(patch, folder, steps=12, with_states=True)
-    filmed = ("points=null", "task=mine", "images=[img]")
-    convert(convert_config(world.path("dp3"), world.path("filmed"), *filmed))
-    run = (f"data={world.path('store')}", f"out={world.path('run')}", "pretrain.steps=4")
-    train(compose(TrainConfig, "train", [*PLANNER, *run, "stage=pretrain"]))
-    return world
+        write_minari(patch, world.folder, steps=12, with_states=True)
+
+
+def _filmed(world: World, place: Path) -> None:
+    own = ("points=null", "task=mine", "images=[img]")
+    convert(convert_config(world.path("dp3"), place, *own))
+
+
+def _pretrained(world: World, place: Path) -> None:
+    own = [f"data={world.path('store')}", f"out={place}", "pretrain.steps=4", "stage=pretrain"]
+    train(compose(TrainConfig, "train", [*PLANNER, *own]))
+
+
+Make = Callable[[World, Path], object]
+MADE: dict[str, tuple[str, Make]] = {
+    "store": ("store.zarr", _collected()),  # Zarr v2.
+    "store3": ("store3.zarr", _collected("zarr_format=3")),
+    "shard": ("shard.zarr", _collected("seed=1")),
+    "filmed": ("filmed.zarr", _filmed),  # Clouds recorded elsewhere, with pictures.
+    "dp3": ("dp3.zarr", lambda _, place: write_dp3(place)),
+    "d4rl": ("door.hdf5", _as_d4rl),
+    "dapg": ("demos.pickle", lambda _, place: write_dapg(place, "door", episodes=EPISODES)),
+    "minari": ("tiny/door-v0", _as_minari),
+    "robomimic": ("lift.hdf5", lambda _, place: write_robomimic(place)),
+    "run": ("run", _pretrained),  # Its training state is still there.
+}

@@ -1,0 +1,45 @@
+"""What a child process owes to the process that started it: to end with it, and to let it stop."""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PR_SET_PDEATHSIG = 1  # Of Linux' prctl: the signal to get when the parent's thread ends.
+
+
+def end_with_parent(of_main_thread: bool) -> None:
+    """End this child process as soon as its parent ends, however that happens.
+
+    Args:
+        of_main_thread: Whether the parent's main thread started it. Linux then ends it at once,
+            also while it computes and no thread of its own gets a turn.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    if of_main_thread and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)  # At once and silently: nobody is left to read a message.
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Let processes started in the block never hear Ctrl-C: a terminal sends it to all of a group.
+
+    A child keeps the signal blocked from its first moment on; here it is heard after the block.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
