@@ -12,8 +12,8 @@ from configs.ranges import ErrorMm, Output, Processes
 from datasets.formats import importer as incoming
 from datasets.formats.describe import describe_drawn, describe_seen
 from datasets.formats.detect import STORE, detect, exporters, importers, locate
-from datasets.formats.shared.rehearsal import rehearse
-from datasets.formats.shared.resimulate import make_check, make_work
+from datasets.formats.shared.rehearsal import make_check, rehearse
+from datasets.formats.shared.resimulate import make_work
 from datasets.formats.shared.source import Converted, ReadOptions, Source, fingerprint
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore

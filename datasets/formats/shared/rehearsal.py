@@ -7,8 +7,10 @@ import numpy as np
 from jaxtyping import Float
 
 from datasets.episode import arrays_of
+from datasets.formats.shared.resimulate import Job, adroit_of
 from datasets.formats.shared.source import Source
 from datasets.store.chunk_codecs import StoreFormat, codecs
+from envs.config import EnvConfig
 from perception.errors import InputError
 
 
@@ -44,6 +46,16 @@ def rehearse(
         if kept != model:
             raise InputError(f"{name}: episode {index} is {kept}, but the first is {model}")
         check_reach(one.points[..., :3], stored, f"{name}, episode {index}")
+
+
+def make_check(env: EnvConfig) -> Callable[[Job], None]:
+    """Prepare to check episodes that are replayed, before the first of them is.
+
+    Raises:
+        InputError: The task is none of Adroit's.
+    """
+    simulator = adroit_of(env)
+    return lambda job: job.check(simulator, env.task)
 
 
 def check_reach(positions: Float[np.ndarray, "..."], stored: StoreFormat, where: str) -> None:

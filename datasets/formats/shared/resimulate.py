@@ -1,6 +1,7 @@
 """Adroit as others recorded it: acted again from its start, or restored state by state."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,7 +49,8 @@ class Acted:
         """
         check_sizes(task, self.observations.shape[1], self.actions.shape[1], self.where)
         if self.start is not None:
-            _put(simulator, self.start, self.where)
+            with _named(self.where):
+                place(simulator, self.start)
 
     def record(self, simulator: AdroitSimulator, task: str) -> tuple[Recording, Drift]:
         """Act it again; rewards, successes and states are ours.
@@ -80,15 +82,12 @@ class Acted:
 
     def _begin(self, simulator: AdroitSimulator, task: str) -> None:
         start = self.start
-        if start is not None:
-            _put(simulator, start, self.where)
-        if start is None or self.posed:
-            first = self.observations[0].astype(np.float64)
-            try:
-                found = recover(simulator, task, first, near=start)
-            except InputError as error:
-                raise InputError(f"{self.where}: {error}") from error
-            _put(simulator, found, self.where)
+        with _named(self.where):
+            if start is not None:
+                place(simulator, start)
+            if start is None or self.posed:
+                first = self.observations[0].astype(np.float64)
+                place(simulator, recover(simulator, task, first, near=start))
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,8 @@ class Placed:
             InputError: A size is not this task's, or a state is out of bounds.
         """
         check_sizes(task, self.observations.shape[1], self.actions.shape[1], self.where)
-        _put(simulator, self.states[0], self.where)
+        with _named(self.where):
+            place(simulator, self.states[0])
 
     def record(self, simulator: AdroitSimulator, task: str) -> tuple[Recording, Drift]:
         """Restore every state; an action succeeds if the state after it has reached the goal.
@@ -133,7 +133,8 @@ class Placed:
         starts: list[np.ndarray] = []
         states, scenes, reached, drifts = [], [], [], []
         for state, observation in zip(self.states, self.observations, strict=True):
-            _put(simulator, state, self.where)
+            with _named(self.where):
+                place(simulator, state)
             starts = starts or [simulator.save_state()]
             states.append(simulator.robot_state())
             scenes.append(simulator.scene_state())
@@ -178,14 +179,11 @@ def state_of(state: Any, task: str, where: str) -> AdroitState:  # noqa: ANN401 
     """Read a state with care.
 
     Raises:
-        InputError: It is no dictionary, lacks a part, or one holds something else than numbers
-            within reason.
+        InputError: It is no dictionary, lacks a part, or one holds no numbers within reason.
     """
     if not isinstance(state, Mapping):
         raise InputError(f"{where} is no dictionary of qpos, qvel and {DRAWN[task]}")
-    for name in ("qpos", "qvel", DRAWN[task]):
-        if name not in state:
-            continue  # Said below, with what there is.
+    for name in {"qpos", "qvel", DRAWN[task]}.intersection(state):  # What is missing: below.
         values = np.asarray(state[name])
         if values.dtype.kind not in "biuf":
             raise InputError(f"{where}: {name} holds no numbers, but {values.dtype}")
@@ -203,23 +201,13 @@ def states_of(state: dict[str, np.ndarray], task: str, where: str) -> tuple[Adro
     )
 
 
-def make_check(env: EnvConfig) -> Callable[[Job], None]:
-    """Prepare to check episodes before the first is replayed.
-
-    Raises:
-        InputError: The task is none of Adroit's.
-    """
-    simulator = _adroit(env)
-    return lambda job: job.check(simulator, env.task)
-
-
 def make_work(env: EnvConfig, images: tuple[str, ...]) -> Callable[[Job], Converted]:
     """Prepare a process to replay and render episodes.
 
     Raises:
         InputError: The task is none of Adroit's.
     """
-    simulator = _adroit(env)
+    simulator = adroit_of(env)
     scene = make_scene(simulator, env)
 
     def work(job: Job) -> Converted:
@@ -232,16 +220,23 @@ def make_work(env: EnvConfig, images: tuple[str, ...]) -> Callable[[Job], Conver
     return work
 
 
-def _adroit(env: EnvConfig) -> AdroitSimulator:
+def adroit_of(env: EnvConfig) -> AdroitSimulator:
+    """Make the simulator of a task of Adroit.
+
+    Raises:
+        InputError: It is another simulator's.
+    """
     simulator: Any = make_simulator(env)
     if not isinstance(simulator, AdroitSimulator):
         raise InputError(f"This is data of Adroit, not of {env.name}: choose env=adroit-door, ...")
     return simulator
 
 
-def _put(simulator: AdroitSimulator, state: AdroitState, where: str) -> None:
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Say of which episode an error is."""
     try:
-        place(simulator, state)
+        yield
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
 

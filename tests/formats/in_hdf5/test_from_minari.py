@@ -8,7 +8,7 @@ import pytest
 
 from datasets.formats.importer import read_drifts
 from perception.errors import InputError
-from tests.formats.test_uneven_demonstrations import write_minari_by_hand
+from tests.formats.in_hdf5.test_uneven_demonstrations import write_minari_by_hand
 from tests.helpers.foreign_data import JOINTS, converted, write_minari
 
 h5py: Any = pytest.importorskip("h5py")
