@@ -206,7 +206,7 @@ def test_no_store_says_where_an_agent_lies_on_this_machine(tmp_path: Path) -> No
     moved = shutil.move(agent, tmp_path / "elsewhere" / "mine.npz")
     collect(collect_config(tmp_path / "s.zarr", f"behaviour.path={moved}", episodes=2))
     other = shutil.copy(state_agent.shipped("adroit-pen"), moved)
-    with pytest.raises(InputError, match="behaviour.path: mine.npz"):
+    with pytest.raises(InputError, match=r"behaviour.path: mine.npz"):
         collect(collect_config(tmp_path / "s.zarr", f"behaviour.path={other}", episodes=3))
 
 
