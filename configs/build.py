@@ -1,6 +1,7 @@
 """From plain values to frozen, checked dataclasses."""
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -65,22 +66,6 @@ def keys(schema: type[Any]) -> list[str]:
         own = [field.name.removesuffix("_")]
         names += keys(get_args(hint)[0]) if _is_inline(hint) else own
     return names
-
-
-def choosable(schema: Any, prefix: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401
-    """List the keys below a dataclass that choose a kind, each with the package of its kinds."""
-    if not is_dataclass(schema):
-        return
-    hints = get_type_hints(schema, include_extras=True)
-    for field in fields(schema):
-        hint, key = hints[field.name], f"{prefix}{field.name.removesuffix('_')}"
-        packages = [note.package for note in get_args(hint)[1:] if isinstance(note, OneOf)]
-        if packages:
-            yield key, packages[0]
-        elif _is_inline(hint):
-            yield from choosable(get_args(hint)[0], prefix)
-        else:
-            yield from choosable(hint, f"{key}.")
 
 
 def _is_inline(hint: Any) -> bool:  # noqa: ANN401
@@ -166,9 +151,21 @@ def _float(value: int, key: str) -> float:
 def _text(kind: type, text: str, key: str) -> Any:  # noqa: ANN401
     if "\0" in text:
         raise InputError(f"{key} must be text without NUL characters, not {text!r}")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise InputError(f"{key} must be UTF-8, not {os.fsencode(text)!r}")
     if kind is Path and not text:
         raise InputError(f"{key} is empty; give a path")
-    return kind(text)
+    return _home(text, key) if kind is Path else text
+
+
+def _home(text: str, key: str) -> Path:
+    """Make a path; `~` is the home folder, which a shell does not put behind `key=`."""
+    if text.partition("/")[0] != "~":
+        return Path(text)
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{key}={text}: there is no home folder here") from error
 
 
 def _fit_dict(options: tuple[Any, ...], value: Any, key: str) -> Any:  # noqa: ANN401

@@ -13,6 +13,7 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from configs.command import script
+from configs.command.following import follow_store
 from datasets.collection.collector import CollectConfig, collect
 
 
@@ -24,6 +25,8 @@ def main(config: CollectConfig) -> None:
 
     collect(config)
     keep_card(config.out)
+    points = config.env.view.points if config.points is None else config.points
+    follow_store(config.out, drawn=points > 0)
 
 
 if __name__ == "__main__":

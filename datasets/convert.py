@@ -14,6 +14,7 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from configs.command import script
+from configs.command.following import follow_store
 from datasets.cards.card_files import keep_card
 from datasets.formats.converter import ConvertConfig, convert
 
@@ -23,6 +24,7 @@ def main(config: ConvertConfig) -> None:
     """Convert; a store gets its card."""
     if convert(config):
         keep_card(config.to)
+        follow_store(config.to, simulated=config.task is None)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from configs.command import script
+from configs.command.following import follow_store
 from datasets.cards.card_files import keep_card
 from datasets.collection.merger import MergeConfig, merge
 
@@ -22,6 +23,7 @@ def main(config: MergeConfig) -> None:
     """Merge."""
     merge(config)
     keep_card(config.out)
+    follow_store(config.out)
 
 
 if __name__ == "__main__":

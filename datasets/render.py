@@ -13,6 +13,7 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from configs.command import script
+from configs.command.following import follow_store
 from datasets.collection.rerender import RenderConfig, render_again
 
 
@@ -24,6 +25,7 @@ def main(config: RenderConfig) -> None:
 
     render_again(config)
     keep_card(config.out)
+    follow_store(config.out)
 
 
 if __name__ == "__main__":

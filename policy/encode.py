@@ -18,6 +18,7 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from configs.command import script
+from configs.command.following import follow
 from policy.pretraining.encode_store import EncodeConfig, encode
 
 
@@ -25,6 +26,11 @@ from policy.pretraining.encode_store import EncodeConfig, encode
 def main(config: EncodeConfig) -> None:
     """Encode."""
     encode(config)
+    way = ["encoder=state_only"]
+    if config.what == "visual":
+        way = ["stage=pretrain", "pretrain.features=true", f"encoder_from={config.checkpoint}"]
+    out = f"out=outputs/{config.data.stem}-features"
+    follow(config.data, ("policy/train.py", f"data={config.data}", out, *way))
 
 
 if __name__ == "__main__":

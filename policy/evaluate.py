@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.command import script
+from configs.command.following import follow
 from envs.config import EnvConfig
 from policy.rollouts.evaluation import Evaluation, wilson
 from policy.rollouts.judge import EvaluateConfig, judge
@@ -34,6 +35,7 @@ def main(config: EvaluateConfig) -> None:
     Console().print(outcome_table(evaluation, loaded.env, str(config.checkpoint)))
     if config.gallery > 0:
         write_failures(loaded, evaluation, config.folder, count=config.gallery)
+    follow(config.folder, ("policy/view.py", f"checkpoint={config.checkpoint}"))
 
 
 def outcome_table(evaluation: Evaluation, env: EnvConfig, title: str) -> Table:

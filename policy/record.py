@@ -14,6 +14,7 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from configs.command import script
+from configs.command.following import follow
 from datasets.cards.card_files import keep_card
 from policy.rollouts.recorder import RecordConfig, record
 
@@ -21,7 +22,9 @@ from policy.rollouts.recorder import RecordConfig, record
 @script("record", RecordConfig)
 def main(config: RecordConfig) -> None:
     """Record."""
-    keep_card(record(config))
+    store = record(config)
+    keep_card(store)
+    follow(store, ("datasets/view.py", f"data={store}"))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from configs.command import script
+from configs.command.following import follow
 from policy.pipeline.config import TrainConfig
 from policy.pipeline.stages import train
 
@@ -21,6 +22,9 @@ from policy.pipeline.stages import train
 def main(config: TrainConfig) -> None:
     """Train."""
     train(config)
+    played = (config.out / "evaluation.json").exists()  # Not where there is no simulator.
+    watch = [("policy/view.py", f"checkpoint={config.out}")] if played else []
+    follow(config.out / "checkpoints", *watch)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def main() -> None:
         "samples": 1000,
         "command": f"python -m {__spec__.name}",
     }
-    (FOLDER / "bandit.json").write_text(json.dumps(told, indent=2) + "\n")
+    (FOLDER / "bandit.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
 def picture(actions: dict[str, np.ndarray]) -> bytes:

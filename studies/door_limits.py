@@ -58,7 +58,7 @@ def main() -> None:
         },
     }
     path = ROOT / "results" / "encoders" / "door_limits.json"
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def places(model: mujoco.MjModel, data: mujoco.MjData) -> Float[np.ndarray, " 9"]:

@@ -63,7 +63,7 @@ def main() -> None:
         },
     }
     path = ROOT / "results" / "pen-repetition" / "goals.json"
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     draw(ROOT / "docs/pictures/pen-goals.png", recorded, at_end, wanted, played)
 
 

@@ -38,7 +38,7 @@ def main() -> None:
         "runs": {run: losses(run, config) for run in RUNS},
     }
     path = ROOT / "results" / "pen-repetition" / "memory.json"
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def losses(run: str, config: TrainConfig) -> dict[str, object]:

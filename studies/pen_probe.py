@@ -44,7 +44,7 @@ def main() -> None:
         "median_angle_deg": angles(planner, AdroitSimulator(config.task.config)),
     }
     path = ROOT / "results" / "pen-repetition" / "probe.json"
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def success_by_min_std(planner: Planner, config: TrainConfig) -> dict[str, float]:

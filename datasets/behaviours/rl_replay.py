@@ -9,15 +9,15 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from configs.build import Inline
+from configs.progress import progress
 from configs.ranges import Rate, between
 from configs.stopping import StoppedError, stop_request
 from datasets.behaviours.behaviour import Collection, EpisodeSource
 from datasets.behaviours.demonstrator import DemonstratorConfig, make_demonstrator
 from datasets.behaviours.rl_agent import LearningConfig, RLAgent
-from datasets.behaviours.training_state import load_state, save_state
+from datasets.behaviours.training_state import fitting, load_state, save_state
 from datasets.episode import Recording
 from datasets.recorder import make_finish
 from datasets.store.chunk_codecs import StoreFormat
@@ -201,26 +201,27 @@ def _train(logs: TrainingLogs, agent: int) -> Path:
         trained = _make_agent(logs, agent)
         saved = path.with_suffix(".state")
         if (state := load_state(saved)) is not None:
-            trained.load(state)
+            with fitting(saved):
+                trained.load(state)
         if trained.episodes > log.episodes:
             raise InputError(f"{path} is shorter than {saved} knows: delete both, and begin again")
         log.keep(trained.episodes)
-        progress = tqdm(
-            total=config.steps, initial=trained.step, desc=f"{logs.env.name}, agent {agent}",
-            unit="step", position=agent,
-        )  # fmt: skip
+        name = f"{logs.env.name}, agent {agent}"
+        shown = progress(
+            None, name, config.steps, initial=trained.step, unit="step", position=agent
+        )
         recent: list[bool] = []
         while trained.step < config.steps:
             before = trained.step
             recording = trained.episode()
             log.append(recording)
             recent = [*recent, bool(recording.succeeded(logs.env.success_at))][-RECENT_EPISODES:]
-            progress.update(trained.step - before)
-            progress.set_postfix(success=f"{np.mean(recent):.0%}")
+            shown.update(trained.step - before)
+            shown.set_postfix(success=f"{np.mean(recent):.0%}")
             due = trained.step // config.save_every > before // config.save_every
             if due or trained.step >= config.steps:
                 save_state(trained.state(), saved)
-        progress.close()
+        shown.close()
     return path
 
 

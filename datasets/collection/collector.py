@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import numpy as np
-from tqdm import tqdm
 
 from configs.command import compose_part
 from configs.kinds import Kind, OneOf, make_kind
+from configs.progress import progress
 from configs.ranges import Count, ErrorMm, Output, Points, Processes, Seed
 from configs.stopping import StoppedError, stop_request
 from datasets.behaviours import scripted, state_agent
@@ -165,15 +165,15 @@ def fill(
         StoppedError: Somebody asked to stop; the episodes that were finished are kept.
     """
     jobs, first = source.jobs(store.episodes), store.episodes
-    successes = _successes(store, env.success_at)
+    successes = successes_of(store, env.success_at)
     with stop_request() as stop:
         episodes = parallel_map(source.make, jobs, workers=workers, launcher=launcher, stop=stop)
-        progress = tqdm(episodes, env.name, source.total, initial=first, unit="episode")
-        for episode in progress:
+        shown = progress(episodes, env.name, source.total, initial=first, unit="episode")
+        for episode in shown:
             store.append(episode)
             recording = episode.recording if isinstance(episode, Episode) else episode
             successes += bool(recording.succeeded(env.success_at))
-            progress.set_postfix(success=f"{successes / store.episodes:.0%}")
+            shown.set_postfix(success=f"{successes / store.episodes:.0%}")
         if stop.requested and store.episodes < source.total:
             raise StoppedError(
                 f"stopped after {store.episodes} of {source.total} episodes in {store.path};"
@@ -181,13 +181,13 @@ def fill(
             )
 
 
-def _successes(store: EpisodeStore, success_at: str) -> int:
-    """Count the episodes of a store that succeeded."""
-    if store.episodes == 0 or "success" not in store.names:
+def successes_of(store: EpisodeStore, success_at: str) -> int:
+    """Count the successful episodes that a store holds already."""
+    if not store.episodes or "success" not in store.names:
         return 0
-    parts = np.split(store.read("success"), store.episode_ends[:-1])
-    at_end, ever = (np.array(list(map(of, parts))) for of in (lambda part: part[-1], np.any))
-    return int(np.sum(counts_as_success(at_end, ever, success_at)))
+    ends, reached = store.episode_ends, store.read("success").astype(bool)
+    ever = np.logical_or.reduceat(reached, np.concatenate([[0], ends[:-1]]))
+    return int(np.sum(counts_as_success(reached[ends - 1], ever, success_at)))
 
 
 def describe(making: Making, simulator: Simulator) -> dict[str, Any]:

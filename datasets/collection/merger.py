@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from configs.differences import differences
+from configs.progress import progress
 from configs.ranges import Output, Stores
 from datasets.collection.shards import refuse_other_arrays, refuse_repetitions, sources_of
 from datasets.store.chunk_codecs import StoreFormat
@@ -45,7 +45,7 @@ def merge(config: MergeConfig) -> None:
     format_ = StoreFormat(attributes["zarr_format"], attributes["error_mm"])
     with EpisodeStore.writing(config.out, format_, attributes) as target:
         left = places[target.episodes :]
-        for store, index in tqdm(
+        for store, index in progress(
             left, "merge", len(places), initial=target.episodes, unit="episode"
         ):
             target.append(store.read_whole(index))

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Float
-from tqdm import tqdm
 
+from configs.progress import progress
 from datasets.episode import Recording
 from datasets.store.store import EpisodeStore
 from envs.make import make_simulator
@@ -33,7 +33,7 @@ def state_features(store: EpisodeStore) -> Iterator[Float[np.ndarray, "time feat
             f"{store.path} does not hold its starts and simulator states: it cannot be acted again"
         )
     simulator = make_simulator(store.env)
-    for index in tqdm(range(store.episodes), "encode", unit="episode"):
+    for index in progress(range(store.episodes), "encode", unit="episode"):
         try:
             yield features_again(simulator, store.read_recording(index))
         except InputError as error:

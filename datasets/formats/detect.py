@@ -90,6 +90,11 @@ def detect(path: Path) -> str:
     for name, importer in importers().items():
         if importer.recognises(path):
             return name
+    if path.is_file() and _is_planner(path):
+        raise InputError(
+            f"{path} is a trained policy, no data: policy/evaluate.py checkpoint={path} plays it,"
+            f" policy/train.py stage=finetune init_from={path} fine-tunes it"
+        )
     if path.is_file() and zipfile.is_zipfile(path):
         raise InputError(unpack_first(path))
     readable = "; ".join(f"{name}: {one.LOOKS_LIKE}" for name, one in importers().items())
@@ -100,3 +105,14 @@ def _is_store(path: Path) -> bool:
     if not any((path / name).is_file() for name in GROUPS):
         return False
     return "schema_version" in check_group(path)
+
+
+def _is_planner(path: Path) -> bool:
+    """Tell a checkpoint, those of DP3 among them: archives of Torch, which hold a pickle."""
+    if not zipfile.is_zipfile(path):
+        return path.suffix == ".safetensors"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/data.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False

@@ -19,7 +19,7 @@ from jaxtyping import Int
 
 from datasets.episode import Episode, Recording
 from datasets.formats.shared.clouds import check_shape, cleaned
-from datasets.formats.shared.pictures import PictureRule
+from datasets.formats.shared.pictures import PictureRule, depth_images
 from datasets.formats.shared.source import ReadOptions, Source, refuse_cameras
 from datasets.formats.shared.zarr_arrays import ForeignArray, array_names, open_array
 from datasets.formats.shared.zarr_descriptions import check_group, is_array, unpack_first
@@ -28,6 +28,7 @@ from datasets.formats.shared.zarr_survey import (
     check_finite,
     check_table,
     survey_clouds,
+    survey_depths,
     survey_pictures,
 )
 from envs.config import EnvConfig
@@ -65,8 +66,10 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
     for name in ("state", "action"):
         check_finite(arrays[name], steps)
     facts = survey_clouds(arrays[CLOUD], steps, colour=colour is not False)
-    pictures = {n: a for n, a in arrays.items() if n.startswith("img")}
-    rules = {name: survey_pictures(array, steps) for name, array in pictures.items()}
+    seen = {name: array for name, array in arrays.items() if name.startswith(("img", "depth"))}
+    rules = {n: survey_pictures(a, steps) for n, a in seen.items() if n.startswith("img")}
+    for name in seen.keys() - rules.keys():
+        survey_depths(seen[name], steps)
     starts = np.concatenate([[0], ends[:-1]])
 
     def read(index: int) -> Episode:
@@ -79,7 +82,7 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
         return Episode(
             Recording(state, action, None, None, None, None),
             clouds,
-            {n: _picture(a.read(*rows), rules.get(n)) for n, a in arrays.items() if _seen(n)},
+            {n: _picture(a.read(*rows), rules.get(n), where) for n, a in seen.items()},
         )
 
     about = {
@@ -106,13 +109,9 @@ def _filling(options: ReadOptions) -> dict[str, str]:
     return {} if options.absent_chunks == "refuse" else {"absent_chunks": options.absent_chunks}
 
 
-def _seen(name: str) -> bool:
-    return name.startswith(("img", "depth"))
-
-
-def _picture(values: np.ndarray, rule: PictureRule | None) -> np.ndarray:
-    """Give pictures as bytes; depth keeps its numbers and its unit."""
-    return values.astype(np.float32) if rule is None else rule.convert(values)
+def _picture(values: np.ndarray, rule: PictureRule | None, where: str) -> np.ndarray:
+    """Give pictures as bytes; depth, for which there is no rule, keeps its unit."""
+    return depth_images(values, where) if rule is None else rule.convert(values)
 
 
 def _open(path: Path, options: ReadOptions) -> tuple[Arrays, Int[np.ndarray, " episode"]]:

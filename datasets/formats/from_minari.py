@@ -34,10 +34,9 @@ logger = logging.getLogger(__name__)
 LOOKS_LIKE = "a folder with data/main_data.hdf5, or minari:<id>"
 MAIN_FILE = Path("data", "main_data.hdf5")
 TERMINALS, SUCCESS = "terminations", "infos/success"
-OPTIONAL = (TERMINALS, SUCCESS)
 RULES = Rules(
     tables=frozenset({"observations", "actions"}),
-    columns=frozenset({"rewards", *OPTIONAL}),
+    columns=frozenset({"rewards", TERMINALS, SUCCESS}),
     longer=frozenset(
         {"observations", SUCCESS}
         | {f"{group}/{key}" for group in ("infos", "infos/state") for key in ("qpos", "qvel")}
@@ -79,14 +78,14 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
     said, task = _metadata(path), env.task
     with reading(path / MAIN_FILE) as file:
         names = numbered(file, "episode_")
-        shapes = {name: _shapes(file, name, task) for name in names}
+        shapes = {name: _shapes(file, name, env) for name in names}
     require_alike(f"{path.name}/{MAIN_FILE}", shapes, RULES)
     first = shapes[names[0]]
     check_sizes(task, first["observations"][1], first["actions"][1], path.name)
     if (count := said.get("total_episodes", len(names))) != len(names):
         logger.warning("%s says total_episodes=%s and holds %d", path.name, count, len(names))
     stateful = "rewards" in first
-    judged = stateful and env.success == "farama" and SUCCESS in first
+    judged = SUCCESS in first
     if stateful and not judged:
         require_judgeable(env)
     kept: dict[str, Any] = {
@@ -109,12 +108,13 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
     )
 
 
-def _shapes(file: Any, name: str, task: str) -> dict[str, Shape]:  # noqa: ANN401
+def _shapes(file: Any, name: str, env: EnvConfig) -> dict[str, Shape]:  # noqa: ANN401
     """Give the shapes of what is read of an episode."""
-    episode = folder(file, name)
-    there = [key for key in OPTIONAL if key in episode]
-    if (states := _state_group(episode, task)) is not None:
-        there += ["rewards", *(f"{states}/{key}" for key in ("qpos", "qvel", DRAWN[task]))]
+    episode, state_keys = folder(file, name), ("qpos", "qvel", DRAWN[env.task])
+    there = [TERMINALS] if TERMINALS in episode else []
+    if (states := _state_group(episode, env.task)) is not None:
+        there += ["rewards", *(f"{states}/{key}" for key in state_keys)]
+        there += [SUCCESS] if _is_judged(episode, env) else []
     return {key: shape(episode, key) for key in ("observations", "actions", *there)}
 
 
@@ -137,6 +137,11 @@ def _state_group(episode: Any, task: str) -> str | None:  # noqa: ANN401 (h5py h
     return None
 
 
+def _is_judged(episode: Any, env: EnvConfig) -> bool:  # noqa: ANN401
+    """Tell whether an episode says success by the rule that the task asks for."""
+    return env.success == "farama" and SUCCESS in episode
+
+
 def _read(path: Path, env: EnvConfig, names: list[str], index: int) -> Job:
     with reading(path / MAIN_FILE) as file:
         episode, where, task = file[names[index]], f"{path.name}, {names[index]}", env.task
@@ -149,7 +154,7 @@ def _read(path: Path, env: EnvConfig, names: list[str], index: int) -> Job:
             return Acted(where, None, True, observations, actions, terminals)
         state = {key: rows(episode, f"{states}/{key}") for key in ("qpos", "qvel", DRAWN[task])}
         recorded = None
-        if env.success == "farama" and SUCCESS in episode:
+        if _is_judged(episode, env):
             recorded = rows(episode, SUCCESS).astype(bool).ravel()[1:]
         return Placed(
             where,

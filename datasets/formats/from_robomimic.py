@@ -22,6 +22,7 @@ from datasets.formats.shared.clouds import Clouds, check_shape, cleaned, colour_
 from datasets.formats.shared.hdf5 import (
     entries,
     folder,
+    names,
     need,
     numbered,
     place,
@@ -78,7 +79,11 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
         require_alike(path.name, shapes, Rules(columns=COLUMNS, remedies={cloud: remedy}))
         successes = told_successes(path.name, data, demos)
         env_args, meaning = data.attrs.get("env_args", ""), data.attrs.get(DONES)
-    scale = 1.0 if colour is False else colour_scale(_clouds(path, demos, point_key))
+    scale = (
+        1.0
+        if colour is False
+        else colour_scale(_clouds(path, demos, point_key), f"{path.name}: {cloud}")
+    )
     clean = partial(cleaned, count=points, colour=colour, scale=scale)
 
     def read(index: int) -> Episode:
@@ -110,7 +115,7 @@ def _usual(obs: Any) -> tuple[str, ...]:  # noqa: ANN401 (h5py has no types)
     for keys in USUAL_STATES:
         if all(key in obs for key in keys):
             return keys
-    there = ", ".join(obs)
+    there = ", ".join(names(obs))
     raise InputError(f"{place(obs)}: name the robot's state by state_keys=; there are {there}")
 
 
@@ -144,7 +149,7 @@ def _cloud_shape(obs: Any, key: str, options: ReadOptions) -> Shape:  # noqa: AN
 
 
 def _no_clouds(obs: Any, point_key: str) -> str:  # noqa: ANN401
-    there = list(obs)
+    there = names(obs)
     text = f"{place(obs)} has no {point_key}; it has {', '.join(there)}."
     if any("image" in key or "rgb" in key for key in there):
         text += " Images alone give no cloud: depth images and the cameras' intrinsics are missing."

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import zarr
-from tqdm import tqdm
 
+from configs.progress import progress
+from configs.stopping import StoppedError, stop_request
 from datasets.cards.card import outcomes
 from datasets.episode import Episode
 from datasets.formats.shared.rehearsal import check_reach
@@ -36,14 +37,22 @@ def write(
 
     Raises:
         InputError: An episode holds not-a-number, or positions too far out.
+        StoppedError: It was asked to stop.
     """
     drifts = read_drifts(store.path)[: store.episodes]
-    for one in tqdm(converted, "convert", total=total, initial=store.episodes, unit="episode"):
-        check_numbers(one.episode, stored, f"episode {store.episodes}")
-        if one.drift is not None:
-            drifts.append(one.drift)
-            _note(store.path, drifts)
-        store.append(one.episode)
+    shown = progress(converted, "convert", total=total, initial=store.episodes, unit="episode")
+    with stop_request() as stop:
+        for one in shown:
+            check_numbers(one.episode, stored, f"episode {store.episodes}")
+            if one.drift is not None:
+                drifts.append(one.drift)
+                _note(store.path, drifts)
+            store.append(one.episode)
+            if stop.requested and store.episodes < total:
+                raise StoppedError(
+                    f"stopped: {store.path} holds {store.episodes} of {total} episodes; the same"
+                    " command goes on"
+                )
 
 
 def check_numbers(episode: Episode, stored: StoreFormat, where: str) -> None:

@@ -36,7 +36,7 @@ from datasets.formats.lerobot.files import (
     arrow,
 )
 from datasets.formats.lerobot.stats import Stats, joined, picture_stats_of, stats_of
-from datasets.formats.shared.exporting import extra, task_of
+from datasets.formats.shared.exporting import extra, picture_reader, task_of
 from datasets.store.store import EpisodeStore
 
 SUFFIX = ""  # A folder.
@@ -101,6 +101,7 @@ class _Dataset:
             for key, column in self._columns.items()
             if column.dtype == "video"
         }
+        self._pictures = {key: picture_reader(store, columns[key].name) for key in self._videos}
         self.stats: dict[str, Stats] = {}
 
     def append(self, index: int, rows: slice) -> None:
@@ -110,7 +111,7 @@ class _Dataset:
         place: dict[str, Any] = {f"data/{n}": v for n, v in self._data.turn().items()}
         self._data.append({key: arrow(values) for key, values in frames.items()})
         for key, videos in self._videos.items():
-            pictures = self._store.read(self._columns[key].name, rows)
+            pictures = self._pictures[key](rows)
             stats[key] = picture_stats_of(pictures)
             place |= {f"videos/{key}/{n}": v for n, v in videos.append(pictures).items()}
         self.stats = {key: joined(self.stats.get(key), new) for key, new in stats.items()}
@@ -164,7 +165,7 @@ class _Dataset:
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:
-    path.write_text(json.dumps(values, indent=4, default=np.ndarray.tolist))
+    path.write_text(json.dumps(values, indent=4, default=np.ndarray.tolist), encoding="utf-8")
 
 
 def _write_tasks(task: str, path: Path) -> None:

@@ -8,11 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from configs.kinds import make_kind
+from configs.progress import progress
 from configs.stopping import StopRequest
-from datasets.behaviours.training_state import load_state
+from datasets.behaviours.training_state import fitting, load_state
 from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
 from perception.errors import InputError
@@ -23,7 +22,7 @@ from policy.finetuning.player import Player
 from policy.finetuning.search import Search, check_budget, nothing_learned
 from policy.finetuning.states import as_written_now
 from policy.planner.checkpoint import save_planner
-from policy.planner.planner import Planner
+from policy.planner.planner import NotFiniteError, Planner
 from policy.rollouts.rollout import Rollout
 from policy.runs.run import Clock, Run, stopped
 
@@ -60,22 +59,23 @@ def finetune(
         StoppedError: It was asked to stop.
     """
     check_budget(config, envs.shapes.envs)
-    progress = tqdm(total=config.episodes, desc="fine-tune", unit="episode")
+    shown = progress(None, "fine-tune", config.episodes, unit="episode")
     trainer = Trainer(
-        planner, envs, config, seed=seed, success_at=success_at, on_episodes=progress.update
+        planner, envs, config, seed=seed, success_at=success_at, on_episodes=shown.update
     )
-    trainer.load(run.resume(STAGE))
-    progress.initial = progress.n = trainer.episodes
-    progress.refresh()
-    with run.writing(STAGE), progress:
-        _learn(trainer, run, progress, stop or StopRequest())
+    with fitting(run.state_path(STAGE)):
+        trainer.load(run.resume(STAGE))
+    shown.initial = shown.n = trainer.episodes
+    shown.refresh()
+    with run.writing(STAGE), shown:
+        _learn(trainer, run, shown, stop or StopRequest())
         if trainer.algorithm.gradient_steps == 0:
             raise InputError(nothing_learned(trainer.search, config))
         save_planner(trainer.planner.eval(), run.checkpoint(STAGE), trainer.about(run))
     return trainer.planner
 
 
-def _learn(trainer: "Trainer", run: Run, progress: "tqdm[Any]", stop: StopRequest) -> None:
+def _learn(trainer: "Trainer", run: Run, shown: Any, stop: StopRequest) -> None:  # noqa: ANN401
     """Play and update until all episodes are played, saving after every rollout."""
     clock = Clock(trainer.seconds)
     with closing(run.metrics(STAGE, trainer.episodes)) as metrics:
@@ -84,7 +84,7 @@ def _learn(trainer: "Trainer", run: Run, progress: "tqdm[Any]", stop: StopReques
             if values:
                 metrics.write(trainer.episodes, values)
             if "finetune/success" in values:  # Offline nothing is played.
-                progress.set_postfix(success=f"{values['finetune/success']:.0%}")
+                shown.set_postfix(success=f"{values['finetune/success']:.0%}")
             trainer.seconds = clock.seconds
             run.save(STAGE, trainer.state())
             if stop.requested and trainer.episodes < trainer.config.episodes:
@@ -100,7 +100,7 @@ def _iterate(trainer: "Trainer", run: Run) -> dict[str, float]:
     before = trainer.episodes
     try:
         return trainer.iterate()
-    except DivergedError as error:
+    except (DivergedError, NotFiniteError) as error:
         raise InputError(
             f"Fine-tuning diverged after episode {before}: {error}. {_last_good(trainer, run)};"
             " try a smaller finetune.learning_rate in another out="
@@ -243,8 +243,7 @@ class Trainer:
             return
         state = as_written_now(state)
         self.episodes, self.env_steps = state["step"], state["env_steps"]
-        self.seconds = state["seconds"]
-        # Older states were saved behind the search only.
+        self.seconds = state["seconds"]  # Older states were saved behind the search only:
         self.search = Search(**state.get("search", {"over": True}))
         self.planner.load_state_dict(state["planner"])
         self.algorithm.load(state["algorithm"])

@@ -4,8 +4,8 @@ from envs.config import EnvConfig
 from perception.errors import InputError
 from policy.finetuning.search import check_budget
 from policy.pipeline.config import TrainConfig
-from policy.planner.planner import observed_by
-from policy.runs.idle_keys import idle_in_training, refuse_idle, typed_keys
+from policy.planner.config import observed_by
+from policy.runs.idle_keys import idle_in_training, is_below, refuse_idle, typed_keys
 
 PRETRAINING = ("pretrain", "all")
 FINETUNING = ("finetune", "all")
@@ -49,5 +49,9 @@ def check_task(config: TrainConfig, env: EnvConfig | None, task: str) -> None:
             f"stage={config.stage} plays episodes, and there is no simulator for task {task}: name"
             " a task of the same robot by env=, or add a simulator of your own (docs/extend.md)"
         )
-    if env is not None and config.stage in FINETUNING:
+    if env is None:
+        typed = typed_keys(config.task.overrides)
+        reason = f"without a simulator, and there is none for task {task}"
+        refuse_idle({key: reason for key in typed if is_below(key, "finetune")})
+    elif config.stage in FINETUNING:
         check_budget(config.recipe.finetune, config.recipe.envs)

@@ -9,7 +9,7 @@ from configs.kinds import Kind, OneOf
 from configs.ranges import Count, Name, Players, Seed, Steps, Stores, Whole
 from envs.request import EnvRequest
 from policy.finetuning.config import FinetuneConfig
-from policy.planner.planner import DENOISERS, ENCODERS, PlannerConfig
+from policy.planner.config import DENOISERS, ENCODERS, PlannerConfig
 from policy.pretraining.pretrain import PretrainConfig
 from policy.runs.device import Machine
 

@@ -2,10 +2,12 @@
 
 import logging
 import shutil
+from functools import partial
 from pathlib import Path
 
 import torch
 
+from configs.files import write_whole
 from configs.stopping import StopRequest
 from envs.config import EnvConfig
 from policy.finetuning import trainer as finetuning
@@ -87,7 +89,8 @@ class Evaluator:
     ) -> None:
         """Put what the reports draw beside an experiment's figures."""
         if stage == finetuning.STAGE:
-            shutil.copy(self.run.path / f"{stage}.jsonl", path.with_suffix(".jsonl"))
+            metrics = self.run.path / f"{stage}.jsonl"
+            write_whole(path.with_suffix(".jsonl"), partial(shutil.copyfile, metrics))
         if self.config.traces and self.env is not None:
             write_traces(path.with_suffix(".npz"), planner, self.env, seeds[: self.config.traces])
         logger.info("written to %s", path)

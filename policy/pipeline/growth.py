@@ -18,7 +18,7 @@ from policy.finetuning.config import FinetuneConfig
 from policy.pipeline.checks import FINETUNING, PRETRAINING
 from policy.pipeline.config import Recipe, TrainConfig
 from policy.pipeline.identity import identity, resolved
-from policy.planner.planner import PlannerConfig
+from policy.planner.config import PlannerConfig
 from policy.pretraining.pretrain import PretrainConfig
 from policy.rollouts.evaluation import FILE, forget_evaluation
 from policy.runs.idle_keys import is_below, typed_keys

@@ -8,7 +8,8 @@ from datasets.windows import Windows
 from perception.observation import Observation
 from policy.pipeline.config import Recipe
 from policy.planner.checkpoint import load_planner
-from policy.planner.planner import Planner, Sizes
+from policy.planner.config import Sizes
+from policy.planner.planner import Planner
 from policy.pretraining.encode_store import check_encoder, copy_visual_part
 from policy.runs.run import find_checkpoint
 

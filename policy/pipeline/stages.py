@@ -21,12 +21,12 @@ from policy.pipeline.growth import open_run
 from policy.pipeline.identity import env_of_run, settled_recipe, start_of
 from policy.pipeline.planners import Planners, make_planner
 from policy.planner.checkpoint import save_planner
-from policy.planner.planner import observed_by
+from policy.planner.config import observed_by
 from policy.pretraining import pretrain as pretraining
 from policy.pretraining.pretrain import pretrain
 from policy.rollouts.loading import make_envs
 from policy.runs.device import prepare
-from policy.runs.distributed import Team, team_of
+from policy.runs.distributed import Team, said_once, team_of
 from policy.runs.memory import names_memory
 from policy.runs.run import CONFIG, Run, leave_no_trace
 
@@ -40,12 +40,13 @@ def train(config: TrainConfig) -> None:
         InputError: Something is missing, or was made for something else.
         StoppedError: It was asked to stop, and has saved.
     """
-    check(config)
     planners = Planners()
-    env, task = env_of_run(config, planners)
-    check_task(config, env, task)
-    recipe = settled_recipe(config, env)
-    device = prepare(config.machine.device, config.machine.threads)
+    with said_once():
+        check(config)
+        env, task = env_of_run(config, planners)
+        check_task(config, env, task)
+        recipe = settled_recipe(config, env)
+        device = prepare(config.machine.device, config.machine.threads)
     with stop_request() as stop, team_of(device) as team, ExitStack() as held:
         with team.first_the_leader():
             if team.leads:
@@ -135,12 +136,15 @@ class Stages:
             self._take_over()
         if stage in FINETUNING and self.env is not None:
             self._finetune(self.env)
+        elif stage in FINETUNING:
+            logger.info("not fine-tuned either: that plays episodes; see docs/extend.md")
         # Here, since Matplotlib takes a second that a run need not wait for at its beginning.
         from policy.viewing.run_page import write_run_page  # noqa: PLC0415
 
         data = [Path(path) for path in self.run.config["stores"]]
-        page = write_run_page(self.run, self.env, data[0] if data else None)
+        page = write_run_page(self.run, self.env, data[0] if data else None, self._planners.read)
         logger.info("look at %s", page)
+        logger.info("next: python policy/view.py checkpoint=%s", self.run.path)
 
     def _take_over(self) -> None:
         """Evaluate a planner that was pre-trained elsewhere on this task, as it is."""

@@ -5,15 +5,18 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from policy.planner.planner import Planner, PlannerConfig, Sizes
+from policy.planner.config import PlannerConfig, Sizes
+from policy.planner.planner import Planner
 
 
 def build_planner(config: PlannerConfig, sizes: Sizes, weights: Mapping[str, Tensor]) -> Planner:
     """Build a planner around its weights; those of another one are refused before memory is taken.
 
     Raises:
+        InputError: Its numbers do not go together.
         ValueError: They are not the weights of such a planner, or there can be no such planner.
     """
+    config.check()
     try:
         if not any(":" in kind.kind for kind in (config.encoder, config.denoiser)):
             # One's own kinds need not be able to exist without memory.

@@ -16,9 +16,10 @@ from configs.files import write_whole
 from datasets.behaviours.training_state import naming, not_finite
 from perception.errors import InputError
 from policy.planner.building import build_planner
+from policy.planner.config import PlannerConfig, Sizes
 from policy.planner.dp3.archive import is_archive
 from policy.planner.dp3.checkpoint import load_dp3
-from policy.planner.planner import Planner, PlannerConfig, Sizes
+from policy.planner.planner import Planner
 
 SUM, DESCRIPTIONS = "sha256", ("planner", "sizes", "about")
 MEND = "restore it from a copy, or train again"

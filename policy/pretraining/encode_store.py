@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
+from configs.progress import progress
 from configs.ranges import Processes
 from datasets.collection.state_features import STATE_FEATURE, state_features
 from datasets.store.store import EpisodeStore
@@ -71,7 +71,7 @@ def _encode_clouds(store: EpisodeStore, config: EncodeConfig, checkpoint: Path) 
 
 
 def _encoded(store: EpisodeStore, planner: Planner) -> Iterator[np.ndarray]:
-    for start in tqdm(range(0, store.steps, STEPS), "encode", unit=f"{STEPS} clouds"):
+    for start in progress(range(0, store.steps, STEPS), "encode", unit=f"{STEPS}-cloud part"):
         points = torch.from_numpy(store.read("point_cloud", slice(start, start + STEPS)))
         with torch.no_grad():
             features = planner.visual(points.to(planner.device))

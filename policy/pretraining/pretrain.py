@@ -6,11 +6,11 @@ from math import isfinite
 from typing import Annotated, Any, Literal
 
 import torch
-from tqdm import tqdm
 
+from configs.progress import progress
 from configs.ranges import Count, Rate, between
 from configs.stopping import StopRequest
-from datasets.behaviours.training_state import load_state
+from datasets.behaviours.training_state import fitting, load_state
 from datasets.windows import Windows
 from perception.errors import InputError
 from policy.planner.checkpoint import save_planner
@@ -83,7 +83,8 @@ def pretrain(
     if config.windows is not None:
         windows = windows.some(config.windows)
     learner = Learner(planner, config, seed, team)
-    learner.load(run.resume(STAGE))
+    with fitting(run.state_path(STAGE)):
+        learner.load(run.resume(STAGE))
     if team.leads:
         with run.writing(STAGE):
             _learn(learner, windows, run, stop)
@@ -105,16 +106,16 @@ def _learn(learner: "Learner", windows: Windows, run: Run, stop: StopRequest) ->
     """Take the remaining steps, writing metrics and training states."""
     config, clock = learner.config, Clock(learner.seconds)
     metrics = run.metrics(STAGE, learner.step)
-    with tqdm(total=config.steps, initial=learner.step, desc="pre-train", unit="step") as progress:
+    with progress(None, "pre-train", config.steps, initial=learner.step, unit="step") as shown:
         while learner.step < config.steps:
             learner.losses.append(learner.update(windows))
-            progress.update()
+            shown.update()
             stopping = learner.asked(stop)
             if learner.step % config.log_every == 0:
                 _check(learner, run)
                 loss = learner.mean_loss()
                 metrics.write(learner.step, {"pretrain/loss": loss})
-                progress.set_postfix(loss=f"{loss:.4f}")
+                shown.set_postfix(loss=f"{loss:.4f}")
             if stopping or learner.step % config.save_every == 0 or learner.step == config.steps:
                 _check(learner, run)
                 learner.seconds = clock.seconds

@@ -25,7 +25,9 @@ def write_tables(results: Path, docs: Path) -> None:
         path = docs / page
         if not path.exists():
             raise InputError(f"{path} does not exist; its table {name} is written anew")
-        write_text_whole(path, put(path.read_text(), name, table(results), str(path)))
+        write_text_whole(
+            path, put(path.read_text(encoding="utf-8"), name, table(results), str(path))
+        )
 
 
 def copy_figures(results: Path, docs: Path) -> None:
@@ -54,7 +56,9 @@ def results_table(results: Path) -> str:
         "experiment", "task", "variant", "seed", "success", "95 % interval", "DP3's top-5 mean",
         "episodes", "env steps", "gradient steps", "hours",
     )  # fmt: skip
-    rows = [_result_row(json.loads(path.read_text())) for path in run_files(results)]
+    rows = [
+        _result_row(json.loads(path.read_text(encoding="utf-8"))) for path in run_files(results)
+    ]
     return markdown(header, rows)
 
 
@@ -82,7 +86,7 @@ def data_table(results: Path) -> str:
         "first tenth to last", "MB", "MB per 90,000",
     )  # fmt: skip
     paths = sorted((results / "data").glob("*/*.json"))
-    cards = [(path, json.loads(path.read_text())) for path in paths]
+    cards = [(path, json.loads(path.read_text(encoding="utf-8"))) for path in paths]
     return markdown(header, [_data_row(path.stem, card) for path, card in cards])
 
 
@@ -104,7 +108,7 @@ def benchmarks_table(results: Path) -> str:
     header = ("benchmark", "of what", "ours", "reference", "unit", "times better", "reference is")
     rows = []
     for path in sorted((results / "benchmarks").glob("*.json")):
-        for entry in json.loads(path.read_text()):
+        for entry in json.loads(path.read_text(encoding="utf-8")):
             figures = (f"{entry[key]:,.4g}" for key in ("ours", "reference"))
             ratio = f"**{entry['ratio']:.3g}**"
             last = (entry["unit"], ratio, entry["reference_is"])

@@ -73,7 +73,7 @@ def read_paper(path: Path) -> Paper:
     """
     if not path.exists():
         raise InputError(f"{path} does not exist; it should hold the paper's numbers")
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     return Paper(
         content["source"],
         content["deviation_is"],

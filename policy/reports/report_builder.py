@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from configs.files import write_text_whole
+from configs.files import write_text_whole, write_whole
 from perception.errors import InputError
 from policy.reports.bands import success_plot, watched_plot
 from policy.reports.curves import loss_plot
@@ -61,7 +61,7 @@ def _experiment(results: Path, name: str, tasks: Tasks, paper: Paper) -> Html:
         figures = draw(variants)
         for figure in figures:
             path = results / name / task / figure.file
-            path.write_bytes(figure.png)
+            _write_png(path, figure.png)
             logger.info("%s", path)
         parts.append(task_part(task, figures))
     return pages.together(*parts)
@@ -90,4 +90,8 @@ def draw(variants: Mapping[str, SeedRuns]) -> list[Figure]:
 def _overfit_plots(results: Path) -> None:
     """Draw the losses of attempts to learn a few windows by heart."""
     for path in sorted(results.glob("*/*/overfit*.jsonl")):
-        path.with_suffix(".png").write_bytes(loss_plot(read_metrics(path)))
+        _write_png(path.with_suffix(".png"), loss_plot(read_metrics(path)))
+
+
+def _write_png(path: Path, png: bytes) -> None:
+    write_whole(path, lambda aside: aside.write_bytes(png))

@@ -1,7 +1,6 @@
 """Evaluated runs as small JSON files: the only place that tables and plots are made from."""
 
 import datetime
-import json
 import os
 import platform
 import shlex
@@ -11,10 +10,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from configs.files import write_text_whole
 from datasets.store.provenance import source_commit
 from perception.errors import InputError
 from policy.rollouts.evaluation import Evaluation
+from policy.runs.json_files import read_json, write_json
 from policy.runs.run import read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,8 +53,7 @@ class Result:
     def write(self, root: Path) -> Path:
         """Write `<experiment>/<task>/<variant>/seed<k>.json`."""
         path = root / self.experiment / self.task / self.variant / f"seed{self.seed}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text_whole(path, json.dumps(asdict(self), indent=2) + "\n")
+        write_json(path, asdict(self))
         return path
 
     @classmethod
@@ -65,11 +63,10 @@ class Result:
         Raises:
             InputError: The file is no result, or lies where another one belongs.
         """
-        try:
-            values = json.loads(path.read_text())
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path} is not JSON: {error}") from None
+        values = read_json(path)
         names = {field.name for field in fields(cls)}
+        if not isinstance(values, dict):
+            raise InputError(f"{path} is no result, but {str(values)[:80]!r}")
         if set(values) != names:
             wrong = ", ".join(sorted(set(values) ^ names))
             raise InputError(f"{path} is no result: it lacks, or should not have, {wrong}")
@@ -106,7 +103,7 @@ def make_result(
         mean_return=round(evaluation.mean_return, 3),
         env_steps=about.get("env_steps"),
         gradient_steps=about.get("gradient_steps"),
-        wall_time_s=round(about["seconds"], 1),
+        wall_time_s=_rounded(about.get("seconds")),
         command=command(),
         config_sha256=config_sha256,
         source_commit=source_commit(),
@@ -126,10 +123,14 @@ def command() -> str:
 def machine() -> str:
     """Describe the processor."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     name = names[0] if names else platform.processor()
     return f"{name}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
 
 
 def _top5(metrics: Path) -> float | None:

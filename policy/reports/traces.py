@@ -1,5 +1,7 @@
 """What an evaluation leaves for figures: the hand's paths and the chunks, beside its result."""
 
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
+from configs.files import write_whole
 from envs.config import EnvConfig
 from perception.errors import InputError
 from policy.planner.planner import Planner
@@ -43,23 +46,30 @@ def write_traces(path: Path, planner: Planner, env: EnvConfig, seeds: Sequence[i
         paths[index, : len(trajectory.hands)] = trajectory.hands
         chunks += [plan.actions[: planner.config.chunk] for plan in trajectory.plans]
         successes.append(trajectory.succeeded(env.success_at))
-    np.savez_compressed(
-        path, paths=paths, successes=np.array(successes), chunks=np.stack(chunks).astype(np.float16)
-    )
+    won, executed = np.array(successes), np.stack(chunks).astype(np.float16)
+
+    def write(aside: Path) -> None:
+        with aside.open("wb") as file:  # By its name, NumPy would give it another ending.
+            np.savez_compressed(file, paths=paths, successes=won, chunks=executed)
+
+    write_whole(path, write)
 
 
 def read_traces(path: Path) -> Traces:
     """Read `seed<k>.npz`; no pickle is ever loaded.
 
     Raises:
-        InputError: An array is missing or has another shape.
+        InputError: The file is damaged, or an array is missing or has another shape.
     """
-    with np.load(path, allow_pickle=False) as file:
-        missing = [name for name in NAMES if name not in file]
-        if missing:
-            there = ", ".join(file.files)
-            raise InputError(f"{path} lacks {', '.join(missing)}; there are {there}")
-        paths, successes, chunks = (file[name] for name in NAMES)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: file[name] for name in file.files}
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path} is damaged ({error}): restore it, or evaluate again") from error
+    missing = [name for name in NAMES if name not in found]
+    if missing:
+        raise InputError(f"{path} lacks {', '.join(missing)}; there are {', '.join(found)}")
+    paths, successes, chunks = (found[name] for name in NAMES)
     if paths.shape != (len(successes), *paths.shape[1:2], 3) or chunks.ndim != 3:
         raise InputError(
             f"{path}: paths must be (episode, frame, 3), successes (episode,) and chunks"

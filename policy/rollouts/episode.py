@@ -14,7 +14,8 @@ from envs.seeding import derive_seed
 from envs.vector.vector_env import Shapes, VectorOutcome
 from perception.errors import InputError
 from perception.observation import Observation
-from policy.planner.planner import Planner, Sizes
+from policy.planner.config import Sizes
+from policy.planner.planner import Planner
 from policy.planner.schedule import Chain
 
 

@@ -10,9 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from configs.build import build
+from configs.progress import progress
 from configs.stopping import StopRequest
 from envs.config import EnvConfig
 from envs.seeding import derive_seed
@@ -125,7 +124,7 @@ def _evaluations(
     planner: Planner, envs: VectorEnv, seeds: Sequence[int], success_at: str, quiet: bool
 ) -> Iterator[Evaluation]:
     """Evaluate as many episodes at a time as there are environments."""
-    with tqdm(total=len(seeds), desc="evaluate", unit="episode", disable=quiet) as progress:
+    with progress(None, "evaluate", len(seeds), unit="episode", quiet=quiet) as shown:
         for start in range(0, len(seeds), envs.shapes.envs):
             batch = seeds[start : start + envs.shapes.envs]
             rollout = roll_out(planner, envs, batch, success_at=success_at, whole=True)
@@ -137,7 +136,7 @@ def _evaluations(
                 lengths=tuple(map(int, rollout.episodes.lengths)),
                 at_end=tuple(map(bool, rollout.episodes.at_end)),
             )
-            progress.update(len(batch))
+            shown.update(len(batch))
 
 
 def judged(about: Mapping[str, Any], env: EnvConfig) -> str:

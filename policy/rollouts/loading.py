@@ -13,7 +13,8 @@ from envs.vector.vector_env import VectorEnv
 from envs.vector.workers import Shapes
 from perception.errors import InputError
 from policy.planner.checkpoint import load_planner
-from policy.planner.planner import Planner, Sizes
+from policy.planner.config import Sizes
+from policy.planner.planner import Planner
 from policy.rollouts.episode import check_sizes
 from policy.runs.run import find_checkpoint, read_config, run_folder
 

@@ -32,7 +32,7 @@ from policy.rollouts.episode import ChunkStep, Episodes
 from policy.rollouts.loading import load_for
 from policy.rollouts.trajectory import make_recorded_env
 from policy.runs.newest import given_or_newest
-from policy.runs.run import find_checkpoint
+from policy.runs.run import find_checkpoint, stops
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ class RecordConfig:
     error_mm: ErrorMm
 
 
+@stops("while recording, with all whole episodes kept")
 def record(config: RecordConfig) -> Path:
     """Record until the store holds all episodes; what it holds already is kept.
 

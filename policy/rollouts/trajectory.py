@@ -12,7 +12,8 @@ from envs.success import counts_as_success
 from envs.vector.chunked_env import ChunkedTask, Observes
 from envs.vector.vector_env import Shapes, VectorOutcome
 from perception.observation import Observation
-from policy.planner.planner import Planner, Sizes
+from policy.planner.config import Sizes
+from policy.planner.planner import Planner
 from policy.rollouts.episode import Episodes, Plan, check_sizes
 
 

@@ -79,9 +79,16 @@ class Team:
         raise SystemExit(STOPPED)
 
     def wait(self) -> None:
-        """Wait until all are here."""
+        """Wait until all are here.
+
+        Raises:
+            InputError: Another process has ended, and says why.
+        """
         if self.size > 1:
-            dist.barrier()
+            try:
+                dist.barrier()
+            except RuntimeError as error:
+                raise InputError(f"Another process of the team has ended ({error})") from error
 
     @contextmanager
     def first_the_leader(self) -> Iterator[None]:
@@ -102,6 +109,21 @@ class Team:
 
 
 ALONE = Team(0, 1)
+
+
+@contextmanager
+def said_once() -> Iterator[None]:
+    """Let the first of torchrun's processes alone say why all of them are refused.
+
+    Raises:
+        SystemExit: In the others.
+    """
+    try:
+        yield
+    except InputError:
+        if int(os.environ.get("RANK", "0")) > 0:
+            raise SystemExit(2) from None
+        raise
 
 
 @contextmanager

@@ -41,6 +41,13 @@ def idle_in_training(
     }
 
 
+def idle_in_viewing(keys: Iterable[str], *, live: bool) -> dict[str, str]:
+    """Find the keys of `view.py` that change nothing; give the reason of each."""
+    idle = {"out", "episodes", "camera", "size"} if live else {"port"}
+    reason = f"with{'' if live else 'out'} live=true"
+    return {key: reason for key in keys if key in idle}
+
+
 def refuse_idle(idle: Mapping[str, str]) -> None:
     """Refuse keys that change nothing, those of the first reason by name.
 

@@ -173,6 +173,19 @@ def stopped(where: str) -> StoppedError:
     return StoppedError(f"stopped {where}; the same command goes on")
 
 
+@contextmanager
+def stops(where: str) -> Iterator[None]:
+    """Let Ctrl-C end a block in one line, where nothing is to be saved.
+
+    Raises:
+        StoppedError: It was pressed.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise stopped(where) from None
+
+
 class Clock:
     """Seconds of work, those before a kill included."""
 

@@ -10,6 +10,7 @@ from envs.config import EnvConfig
 from policy.planner.planner import Planner
 from policy.rollouts.evaluation import Evaluation
 from policy.rollouts.loading import Loaded
+from policy.runs.run import stops
 from policy.viewing.rollout_page import RenderedEpisode, episode_part, provenance_part, verdict
 from policy.viewing.viewer import make_renderer
 from visualizer import pages
@@ -20,6 +21,7 @@ SIZE = (480, 360)  # Of the videos, in pixels.
 FRAMES_PER_SECOND = 20.0
 
 
+@stops("while drawing failures")
 def write_failures(loaded: Loaded, evaluation: Evaluation, folder: Path, *, count: int) -> Path:
     """Play the first failed episodes again and write `failures.html`, with a video of each."""
     planner, about, env = loaded.planner.cpu(), loaded.about, loaded.env

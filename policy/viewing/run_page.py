@@ -2,8 +2,9 @@
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from configs.files import write_text_whole
 from datasets.cards import store_plots
@@ -12,6 +13,7 @@ from datasets.cards.store_page import contact_sheet
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from policy.planner.checkpoint import load_planner
+from policy.planner.planner import Planner
 from policy.reports.curves import comparison_plot, learning_plot, loss_plot
 from policy.rollouts.evaluation import Evaluation, read_evaluation
 from policy.runs.run import Run, read_metrics
@@ -23,17 +25,22 @@ from visualizer.player import as_html
 
 logger = logging.getLogger(__name__)
 
+Reader = Callable[[Path], tuple[Planner, dict[str, Any]]]
+
 STAGES = {"pretrain": "pre-trained", "finetune": "fine-tuned"}
 FRAMES_PER_SECOND = 20.0
 
 
-def write_run_page(run: Run, env: EnvConfig | None, data: Path | None) -> Path:
+def write_run_page(
+    run: Run, env: EnvConfig | None, data: Path | None, read: Reader = load_planner
+) -> Path:
     """Write `report.html` into a run's folder, from what the folder and the store hold.
 
     Args:
         run: Finished, or finished up to a stage.
         env: Its task; without a simulator, the planner is shown beside what was recorded.
         data: The store it was pre-trained on; left out of the page where there is none.
+        read: Gives a checkpoint's planner, which may have been read before.
     """
     evaluations = {name: read_evaluation(run.path, stage) for stage, name in STAGES.items()}
     evaluated = {name: e for name, e in evaluations.items() if e is not None}
@@ -45,9 +52,9 @@ def write_run_page(run: Run, env: EnvConfig | None, data: Path | None) -> Path:
     parts.append(_learning_part(run))
     last = next((s for s in reversed(STAGES) if run.checkpoint(s).exists()), None)
     if last is not None and env is not None:
-        parts.append(_episode_part(run, env, last))
+        parts.append(_episode_part(run, env, last, read(run.checkpoint(last))[0].cpu()))
     if last is not None and env is None and store is not None:
-        planner, _ = load_planner(run.checkpoint(last))
+        planner, _ = read(run.checkpoint(last))
         parts += recorded_parts(planner, store, episodes=1, frames_per_second=FRAMES_PER_SECOND)
     path = run.path / "report.html"
     task = run.config["about"]["task"] if env is None else env.name
@@ -61,7 +68,8 @@ def _result_part(evaluated: Mapping[str, Evaluation], recorded: Outcomes | None)
     if recorded is not None and not recorded.judged:
         rows.append(("recorded data", len(recorded.returns), "not recorded", "", "not recorded"))
     elif recorded is not None:
-        share, mean = f"{recorded.successes.mean():.0%}", f"{recorded.returns.mean():.4g}"
+        share = f"{recorded.successes.mean():.0%}"
+        mean = f"{recorded.returns.mean():.4g}" if recorded.rewarded else "not recorded"
         rows.append(("recorded data", len(recorded.returns), share, "", mean))
     for name, evaluation in evaluated.items():
         low, high = evaluation.interval
@@ -102,9 +110,8 @@ def _learning_part(run: Run) -> Html:
     return pages.together(*parts)
 
 
-def _episode_part(run: Run, env: EnvConfig, stage: str) -> Html:
+def _episode_part(run: Run, env: EnvConfig, stage: str, planner: Planner) -> Html:
     """Show an episode of the last planner: its best of the evaluation, if there was one."""
-    planner, _ = load_planner(run.checkpoint(stage))
     evaluation = read_evaluation(run.path, stage)
     seed = 0 if evaluation is None else evaluation.best
     which = "an episode" if evaluation is None else "best evaluated episode"

@@ -21,7 +21,7 @@ from policy.rollouts.evaluation import evaluation_seeds
 from policy.rollouts.loading import task_or_none
 from policy.rollouts.trajectory import RecordedEnv, make_recorded_env, play
 from policy.runs.newest import given_or_newest
-from policy.runs.run import find_checkpoint, read_config, run_folder
+from policy.runs.run import find_checkpoint, read_config, run_folder, stops
 from policy.viewing.film import make_film, render_frames
 from policy.viewing.recorded_page import recorded_parts
 from policy.viewing.rollout_page import RenderedEpisode, rollout_page, verdict
@@ -49,6 +49,7 @@ class ViewRolloutConfig:
     port: Port
 
 
+@stops("while drawing")
 def view(config: ViewRolloutConfig) -> None:
     """Play the episodes of an evaluation's first seeds and write the videos and the page.
 

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from configs.kinds import Kind
 from perception.encoders.dp3 import PointNet
+from policy.planner.config import PlannerConfig, Sizes
 from policy.planner.denoisers.short_conv import ShortConv1d, ShortConvTranspose1d
 from policy.planner.denoisers.unet import Config as UnetConfig
-from policy.planner.planner import Planner, PlannerConfig, Sizes
+from policy.planner.planner import Planner
 
 SIMPLE_DP3 = UnetConfig("unet", (128, 256, 384), 1, 5, 8, 128, None)
 PLAIN = "eager float32, dense PointNet backward, nn.Conv1d, one thread"

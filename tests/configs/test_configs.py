@@ -95,7 +95,9 @@ def test_every_task_builds(task: str) -> None:
 
 @pytest.mark.parametrize("suite", ["adroit", "metaworld-mt10"])
 def test_every_member_of_a_suite_builds(suite: str) -> None:
-    members = yaml.safe_load((ROOT / "configs" / "env" / f"{suite}.yaml").read_text())["suite"]
+    members = yaml.safe_load(
+        (ROOT / "configs" / "env" / f"{suite}.yaml").read_text(encoding="utf-8")
+    )["suite"]
     assert len(members) == {"adroit": 3, "metaworld-mt10": 10}[suite]
     for member in members:
         config = compose(CollectConfig, "collect", member)
@@ -136,7 +138,7 @@ def test_evaluation_needs_a_checkpoint() -> None:
 
 
 def test_constraints_name_each_package_once_and_are_what_is_installed() -> None:
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = [line.split("==") for line in lines if line and not line.startswith("#")]
     names = [re.sub(r"[-_.]+", "-", name).lower() for name, _ in pins]
     assert sorted(set(names)) == sorted(names)
@@ -152,9 +154,9 @@ FROM_CONDA = {"pytorch": "torch", "open3d": "open3d", "mujoco-python": "mujoco"}
 
 
 def test_environment_yml_and_pyproject_agree() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = {r.split(";")[0].strip() for r in project["dependencies"]}
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     *conda, pip = environment["dependencies"]
     versions = dict(entry.partition("=")[::2] for entry in conda)
     assert environment["channels"] == ["conda-forge"]

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import pytest
 
-from configs.build import Inline, build, choosable
+from configs.build import Inline, build
+from configs.command.schema import choices
 from configs.kinds import Kind, NoKeys, OneOf, find_kind, kinds, make_kind
 from perception.errors import InputError
 
@@ -52,12 +53,17 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / PACKAGE
     folder.mkdir()
     (folder / "__init__.py").touch()
-    (folder / "shape.py").write_text("class Shape: pass\n")  # The protocol: no choice.
-    (folder / "broken.py").write_text("class Config: pass\nraise ImportError('never asked for')\n")
+    (folder / "shape.py").write_text(
+        "class Shape: pass\n", encoding="utf-8"
+    )  # The protocol: no choice.
+    (folder / "broken.py").write_text(
+        "class Config: pass\nraise ImportError('never asked for')\n", encoding="utf-8"
+    )
     (folder / "circle.py").write_text(
         "from dataclasses import dataclass\n\n@dataclass(frozen=True)\nclass Config:\n"
         "    kind: str\n    radius: float\n\n"
-        "def make(config, colour):\n    return f'{colour} circle of {config.radius}'\n"
+        "def make(config, colour):\n    return f'{colour} circle of {config.radius}'\n",
+        encoding="utf-8",
     )
     monkeypatch.syspath_prepend(tmp_path)
     for name in list(sys.modules):
@@ -72,13 +78,15 @@ def drawing(**shape: object) -> Drawing:
 
 def test_choices_are_the_files_that_have_a_configuration() -> None:
     assert kinds(PACKAGE) == ["broken", "circle"]
-    assert list(choosable(Drawing)) == [("shape", PACKAGE)]
+    assert list(choices(Drawing, lambda _: "circle")) == [("shape", PACKAGE)]
 
 
 def test_a_kind_is_built_and_made_by_its_own_file(package: Path) -> None:
     config = drawing(kind="circle", radius=2).shape
     assert make_kind(PACKAGE, config, "red") == "red circle of 2.0"
-    (package / "dot.py").write_text((package / "circle.py").read_text())
+    (package / "dot.py").write_text(
+        (package / "circle.py").read_text(encoding="utf-8"), encoding="utf-8"
+    )
     assert drawing(kind="dot", radius=1).shape.kind == "dot"  # A new file is a new choice.
 
 

@@ -42,14 +42,14 @@ def test_every_name_of_a_folder_is_one_lock(
 
 def test_a_lock_is_not_taken_through_a_link(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
-    victim.write_text("precious")
+    victim.write_text("precious", encoding="utf-8")
     (tmp_path / ".s.zarr.lock").symlink_to(victim)
     with (
         pytest.raises(InputError, match="is a link, and no lock file is"),
         only_writer(tmp_path / "s.zarr"),
     ):
         pass
-    assert victim.read_text() == "precious"
+    assert victim.read_text(encoding="utf-8") == "precious"
 
 
 def test_links_in_a_circle(tmp_path: Path) -> None:
@@ -63,10 +63,10 @@ def test_links_in_a_circle(tmp_path: Path) -> None:
 
 
 def test_a_lock_file_is_never_written(tmp_path: Path) -> None:
-    (tmp_path / ".s.zarr.lock").write_text("somebody's")
+    (tmp_path / ".s.zarr.lock").write_text("somebody's", encoding="utf-8")
     with only_writer(tmp_path / "s.zarr"):
         pass
-    assert (tmp_path / ".s.zarr.lock").read_text() == "somebody's"
+    assert (tmp_path / ".s.zarr.lock").read_text(encoding="utf-8") == "somebody's"
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL])
@@ -116,31 +116,31 @@ def test_a_file_is_written_to_where_its_link_leads(tmp_path: Path) -> None:
     for text in ("first", "second"):  # The link hangs in the air at first.
         write_text_whole(tmp_path / "link", text)
         assert (tmp_path / "link").is_symlink()
-        assert real.read_text() == text
+        assert real.read_text(encoding="utf-8") == text
     assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "real"]
     assert [p.name for p in real.parent.iterdir()] == ["file"]
 
 
 def test_no_link_beside_a_file_is_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
-    victim.write_text("precious")
+    victim.write_text("precious", encoding="utf-8")
     (tmp_path / ".file.half").symlink_to(victim)
     write_text_whole(tmp_path / "file", "text")
-    assert victim.read_text() == "precious"
-    assert (tmp_path / "file").read_text() == "text"
+    assert victim.read_text(encoding="utf-8") == "precious"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "text"
 
 
 def test_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
     path = tmp_path / "file"
 
     def while_another_writes(aside: Path) -> None:
-        aside.write_text("first half, ")
+        aside.write_text("first half, ", encoding="utf-8")
         write_text_whole(path, "another's")
-        with aside.open("a") as file:
+        with aside.open("a", encoding="utf-8") as file:
             file.write("second half")
 
     write_whole(path, while_another_writes)
-    assert path.read_text() == "first half, second half"
+    assert path.read_text(encoding="utf-8") == "first half, second half"
 
 
 def test_a_failed_writer_leaves_what_was_there(tmp_path: Path) -> None:
@@ -148,18 +148,20 @@ def test_a_failed_writer_leaves_what_was_there(tmp_path: Path) -> None:
     write_text_whole(path, "before")
 
     def fail(aside: Path) -> None:
-        aside.write_text("half")
+        aside.write_text("half", encoding="utf-8")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.raises(OSError, match="No space"):
         write_whole(path, fail)
-    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "before")]
+    assert [(p.name, p.read_text(encoding="utf-8")) for p in tmp_path.iterdir()] == [
+        ("file", "before")
+    ]
 
 
 def test_what_a_dead_writer_left_goes_after_a_while(tmp_path: Path) -> None:
     old, young = tmp_path / ".file.0123.half", tmp_path / ".file.4567.half"
     for left in (old, young):
-        left.write_text("half")
+        left.write_text("half", encoding="utf-8")
     os.utime(old, (0, time.time() - 5000))
     write_text_whole(tmp_path / "file", "text")
     assert not old.exists()

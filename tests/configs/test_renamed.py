@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from configs.command import compose
-from configs.renamed import RENAMED, as_named_now
+from configs.command.renamed import RENAMED, as_named_now
 from policy.pipeline.config import TrainConfig
 
 

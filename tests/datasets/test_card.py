@@ -41,6 +41,12 @@ def card_of(path: Path) -> Card:
     return make_card(store, outcomes(store))
 
 
+def test_the_best_episode_succeeded_whatever_others_earned(tiny_store: Path) -> None:
+    known = outcomes(EpisodeStore.open(tiny_store))
+    returns, won = np.array([4.0, 1.0, 3.0, 2.0]), np.array([False, True, False, True])
+    assert replace(known, returns=returns, at_end=won, ever=won).ranked.tolist() == [3, 1, 0, 2]
+
+
 def test_collecting_leaves_a_card_in_the_store(tmp_path: Path) -> None:
     out = tmp_path / "s.zarr"
     small = ("env.episode_steps=12", "points=64", "episodes=3", "workers=1")
@@ -97,7 +103,7 @@ def test_what_was_never_recorded_is_said_and_not_counted(unjudged: Path) -> None
     assert not card.judged
     keep_card(unjudged)
     page = (unjudged / "card.html").read_text()
-    assert "Neither rewards nor successes were recorded" in page
+    assert "Which of them succeeded was not recorded. Rewards were not recorded." in page
     told = succeed("datasets/summary.py", f"data={unjudged}")
     assert "not recorded" in told
     assert "success at" not in told

@@ -206,7 +206,7 @@ def test_no_store_says_where_an_agent_lies_on_this_machine(tmp_path: Path) -> No
     moved = shutil.move(agent, tmp_path / "elsewhere" / "mine.npz")
     collect(collect_config(tmp_path / "s.zarr", f"behaviour.path={moved}", episodes=2))
     other = shutil.copy(state_agent.shipped("adroit-pen"), moved)
-    with pytest.raises(InputError, match=r"behaviour.path: mine.npz"):
+    with pytest.raises(InputError, match=r"behaviour\.path: mine\.npz"):
         collect(collect_config(tmp_path / "s.zarr", f"behaviour.path={other}", episodes=3))
 
 
@@ -215,3 +215,9 @@ def test_the_shortest_collection_has_its_card(tmp_path: Path) -> None:
     collect(collect_config(path, "env.episode_steps=1", episodes=1))
     keep_card(path)
     assert (path / "card.html").exists()
+
+
+def test_a_suite_cannot_share_one_store(tmp_path: Path) -> None:
+    line = refuse("datasets/collect.py", "env=adroit", *TINY, f"out={tmp_path / 'x.zarr'}")
+    assert "A suite of 3 tasks cannot share out=" in line
+    assert not list(tmp_path.iterdir())

@@ -1,18 +1,21 @@
 """Shards become one store: in order, once, and only if they belong together."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from configs.command import compose
-from datasets.collection.collector import collect
+from datasets.collection.collector import collect, successes_of
 from datasets.collection.merger import MergeConfig, merge
+from datasets.episode import Episode, Provenance
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 from tests.conftest import collect_config
 from tests.helpers.commands import succeed
 from tests.helpers.killing import assert_equal
+from tests.helpers.made_up import PLAIN, attributes, episode, write
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +74,67 @@ def test_what_does_not_belong_together_is_refused(shards: list[Path], tmp_path: 
     with pytest.raises(InputError, match="is a store that is read"):
         merge(merge_config(shards, shards[0]))
     assert not out.exists()
+
+
+def converted_store(path: Path, source: str, *episodes: Episode, steps: int = 30) -> Path:
+    """Write a store as conversion leaves it, of a file that is told by its name."""
+    options = {"reward_scale": 0.05}
+    origin = {"format": "d4rl", "name": source, "sha256": source, "options": options}
+    env = {"name": "adroit-door", "episode_steps": steps, "reward_scale": 0.05}
+    said = {
+        **attributes(behaviour={"kind": "recorded"}, seed=-1, source=origin, env=env),
+        "conversion": {**origin, "drift": {"of": "x", "median": [0], "largest": [1], "last": [2]}},
+    }
+    with EpisodeStore.writing(path, PLAIN, said) as store:
+        for one in episodes:
+            store.append(one)
+    return path
+
+
+def unseeded(steps: int, seed: int) -> Episode:
+    one = episode(steps, seed)
+    where = Provenance(-1, 0.0, 0.0, np.zeros(400))
+    return replace(one, recording=replace(one.recording, provenance=where))
+
+
+def test_converted_stores_become_one(tmp_path: Path) -> None:
+    one = converted_store(tmp_path / "a.zarr", "door-human", unseeded(20, 0), steps=20)
+    two = converted_store(tmp_path / "b.zarr", "door-expert", unseeded(30, 1))
+    for _ in range(2):  # The same command again finds that nothing is left to do.
+        merge(merge_config([one, two], tmp_path / "all.zarr"))
+    whole = EpisodeStore.open(tmp_path / "all.zarr")
+    assert whole.episode_ends.tolist() == [20, 50]
+    identity, said = whole.attributes["identity"], whole.attributes["conversion"]
+    assert identity["env"]["episode_steps"] == 30
+    assert [source["name"] for source in identity["source"]] == ["door-human", "door-expert"]
+    assert said["drift"]["largest"] == [1, 1]
+    three = converted_store(tmp_path / "c.zarr", "door-cloned", unseeded(25, 2))
+    merge(merge_config([tmp_path / "all.zarr", three], tmp_path / "more.zarr"))
+    assert EpisodeStore.open(tmp_path / "more.zarr").episodes == 3
+
+
+def test_what_cannot_become_one_is_said_before_it_begins(tmp_path: Path) -> None:
+    one = converted_store(tmp_path / "a.zarr", "door-human", unseeded(20, 0))
+    again = converted_store(tmp_path / "again.zarr", "door-human", unseeded(20, 0))
+    first = unseeded(20, 0)
+    unjudged = replace(first, recording=replace(first.recording, successes=None))
+    others = {
+        "both hold what was converted from door-human": again,
+        "holds success and .*b.zarr does not": converted_store(tmp_path / "b.zarr", "b", unjudged),
+        r"point_cloud is \(64, 6\) a row in .*c.zarr, but \(64, 3\)": converted_store(
+            tmp_path / "c.zarr", "c", replace(first, points=np.zeros((20, 64, 6), np.float32))
+        ),
+    }
+    write(tmp_path / "plain.zarr", episode(20))
+    for message, other in {**others, "differ in ": tmp_path / "plain.zarr"}.items():
+        with pytest.raises(InputError, match=message):
+            merge(merge_config([one, other], tmp_path / "out.zarr"))
+    assert not (tmp_path / "out.zarr").exists()
+
+
+def test_a_collection_that_goes_on_counts_all_its_successes(tmp_path: Path) -> None:
+    write(tmp_path / "s.zarr", *(episode(20, seed) for seed in range(3)))
+    store = EpisodeStore.open(tmp_path / "s.zarr")
+    recordings = [store.read_recording(index) for index in range(3)]
+    for rule in ("end", "ever"):
+        assert successes_of(store, rule) == sum(bool(r.succeeded(rule)) for r in recordings)

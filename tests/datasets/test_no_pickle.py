@@ -49,7 +49,7 @@ def sources() -> list[Path]:
 def test_nothing_loads_a_pickle(source: Path) -> None:
     place = str(source.relative_to(ROOT))
     is_test = place.startswith("tests/") and source.name.startswith("test_")
-    for node in ast.walk(ast.parse(source.read_text())):
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import | ast.ImportFrom) and place not in ALLOWED:
             module = getattr(node, "module", None) or ""
             names = {alias.name.split(".")[0] for alias in node.names} | {module.split(".")[0]}

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hydra.errors import HydraException
 
-from configs.command import _compose
+from configs.command import compose_values
+from perception.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "studies/README.md", *(ROOT / "docs").glob("*.md")])
@@ -23,11 +23,13 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.rel
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return [code for name, code in FENCE.findall(page.read_text()) if name == language]
+    return [
+        code for name, code in FENCE.findall(page.read_text(encoding="utf-8")) if name == language
+    ]
 
 
 def prose(page: Path) -> str:
-    return FENCE.sub("", page.read_text())
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
 
 
 def anchors(page: Path) -> set[str]:
@@ -39,7 +41,7 @@ def anchors(page: Path) -> set[str]:
 
 def defines(path: Path, name: str) -> bool:
     """Tell whether a file defines a dotted name."""
-    body: list[ast.stmt] = ast.parse(path.read_text()).body
+    body: list[ast.stmt] = ast.parse(path.read_text(encoding="utf-8")).body
     for part in name.split("."):
         named = [n for n in body if isinstance(n, ast.ClassDef | ast.FunctionDef)]
         found = next((n for n in named if n.name == part), None)
@@ -149,8 +151,8 @@ def problem(words: list[str]) -> str:
     if config is None:
         return f"{script} has no keys" if keys else ""
     try:
-        _compose(f"scripts/{config[1]}", keys)
-    except HydraException as error:
+        compose_values(f"scripts/{config[1]}", keys)
+    except InputError as error:
         return str(error).splitlines()[0]
     return ""
 

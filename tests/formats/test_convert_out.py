@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from configs.stopping import StoppedError
 from datasets.collection.collector import collect
 from datasets.episode import Recording
 from datasets.formats import to_dp3, to_lerobot
@@ -19,6 +21,7 @@ from datasets.formats.exporter import whole
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 from tests.conftest import collect_config
+from tests.helpers.foreign_data import as_store, write_dp3
 from tests.helpers.made_up import PLAIN, attributes, episode
 
 Write = Callable[[EpisodeStore, Path], None]
@@ -108,6 +111,42 @@ def test_a_failed_export_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         fail()
     assert [path.name for path in tmp_path.iterdir()] == [".out.lock"]
+
+
+def test_an_export_that_is_stopped_leaves_nothing_and_says_so(tmp_path: Path) -> None:
+    def stop() -> None:
+        with whole(tmp_path / "out") as partial:
+            partial.mkdir()
+            raise KeyboardInterrupt
+
+    with pytest.raises(StoppedError, match="the same command writes it from its beginning"):
+        stop()
+    assert [path.name for path in tmp_path.iterdir()] == [".out.lock"]
+
+
+@every_format
+def test_an_empty_folder_is_a_place_to_write_to(write: Write, tmp_path: Path) -> None:
+    store, out = made_store(tmp_path / "s.zarr"), tmp_path / "out"
+    out.mkdir()
+    write(store, out)
+    assert out.is_file() or any(out.iterdir())
+
+
+@every_format
+def test_a_task_of_ones_own_is_exported_without_its_simulator(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = as_store(write_dp3(tmp_path / "t.zarr"), tmp_path / "s.zarr", "task=mine")
+
+    def forbidden(_: object) -> None:
+        pytest.fail("a simulator was asked for")
+
+    for module in ("lerobot.features", "shared.drawn_pictures"):
+        monkeypatch.setattr(f"datasets.formats.{module}.make_simulator", forbidden)
+    write(store, tmp_path / "out")
+    written = [tmp_path / "out", *(tmp_path / "out").rglob("*")]
+    texts = [p.read_bytes() for p in written if p.is_file()]
+    assert any(re.search(rb'"units": ?"as recorded"', text) for text in texts)
 
 
 def test_two_exports_to_one_name_are_refused(tmp_path: Path) -> None:

@@ -42,7 +42,13 @@ def test_a_sequence_dataset_finds_what_it_reads(tmp_path: Path) -> None:
             assert demo["obs/top_image"].dtype == np.uint8
             depth = store.read("depth_top", rows)[..., None]
             np.testing.assert_array_equal(demo["obs/top_depth"][()], depth)
-            assert demo["dones"][()].tolist() == [0] * (steps - 1) + [1]
+            assert not demo["dones"][()].any()  # The time was up: the door has no end of its own.
+            for key in observed:
+                later, now = demo[f"next_obs/{key}"][()], demo[f"obs/{key}"][()]
+                np.testing.assert_array_equal(later[:-1], now[1:])
+                np.testing.assert_array_equal(later[-1], now[-1])
+            np.testing.assert_array_equal(demo["success"][()], store.read("success", rows))
+        assert file["data"].attrs["dones"] == "terminals"
 
 
 def test_the_task_is_described(tmp_path: Path, tiny_store: Path) -> None:
@@ -79,6 +85,8 @@ def test_what_was_never_recorded_is_left_out(tmp_path: Path) -> None:
     to_robomimic.write(made_store(tmp_path / "s.zarr", bare=True), tmp_path / "out.hdf5")
     with opened(tmp_path / "out.hdf5") as file:
         demo = file["data/demo_1"]
-        assert sorted(demo) == ["actions", "dones", "obs", "states"]
+        assert sorted(demo) == ["actions", "dones", "next_obs", "obs", "states"]
         assert list(demo["obs"]) == ["state"]
         assert demo["states"].shape == (130, 0)
+        assert not demo["dones"][()].any()
+        assert file["data"].attrs["dones"] == "unknown"

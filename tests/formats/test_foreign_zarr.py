@@ -41,7 +41,9 @@ def write(path: Path, version: int = 2, compressors: object = "auto", **more: np
 
 
 def edit(file: Path, **changes: object) -> None:
-    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+    file.write_text(
+        json.dumps({**json.loads(file.read_text(encoding="utf-8")), **changes}), encoding="utf-8"
+    )
 
 
 def refused(source: Path, *overrides: str) -> str:

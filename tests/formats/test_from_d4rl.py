@@ -23,8 +23,11 @@ def test_recorded_states_give_the_clouds_of_collecting_bit_for_bit(
     kept = np.ones(collected.steps, bool)
     kept[collected.episode_ends - 1] = False  # An episode's last action leads nowhere.
     assert store.episode_ends.tolist() == [11, 22, 33, 44]
-    for name in ("point_cloud", "state", "action", "reward", "success"):
+    for name in ("point_cloud", "state", "action", "success"):
         np.testing.assert_array_equal(store.read(name), collected.read(name)[kept])
+    np.testing.assert_allclose(store.read("reward"), collected.read("reward")[kept], rtol=1e-6)
+    assert "reward_scale (0.05)" in store.attributes["conversion"]["rewards"]
+    assert not store.read("terminal").any()
     # All but the time, which D4RL does not keep.
     np.testing.assert_array_equal(
         store.read("sim_state")[:, 1:], collected.read("sim_state")[kept][:, 1:]

@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,3 +52,39 @@ def test_demonstrations_without_a_start_are_refused(tmp_path: Path) -> None:
     (tmp_path / "demos.pickle").write_bytes(pickle.dumps([demo]))
     with pytest.raises(InputError, match="lacks actions; it has observations"):
         converted(tmp_path / "demos.pickle", tmp_path / "s.zarr")
+
+
+def demo(**changes: object) -> dict[str, Any]:
+    start = {"qpos": np.zeros(30), "qvel": np.zeros(30), "door_body_pos": np.zeros(3)}
+    tables = {"observations": np.zeros((4, 39)), "actions": np.zeros((4, 28))}
+    return {**tables, "init_state_dict": start, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"actions": np.full((4, 28), np.nan)}, "actions holds NaN or infinity at step 0"),
+        ({"actions": np.array([["a"] * 28] * 4)}, "actions is no table of numbers"),
+        ({"init_state_dict": [1, 2]}, "init_state_dict is no dictionary"),
+        ({"init_state_dict": {"qpos": np.zeros(30)}}, "init_state_dict lacks qvel"),
+        (
+            {"init_state_dict": {**demo()["init_state_dict"], "qpos": np.array(["a"])}},
+            "qpos holds no numbers",
+        ),
+        (
+            {"init_state_dict": {**demo()["init_state_dict"], "qvel": np.full(30, np.inf)}},
+            "qvel holds NaN or numbers beyond",
+        ),
+        (
+            {"init_state_dict": {**demo()["init_state_dict"], "door_body_pos": np.zeros(2)}},
+            r"\[1\].*A state of this task has 30 joints, 30 velocities and 3",
+        ),
+    ],
+)
+def test_damaged_demonstrations_are_refused_before_any_is_replayed(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    (tmp_path / "demos.pickle").write_bytes(pickle.dumps([demo(), demo(**changes)], 2))
+    with pytest.raises(InputError, match=f"demos.pickle.*{message}"):
+        converted(tmp_path / "demos.pickle", tmp_path / "s.zarr", "start=state")
+    assert not (tmp_path / "s.zarr").exists()

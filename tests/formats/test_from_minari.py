@@ -1,13 +1,17 @@
 """Minari's Adroit datasets become a store, with states or without."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from datasets.formats.importer import read_drifts
 from perception.errors import InputError
+from tests.formats.test_uneven_demonstrations import write_minari_by_hand
 from tests.helpers.foreign_data import JOINTS, converted, write_minari
+
+h5py: Any = pytest.importorskip("h5py")
 
 
 def test_a_minari_dataset_replays_from_its_first_observation(
@@ -31,7 +35,9 @@ def test_a_minari_dataset_with_states_is_put_as_recorded(
     assert store.episode_ends.tolist() == [12, 24]
     states = buffers[1]["infos"]["state"]
     np.testing.assert_array_equal(store.read("sim_state")[12:, 1 : 1 + JOINTS], states["qpos"][:-1])
-    np.testing.assert_allclose(store.read("reward")[12:], buffers[1]["rewards"], rtol=1e-6)
+    rewards = np.array(buffers[1]["rewards"]) * store.env.reward_scale
+    np.testing.assert_allclose(store.read("reward")[12:], rewards, rtol=1e-6)
+    assert not store.read("terminal").any()  # Truncated, not terminated.
 
 
 def test_a_dataset_that_minari_has_not_got_is_refused(
@@ -40,3 +46,20 @@ def test_a_dataset_that_minari_has_not_got_is_refused(
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     with pytest.raises(InputError, match="minari download D4RL/door/human-v2"):
         converted("minari:D4RL/door/human-v2", tmp_path / "s.zarr")
+
+
+def test_success_and_terminals_are_what_minari_recorded(tmp_path: Path) -> None:
+    source = write_minari_by_hand(tmp_path / "theirs")
+    with h5py.File(source / "data/main_data.hdf5", "r+") as file:
+        for name, steps in (("episode_0", 4), ("episode_1", 6)):
+            file[f"{name}/infos/success"] = np.arange(steps + 1) == 3  # The first is the reset's.
+            file[f"{name}/rewards"][:] = 2
+        file["episode_1/terminations"][5] = 1
+    store = converted(source, tmp_path / "s.zarr", "env.success=farama", "points=16")
+    assert np.flatnonzero(store.read("success")).tolist() == [2, 6]
+    assert np.flatnonzero(store.read("terminal")).tolist() == [9]
+    np.testing.assert_allclose(store.read("reward"), 2 * store.env.reward_scale)
+    with h5py.File(source / "data/main_data.hdf5", "r+") as file:
+        del file["episode_0/infos/success"], file["episode_1/infos/success"]
+    with pytest.raises(InputError, match=r"choose env\.success=dp3"):
+        converted(source, tmp_path / "t.zarr", "env.success=farama")

@@ -18,8 +18,9 @@ from policy.finetuning.minibatch import Minibatch, MinibatchConfig
 from policy.finetuning.objective import Objective
 from policy.finetuning.terms import bc, kl, ppo
 from policy.finetuning.terms.term import TermConfig
+from policy.planner.config import PlannerConfig, Sizes
 from policy.planner.denoisers.unet import Config as UnetConfig
-from policy.planner.planner import Planner, PlannerConfig, Sizes
+from policy.planner.planner import Planner
 from policy.rollouts.rollout import ChunkData, EpisodeData, Rollout
 
 MODE, SPREAD = 0.5, 0.05

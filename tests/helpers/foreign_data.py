@@ -75,14 +75,14 @@ def write_dapg(path: Path, task: str, *, episodes: int = 2, steps: int = 14) -> 
 
 
 def write_d4rl(path: Path, store: EpisodeStore) -> dict[str, np.ndarray]:
-    """Keep a store of the door as D4RL would have."""
+    """Keep a store of the door as D4RL would have, whose rewards are not scaled."""
     states = store.read("sim_state")
     ends = np.zeros(store.steps, bool)
     ends[store.episode_ends - 1] = True
     arrays = {
         "observations": np.zeros((store.steps, 39)),
         "actions": store.read("action"),
-        "rewards": store.read("reward"),
+        "rewards": store.read("reward").astype(np.float64) / store.env.reward_scale,
         "terminals": np.zeros(store.steps, bool),
         "timeouts": ends,
         "infos/qpos": states[:, 1 : 1 + JOINTS],

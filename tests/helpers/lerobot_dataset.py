@@ -35,7 +35,7 @@ ARROW = {"float32": "float", "int64": "int64", "bool": "bool"}
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def check_info(info: dict[str, Any]) -> None:

@@ -11,8 +11,9 @@ from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.minibatch import MinibatchConfig
 from policy.finetuning.terms import bc, ppo
 from policy.finetuning.terms.term import TermConfig
+from policy.planner.config import PlannerConfig, Sizes
 from policy.planner.denoisers.unet import Config as UnetConfig
-from policy.planner.planner import Planner, PlannerConfig, Sizes
+from policy.planner.planner import Planner
 
 SHORT = ("env.episode_steps=12", "env.view.points=64")  # Episodes to go with the planners.
 MINIBATCH = MinibatchConfig(batch=16, min_std=0.1, reduction="mean", encoder="frozen")

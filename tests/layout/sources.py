@@ -13,7 +13,7 @@ SCRIPTS = sorted(
     str(path.relative_to(ROOT))
     for room in ROOMS
     for path in (ROOT / room).glob("*.py")
-    if "@script(" in path.read_text()
+    if "@script(" in path.read_text(encoding="utf-8")
 )
 OURS = re.compile(rf"({'|'.join(FOLDERS)})(\.\w+)+(:\w+)?")
 
@@ -34,7 +34,7 @@ def imports(source: Path) -> frozenset[str]:
 
     A string that is the dotted name of a module here counts too: `import_module` gets such.
     """
-    return frozenset(_imports(ast.parse(source.read_text())))
+    return frozenset(_imports(ast.parse(source.read_text(encoding="utf-8"))))
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:

@@ -28,7 +28,7 @@ FORCED = {  # By a library's types, or by an import that must come late.
 
 
 def project() -> dict[str, Any]:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def entries(folder: Path) -> list[str]:
@@ -43,7 +43,9 @@ def test_no_folder_is_full(top: str) -> None:
 
 
 def test_files_stay_small() -> None:
-    lengths = {name_of(s): len(s.read_text().splitlines()) for s in sources(*FOLDERS)}
+    lengths = {
+        name_of(s): len(s.read_text(encoding="utf-8").splitlines()) for s in sources(*FOLDERS)
+    }
     assert not {name: length for name, length in lengths.items() if length > LINES}
     assert statistics.median(n for name, n in lengths.items() if "__init__" not in name) <= (
         MEDIAN_LINES
@@ -70,7 +72,7 @@ def test_no_rule_is_switched_off_but_where_a_library_forces_it() -> None:
     found = [
         f"{name_of(source)}:{number}: {line.strip()}"
         for source in [*sources(*FOLDERS), ROOT / "conftest.py"]
-        for number, line in enumerate(source.read_text().splitlines(), 1)
+        for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), 1)
         for match in NOQA.finditer(line)
         if match[1] is None or not set(re.split(r"[,\s]+", match[1])) <= FORCED
     ]

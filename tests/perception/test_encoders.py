@@ -13,7 +13,7 @@ from perception.encoders.encoder import Encoder
 from perception.errors import InputError
 from perception.observation import Encoded, Observation
 from policy.pipeline.config import TrainConfig
-from policy.planner.planner import ENCODERS
+from policy.planner.config import ENCODERS
 from tests.helpers.own.encoder import Means
 
 OWN = "tests.helpers.own.encoder:Means"

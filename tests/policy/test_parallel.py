@@ -11,9 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from configs.command import compose
 from datasets.behaviours.training_state import load_state
 from datasets.windows import load_windows
 from perception.errors import InputError
+from policy.pipeline.config import TrainConfig
+from policy.pipeline.stages import train
 from policy.pretraining.pretrain import PretrainConfig, pretrain
 from policy.runs.distributed import Team
 from policy.runs.run import Run, read_metrics
@@ -37,7 +40,9 @@ def torchrun(*arguments: str) -> "subprocess.Popen[str]":
 
 def follower(process: "subprocess.Popen[str]") -> int:
     """Find the process of rank 1 among those that torchrun started."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    children = (
+        Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
+    )
     (found,) = (
         pid for pid in children if b"\0RANK=1\0" in Path(f"/proc/{pid}/environ").read_bytes()
     )
@@ -79,6 +84,16 @@ def test_shares_are_equal_and_make_up_the_whole() -> None:
     assert torch.equal(torch.cat(shares), values)
     with pytest.raises(InputError, match=r"pretrain\.batch=12 has no equal parts for 5 processes"):
         Team(0, 5).share(values)
+
+
+def test_a_refusal_is_said_by_the_first_process_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = compose(TrainConfig, "train", [f"out={tmp_path}", "stage=zero_shot"])
+    for rank, error in (("0", InputError), ("1", SystemExit)):
+        monkeypatch.setenv("RANK", rank)
+        with pytest.raises(error):
+            train(config)
 
 
 @pytest.mark.parametrize(("save_every", "kept"), [(1, "after step 1"), (5, "none was saved")])

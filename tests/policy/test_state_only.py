@@ -25,7 +25,8 @@ from perception.errors import InputError
 from policy.pipeline.config import TrainConfig
 from policy.pipeline.stages import train
 from policy.planner.checkpoint import load_planner, save_planner
-from policy.planner.planner import Planner, Sizes
+from policy.planner.config import Sizes
+from policy.planner.planner import Planner
 from policy.pretraining.encode_store import EncodeConfig, encode
 from tests.conftest import task_config
 from tests.helpers.commands import refuse, succeed

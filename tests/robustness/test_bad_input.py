@@ -121,10 +121,10 @@ def test_a_checkpoint_of_another_task(command: list[str], tmp_path: Path) -> Non
 def test_a_run_folder_of_another_configuration(store: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     out.mkdir()
-    (out / "config.yaml").write_text("seed: 7\n")
+    (out / "config.yaml").write_text("seed: 7\n", encoding="utf-8")
     line = refuse("policy/train.py", f"data={store}", f"out={out}")
     assert "seed: 7 -> 0" in line
-    assert (out / "config.yaml").read_text() == "seed: 7\n"
+    assert (out / "config.yaml").read_text(encoding="utf-8") == "seed: 7\n"
 
 
 def test_no_gpu_where_one_is_asked_for(store: Path, tmp_path: Path) -> None:

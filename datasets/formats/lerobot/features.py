@@ -1,13 +1,16 @@
 """What a store's arrays are to LeRobot: keys, types, shapes, and the rate of frames."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from datasets.formats.shared.exporting import views
+from datasets.formats.shared.exporting import length_unit, picture_reader, views
 from datasets.store.store import EpisodeStore
 from envs.make import make_simulator
+
+logger = logging.getLogger(__name__)
 
 OTHER_FRAMES_PER_SECOND = 50  # Adroit's, for a store that does not name its task.
 OWN_COLUMNS = {  # What LeRobot adds to every dataset.
@@ -46,6 +49,11 @@ class Column:
 def frames_per_second(store: EpisodeStore) -> int:
     """Give the agent steps in a second of simulated time."""
     if "env" not in store.identity:
+        logger.warning(
+            "%s does not say how many steps a second has: LeRobot is told %d",
+            store.path,
+            OTHER_FRAMES_PER_SECOND,
+        )
         return OTHER_FRAMES_PER_SECOND
     env = store.env
     return round(1 / (make_simulator(env).step_s * env.action_repeat))
@@ -63,7 +71,7 @@ def columns_of(store: EpisodeStore, rate: int) -> dict[str, Column]:
     if "point_cloud" in names:
         columns["observation.point_cloud"] = _cloud(store)
     for camera, name in views(store, "depth").items():
-        depth = _array(store, name, ["height", "width"], {"units": "metres"})
+        depth = _array(store, name, ["height", "width"], {"units": length_unit(store)})
         columns[f"observation.depth.{camera}"] = depth
     for camera, name in views(store, "img").items():
         columns[f"observation.images.{camera}"] = _video(store, name, rate)
@@ -104,13 +112,13 @@ def _cloud(store: EpisodeStore) -> Column:
         "is_point_cloud": True,
         "channels": channels,  # Colours are 0 to 1.
         "frame": attributes.get("frame", "unknown"),
-        "units": "metres",
+        "units": length_unit(store),
     }
     return _array(store, "point_cloud", ["point", "channel"], info)
 
 
 def _video(store: EpisodeStore, name: str, rate: int) -> Column:
-    height, width, channels = _frame(store, name).shape
+    height, width, channels = picture_reader(store, name)(slice(0, 1)).shape[1:]
     info = {
         "video.height": height,
         "video.width": width,

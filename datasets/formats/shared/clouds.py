@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Num
 
 from datasets.formats.shared.colours import TOLERANCE, Spread
 from perception.errors import InputError
 from perception.sampling import farthest_points
 
-Clouds = Float[np.ndarray, "time point channel"]
+Clouds = Num[np.ndarray, "time point channel"]
 
 
 def check_shape(shape: tuple[int, ...], colour: bool | None, where: str) -> None:
@@ -24,7 +24,7 @@ def check_shape(shape: tuple[int, ...], colour: bool | None, where: str) -> None
         raise InputError(f"{where} has no colours; leave colour=true out")
 
 
-def colour_scale(blocks: Iterable[Clouds], where: str = "the clouds") -> float:
+def colour_scale(blocks: Iterable[np.ndarray], where: str = "the clouds") -> float:
     """Tell whether colours run to 255 or to 1, from all of them.
 
     Args:

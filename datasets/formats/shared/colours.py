@@ -8,7 +8,6 @@ lies between 0 and 1; where neither scale fits, they are refused.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from perception.errors import InputError
 
@@ -33,7 +32,7 @@ class Spread:
     bright: int = 0
     partial: int = 0
 
-    def add(self, colours: Float[np.ndarray, "*any"]) -> None:
+    def add(self, colours: np.ndarray) -> None:
         """Look at more of the data; what is not finite is for others to refuse."""
         known = colours[np.isfinite(colours)]
         if not known.size:

@@ -1,8 +1,13 @@
 """What exporters ask of a store and of the machine."""
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from jaxtyping import UInt8
+
+from datasets.formats.shared.pictures import picture_rule
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 
@@ -30,6 +35,29 @@ def views(store: EpisodeStore, kind: str) -> dict[str, str]:
     alone = cameras[0] if len(cameras) == 1 else "main"
     names = [n for n in store.names if n == kind or n.startswith(f"{kind}_")]
     return {n.removeprefix(kind).removeprefix("_") or alone: n for n in names}
+
+
+def picture_reader(
+    store: EpisodeStore, name: str
+) -> Callable[[slice], UInt8[np.ndarray, "time height width 3"]]:
+    """Give what reads pictures of a store as bytes of (height, width, 3).
+
+    Stores that others made, or that were converted before pictures were, may hold floats.
+
+    Raises:
+        InputError: The array holds no pictures.
+    """
+    first = store.read(name, slice(0, 1))
+    blocks = (store.read(name, store.rows(index)) for index in range(store.episodes))
+    shape, where = (store.steps, *first.shape[1:]), f"{store.path.name}: data/{name}"
+    rule = picture_rule(shape, first.dtype, blocks, where)
+    return lambda rows: rule.convert(store.read(name, rows))
+
+
+def length_unit(store: EpisodeStore) -> str:
+    """Name the unit of a store's lengths: metres, or `as recorded` where nobody knows."""
+    said = str(store.attributes.get("units", "metres"))
+    return "metres" if said.startswith("metres") else said
 
 
 def task_of(store: EpisodeStore) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from perception.errors import InputError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+PACKED = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ": "unxz", b"(\xb5/\xfd": "unzstd"}
 # What h5py raises for damage, depending on where it sits.
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 
@@ -34,23 +35,46 @@ def reading(path: Path) -> Iterator[Any]:
     except OSError as error:
         raise InputError(f"{path} is damaged or cut off: {error}; get it again") from error
     with file:
-        yield file
+        try:
+            yield file
+        except DAMAGE as error:
+            if not _is_from_h5py(error):
+                raise
+            raise InputError(f"{path} is damaged: {error}; get it again") from error
+
+
+def _is_from_h5py(error: BaseException) -> bool:
+    """Tell whether an error began in h5py, and not in our own code."""
+    if isinstance(error, InputError) or (place := error.__traceback__) is None:
+        return False
+    while place.tb_next is not None:
+        place = place.tb_next
+    return str(place.tb_frame.f_globals.get("__name__", "")).startswith("h5py")
 
 
 def entries(path: Path, group: str = "/") -> list[str]:
     """Name what a group of a file holds; nothing where the file is not HDF5, or has no such group.
 
     Raises:
-        InputError: It is HDF5, but damaged or cut off, or h5py is missing.
+        InputError: It is HDF5, but damaged or cut off, or packed; or h5py is missing.
     """
     if not path.is_file():
         return []
     with path.open("rb") as file:
-        if file.read(len(SIGNATURE)) != SIGNATURE:
-            return []
+        start = file.read(len(SIGNATURE))
+    for mark, unpack in PACKED.items():
+        if start.startswith(mark):
+            raise InputError(f"{path} is packed: unpack it first ({unpack} {path.name})")
+    if start != SIGNATURE:
+        return []
     with reading(path) as hdf5, _sound(hdf5, group):
         found = hdf5.get(group)
-        return list(found) if hasattr(found, "keys") else []
+        return names(found) if hasattr(found, "keys") else []
+
+
+def names(group: Any) -> list[str]:  # noqa: ANN401
+    """Name the members of a group; what is no UTF-8 as Python would write it."""
+    return [name if isinstance(name, str) else repr(name) for name in group]
 
 
 def need(group: Any, key: str) -> Any:  # noqa: ANN401 (h5py has no types)
@@ -68,7 +92,7 @@ def need(group: Any, key: str) -> Any:  # noqa: ANN401 (h5py has no types)
             f"{place(group, key)} is a link to {aim}, which is not there: restore that first"
         )
     if found is None:
-        raise InputError(f"{place(group)} lacks {key}; it has {', '.join(group)}")
+        raise InputError(f"{place(group)} lacks {key}; it has {', '.join(names(group))}")
     return found
 
 
@@ -90,15 +114,15 @@ def numbered(group: Any, prefix: str) -> list[str]:  # noqa: ANN401
     Raises:
         InputError: There is none, or one has no number.
     """
-    names = [name for name in group if name.startswith(prefix)]
-    for name in names:
+    found = [name for name in names(group) if name.startswith(prefix)]
+    for name in found:
         if not name.removeprefix(prefix).isdecimal():
             raise InputError(
                 f"{place(group, name)} has no number behind {prefix}: rename it, or leave it out"
             )
-    if not names:
+    if not found:
         raise InputError(f"{place(group)} holds no {prefix}0, {prefix}1, ...")
-    return sorted(names, key=lambda name: int(name.removeprefix(prefix)))
+    return sorted(found, key=lambda name: int(name.removeprefix(prefix)))
 
 
 def shape(group: Any, key: str) -> tuple[int, ...]:  # noqa: ANN401
@@ -159,7 +183,7 @@ def _sound(group: Any, key: str) -> Iterator[None]:  # noqa: ANN401
         raise InputError(f"{place(group, key)} does not fit into memory: {error}") from error
     except DAMAGE as error:
         said = str(error).strip("'\"")
-        if "filter" in said:
+        if "filter" in said or "plugin" in said:
             raise InputError(
                 f"{place(group, key)} is compressed in a way that h5py does not know here ({said}):"
                 " write it again with gzip (h5repack -f GZIP=4)"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from datasets.formats.shared.colours import Spread
 from perception.errors import InputError
@@ -84,6 +84,20 @@ def picture_rule(
         spread.add(block)
     full = spread.full(where) if dtype.kind == "f" else _full_of_whole(spread, where)
     return PictureRule(layout, full, channels, str(dtype))
+
+
+def depth_images(depths: np.ndarray, where: str) -> Float[np.ndarray, "time height width"]:
+    """Give depth images without an axis for their one channel; their unit stays as it is.
+
+    Raises:
+        InputError: They are no images of one channel.
+    """
+    shape = depths.shape
+    if len(shape) == 4 and 1 in (shape[1], shape[3]):
+        depths = depths.squeeze(3 if shape[3] == 1 else 1)
+    if depths.ndim != 3 or min(depths.shape[1:]) == 0:
+        raise InputError(f"{where} is {shape}: depth is (step, height, width); reshape it")
+    return depths.astype(np.float32)
 
 
 def _layout(shape: tuple[int, ...], where: str) -> tuple[str, int]:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int
 
 from datasets.formats.shared.colours import Spread
-from datasets.formats.shared.pictures import PictureRule, picture_rule
+from datasets.formats.shared.pictures import PictureRule, depth_images, picture_rule
 from datasets.formats.shared.zarr_arrays import ForeignArray
 from perception.errors import InputError
 
@@ -129,6 +129,16 @@ def survey_pictures(array: ForeignArray, steps: int) -> PictureRule:
     if rule.changes:
         logger.info("%s: made bytes of (height, width, 3) from %s", array.where, rule)
     return rule
+
+
+def survey_depths(array: ForeignArray, steps: int) -> None:
+    """Look through depth images; where nothing was measured, a camera may say NaN.
+
+    Raises:
+        InputError: They are no images of one channel.
+    """
+    for _, block in array.blocks(steps):
+        depth_images(block, array.where)
 
 
 def _require_finite(array: ForeignArray, start: int, block: np.ndarray) -> None:

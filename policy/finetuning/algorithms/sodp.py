@@ -15,6 +15,7 @@ from torch import Tensor
 
 from configs.build import Inline
 from configs.kinds import OneOf
+from datasets.behaviours.training_state import fitting
 from envs.seeding import derive_seed
 from policy.finetuning.algorithms.algorithm import DivergedError
 from policy.finetuning.buffers import ReplayBuffer, TargetBuffer
@@ -118,9 +119,10 @@ class SODP:
         Raises:
             InputError: The file is missing or another, or no two of its episodes began alike.
         """
-        replay, target = read_experience(path, by_start=self._by_start)
-        self.replay.load(replay)
-        self.target.load(target)
+        with fitting(path):
+            replay, target = read_experience(path, by_start=self._by_start)
+            self.replay.load(replay)
+            self.target.load(target)
 
     def state(self) -> dict[str, Any]:
         """Everything but the planner that the next update depends on."""

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from configs.ranges import Filled, Width, between, require
+from perception.errors import InputError
 from policy.planner.denoisers.denoiser import Denoiser, TensorConditions, batch_steps, sinusoids
 from policy.planner.denoisers.short_conv import ShortConv1d, ShortConvTranspose1d, fixed_products
 
@@ -185,5 +186,10 @@ def make(config: Config, horizon: int, action_size: int, context_size: int) -> U
         horizon: Actions in a chunk.
         action_size: Numbers in an action.
         context_size: Numbers in the context (the encoded history).
+
+    Raises:
+        InputError: The horizon cannot be halved as often as there are levels.
     """
+    if horizon % config.horizon_multiple:
+        raise InputError(f"horizon={horizon} must be a multiple of {config.horizon_multiple}")
     return Unet(action_size, context_size, config)

@@ -12,10 +12,11 @@ from torch import Tensor
 from configs.build import build
 from datasets.behaviours.training_state import not_finite
 from policy.planner.building import build_planner
+from policy.planner.config import PlannerConfig, Sizes
 from policy.planner.dp3.archive import Archive, TensorNote, as_group
 from policy.planner.dp3.settings import Settings
 from policy.planner.dp3.weights import our_weights
-from policy.planner.planner import Planner, PlannerConfig, Sizes
+from policy.planner.planner import Planner
 
 logger = logging.getLogger(__name__)
 

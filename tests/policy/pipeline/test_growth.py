@@ -198,12 +198,12 @@ def test_a_search_that_took_all_episodes_says_so_and_goes_on_with_more(
     words = (f"init_from={short}", *FINETUNING, *OF_VIEW, "stage=finetune")
     longer = ("finetune.initial_limit=5", "finetune.evaluate_every=0")
     for _ in range(2):
-        with pytest.raises(InputError, match=r"all 3 episodes were played in search.*\(0 found"):
-            run(out, *words, *longer, "finetune.episodes=3")
+        with pytest.raises(InputError, match=r"all 4 episodes were played in search.*\(0 found"):
+            run(out, *words, *longer, "finetune.episodes=4")
     assert not (out / "checkpoints" / "finetune.safetensors").exists()
     state = load_state(out / "checkpoints" / "finetune-state.pt")
     assert state is not None
-    assert state["step"] == 3
+    assert state["step"] == 4
     with caplog.at_level("INFO"):
         run(out, *words, *longer, "finetune.episodes=7")
     assert "no success in 5 rollouts, learning from the 5 best returns" in caplog.text

@@ -13,9 +13,10 @@ from configs.kinds import Kind
 from perception.encoders import dp3, state_only
 from perception.errors import InputError
 from policy.planner.checkpoint import load_planner, save_planner
+from policy.planner.config import DP3, PlannerConfig, Sizes
 from policy.planner.denoisers.mixer import Config as MixerConfig
 from policy.planner.denoisers.unet import Config as UnetConfig
-from policy.planner.planner import DP3, Planner, PlannerConfig, Sizes
+from policy.planner.planner import Planner
 
 UNET = UnetConfig("unet", (16, 32), 1, 5, 8, 16, None)
 LINEAR = UnetConfig("unet", (16, 32), 1, 5, 8, 16, 8)

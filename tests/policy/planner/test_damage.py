@@ -1,12 +1,8 @@
-"""Planners and training states that are damaged, diverged, or described wrongly: one line each."""
+"""Planners that are damaged, diverged or described wrongly, and states with them: one line each."""
 
 import json
-import random
-import resource
-import signal
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,20 +12,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from datasets.behaviours.training_state import fitting, load_state, save_state
-from perception.errors import InputError
+from datasets.behaviours.training_state import load_state, save_state
 from policy.planner.checkpoint import load_planner, save_planner
-from policy.planner.planner import Planner
 from tests.helpers.small_planner import small_planner
+from tests.policy.planner.damaging import STATE, flipped, full_disk, refused
 
 ABOUT = {"task": "adroit-door", "env": {"points": 512}}
-STATE = {
-    "step": 3,
-    "planner": {"weight": torch.arange(60.0).view(20, 3)},
-    "generator": torch.Generator().manual_seed(0).get_state()[:50],
-    "rates": [1, 0.5, torch.arange(4)],
-}
-FLIPS = 100
 NOT_FINITE = [float("nan"), float("inf"), -float("inf")]
 
 
@@ -38,37 +26,6 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("saved") / "a.safetensors"
     save_planner(small_planner(), path, ABOUT)
     return path
-
-
-def flipped(raw: bytes, within: range) -> Iterator[bytes]:
-    """Flip one bit, another each time; of the given bytes."""
-    for bit in random.Random(0).sample(range(8 * within.start, 8 * within.stop), FLIPS):
-        damaged = bytearray(raw)
-        damaged[bit // 8] ^= 1 << bit % 8
-        yield bytes(damaged)
-
-
-def refused(read: Callable[[Path], object], path: Path) -> str:
-    """Read what must be refused: give the one line, which names the file."""
-    with pytest.raises(InputError) as caught:
-        read(path)
-    line = str(caught.value)
-    assert path.name in line
-    assert "\n" not in line
-    return line
-
-
-@contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    """Let no file become larger than so many bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def rewritten(source: Path, target: Path, change: Callable[[dict[str, Any]], None]) -> Path:
@@ -91,29 +48,6 @@ def test_no_flipped_bit_of_a_planner_is_read(part: str, saved: Path, tmp_path: P
     for data in flipped(raw, range(header) if part == "header" else range(header, len(raw))):
         damaged.write_bytes(data)
         refused(load_planner, damaged)
-
-
-@pytest.mark.parametrize("summed", [True, False], ids=["now", "before"])
-def test_no_flipped_bit_of_a_state_is_read_as_another(*, summed: bool, tmp_path: Path) -> None:
-    whole, damaged = tmp_path / "a-state.pt", tmp_path / "b-state.pt"
-    (save_state if summed else torch.save)(STATE, whole)
-    raw = whole.read_bytes()
-    for data in flipped(raw, range(len(raw))):
-        damaged.write_bytes(data)
-        try:
-            read = load_state(damaged)
-        except InputError:
-            continue
-        # A bit that says nothing, such as of the archive's dates.
-        assert not summed
-        assert repr(read) == repr(STATE)
-
-
-def test_a_state_comes_back_and_is_still_an_archive_of_torch(tmp_path: Path) -> None:
-    save_state(STATE, tmp_path / "a-state.pt")
-    assert repr(load_state(tmp_path / "a-state.pt")) == repr(STATE)
-    assert repr(torch.load(tmp_path / "a-state.pt", weights_only=True)) == repr(STATE)
-    assert load_state(tmp_path / "none.pt") is None
 
 
 @pytest.mark.parametrize("size", [0, 1, 21, 22, 500, -1])
@@ -225,15 +159,20 @@ def test_a_file_without_a_sum_is_read_as_before(saved: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "state", [[], {}, {"planner": 3}, {"planner": {"denoiser.final.1.bias": torch.zeros(2)}}]
+    "change",
+    [
+        lambda parts: parts["planner"].update(chunk=0),
+        lambda parts: parts["planner"].update(horizon=10**9),
+        lambda parts: parts["planner"].update(chunk=4),
+        lambda parts: parts["planner"].update(denoising_steps=10**9),
+        lambda parts: parts["planner"].update(sampling_steps=7),
+        lambda parts: parts["planner"].update(eta=-1.0),
+        lambda parts: parts["planner"]["denoiser"].update(blocks=10**9),
+        lambda parts: parts["planner"]["denoiser"].update(widths=[]),
+        lambda parts: parts["planner"]["denoiser"].update(widths=[8] * 10**5),
+    ],
 )
-def test_a_state_that_lacks_something_is_refused_by_name(state: Any, tmp_path: Path) -> None:  # noqa: ANN401
-    path = tmp_path / "a-state.pt"
-    torch.save(state, path)
-
-    def read(path: Path) -> None:
-        planner: Planner = small_planner()
-        with fitting(path):
-            planner.load_state_dict((load_state(path) or {})["planner"])
-
-    refused(read, path)
+def test_numbers_that_no_command_may_give_are_refused_in_a_file_too(
+    change: Callable[[dict[str, Any]], None], saved: Path, tmp_path: Path
+) -> None:
+    refused(load_planner, rewritten(saved, tmp_path / "d.safetensors", change))

@@ -13,10 +13,11 @@ from perception.errors import InputError
 from policy.pipeline.config import TrainConfig
 from policy.pipeline.identity import settled_recipe
 from policy.planner.checkpoint import load_planner, save_planner
+from policy.planner.config import DENOISERS, PlannerConfig, Sizes
 from policy.planner.denoisers.denoiser import Denoiser
 from policy.planner.denoisers.mixer import Config as MixerConfig
 from policy.planner.denoisers.unet import Config as UnetConfig
-from policy.planner.planner import DENOISERS, Planner, PlannerConfig, Sizes
+from policy.planner.planner import Planner
 from tests.helpers.own.denoiser import CrossAttention
 
 OWN = "tests.helpers.own.denoiser:CrossAttention"

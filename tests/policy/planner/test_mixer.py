@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from perception.observation import Encoded
+from policy.planner.config import PlannerConfig, Sizes
 from policy.planner.denoisers.mixer import Config as MixerConfig
 from policy.planner.denoisers.mixer import Mixer
-from policy.planner.planner import Planner, PlannerConfig, Sizes
+from policy.planner.planner import Planner
 from policy.planner.schedule import log_probability
 
 SMALL = MixerConfig("mixer", 32, 2, 8, 64, 32)

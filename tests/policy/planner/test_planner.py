@@ -8,9 +8,10 @@ import torch
 
 from datasets.windows import Batch
 from perception.observation import Observation
+from policy.planner.config import PlannerConfig, Sizes
 from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.normalizer import Normalizer, Range
-from policy.planner.planner import NotFiniteError, Planner, PlannerConfig, Sizes
+from policy.planner.planner import NotFiniteError, Planner
 from policy.planner.schedule import log_probability
 from policy.pretraining.ema import MovingAverage
 

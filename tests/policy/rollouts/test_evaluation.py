@@ -1,5 +1,6 @@
 """Success rates and their intervals."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from envs.seeding import derive_seed
 from policy.rollouts.evaluation import (
     Evaluation,
     evaluation_seeds,
+    forget_evaluation,
     read_evaluation,
     wilson,
     write_evaluation,
@@ -37,6 +39,35 @@ def test_an_evaluation_survives_being_written(tmp_path: Path) -> None:
     assert read_evaluation(tmp_path, "other") is None
     assert found.rate == 0.5
     assert "1 of 2 episodes succeed: 50%" in str(found)
+
+
+def test_the_best_episode_is_one_that_succeeded() -> None:
+    found = Evaluation((False, True, True), (True,) * 3, (9.0, 1.0, 2.0), (11, 12, 13))
+    assert found.best == 13
+    none = Evaluation((False, False), (False,) * 2, (float("nan"), 1.0), (11, 12))
+    assert none.best == 12
+
+
+def test_returns_that_are_not_finite_are_null_and_come_back(tmp_path: Path) -> None:
+    found = Evaluation((False, True), (True, True), (float("nan"), 1.0), (11, 12))
+    write_evaluation(tmp_path, "finetune", found)
+    assert "NaN" not in (tmp_path / "evaluation.json").read_text()
+    back = read_evaluation(tmp_path, "finetune")
+    assert back is not None
+    assert math.isnan(back.returns[0])
+    assert back.returns[1] == 1.0
+
+
+def test_a_damaged_file_is_kept_beside_the_new_one(tmp_path: Path) -> None:
+    (tmp_path / "evaluation.json").write_text('{"pretrain": {"succ')
+    assert read_evaluation(tmp_path, "pretrain") is None
+    found = Evaluation((False,), (False,), (0.0,), (13,))
+    write_evaluation(tmp_path, "finetune", found, "of this")
+    assert (tmp_path / "evaluation-damaged.json").read_text() == '{"pretrain": {"succ'
+    assert read_evaluation(tmp_path, "finetune", "of this") == found
+    assert read_evaluation(tmp_path, "finetune", "of another") is None
+    forget_evaluation(tmp_path, "finetune")
+    assert read_evaluation(tmp_path, "finetune") is None
 
 
 def test_no_episode_is_evaluated_on_that_was_trained_on() -> None:

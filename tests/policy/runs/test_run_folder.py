@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from configs.stopping import StoppedError
 from perception.errors import InputError
 from policy.runs.json_files import read_json, write_json
 from policy.runs.memory import names_memory
 from policy.runs.newest import given_or_newest
-from policy.runs.run import Run, has_begun, leave_no_trace, read_config, read_metrics
+from policy.runs.run import Run, has_begun, leave_no_trace, read_config, read_metrics, stops
 
 CONFIG = {"about": {"task": "adroit-door", "seed": 0}}
 
@@ -143,3 +144,9 @@ def test_the_newest_run_is_taken_where_none_is_named(
         assert given_or_newest(None) == Path("outputs/deep/er/new")
     assert "checkpoint=outputs/deep/er/new, the newest run" in caplog.text
     assert given_or_newest(Path("x")) == Path("x")
+
+
+def test_ctrl_c_ends_in_one_line_where_nothing_is_to_be_saved() -> None:
+    told = "stopped while drawing; the same command"
+    with pytest.raises(StoppedError, match=told), stops("while drawing"):
+        raise KeyboardInterrupt

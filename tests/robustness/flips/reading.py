@@ -87,6 +87,6 @@ def _read(target: Target, place: Path, true: Any) -> str:  # noqa: ANN401 (whate
 
 def _limit_memory() -> None:
     """Leave a process so much memory beyond what it has: a damaged shape may ask for any."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
     limit = pages * resource.getpagesize() + SPARE
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 
-from tests.robustness.shared.world import FINETUNING, PLANNER
+from tests.robustness.shared.world import FINETUNING, PLANNER, PLAYED
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ def _bases(script: str, config: str, *drawn: tuple[int, str, tuple[str, ...]]) -
 
 SEEN = ("env.episode_steps=4", "points=32", "env.view.image_size=32")
 TRAINED = ("out=new", *PLANNER, "env.episode_steps=4", "pretrain.steps=1")
+TUNED = ("out=new", *PLAYED, "env.episode_steps=4")
 ONE = ("episodes=1", "workers=0")
 
 BASES = (
@@ -71,8 +72,8 @@ BASES = (
         "policy/train.py",
         "train",
         (9, "data=<store> stage=pretrain", TRAINED),
-        (1, "init_from=<run> stage=zero_shot", TRAINED),
-        (4, "init_from=<run> stage=finetune", (*TRAINED, *FINETUNING)),
+        (1, "init_from=<run> stage=zero_shot", TUNED),
+        (4, "init_from=<run> stage=finetune", (*TUNED, *FINETUNING)),
     ),
     *_bases(
         "policy/evaluate.py",

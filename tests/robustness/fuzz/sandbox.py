@@ -87,7 +87,7 @@ class Sandbox:
 
 
 def _file(place: Path) -> None:
-    place.write_text("in the way\n")
+    place.write_text("in the way\n", encoding="utf-8")
 
 
 def _loop(place: Path) -> None:

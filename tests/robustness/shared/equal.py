@@ -79,6 +79,6 @@ def _of_weights(path: Path) -> dict[str, bytes]:
 
 
 def _of_lines(path: Path) -> dict[str, bytes]:
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     kept = [{k: v for k, v in line.items() if k not in TIMES} for line in lines]
     return {"": json.dumps(kept).encode()}

@@ -129,7 +129,7 @@ def end(*pids: int) -> None:
 def lives(pid: int) -> bool:
     """Tell whether a process is at work; one that nobody has asked for its end is not."""
     try:
-        return ") Z" not in Path(f"/proc/{pid}/stat").read_text()
+        return ") Z" not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:
         return False
 
@@ -142,7 +142,7 @@ def run(command: tuple[str, ...], cwd: Path, variables: Mapping[str, str] = {}) 
 def seconds_of_work(pid: int) -> float:
     """Give the processor's seconds that a process has had, as Linux tells."""
     try:
-        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return 0.0
     return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
@@ -152,7 +152,7 @@ def descendants(pid: int) -> list[int]:
     """Give the processes below one, as Linux tells."""
     listed = Path(f"/proc/{pid}/task/{pid}/children")
     try:
-        children = [int(number) for number in listed.read_text().split()]
+        children = [int(number) for number in listed.read_text(encoding="utf-8").split()]
     except OSError:
         return []
     return [one for child in children for one in (child, *descendants(child))]

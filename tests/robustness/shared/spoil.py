@@ -40,7 +40,7 @@ def empty_folder(path: Path, _: random.Random) -> None:
 def words(path: Path, _: random.Random) -> None:
     """Put a text in its place."""
     _remove(path)
-    path.write_text("not what you look for\n")
+    path.write_text("not what you look for\n", encoding="utf-8")
 
 
 def nowhere(path: Path, _: random.Random) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.robustness.shared.world import FINETUNING, PLANNER, SEEN, World
+from tests.robustness.shared.world import FINETUNING, PLANNER, PLAYED, SEEN, World
 
 ADROIT = ("points=32", "env.view.image_size=32", "workers=0")
 FOREIGN = ("task=mine", "workers=0", "zarr_format=3")
@@ -64,7 +64,7 @@ def _put(places: dict[str, str], argument: str) -> str:
 
 
 PRETRAIN = ("data=<store>", "out=<out>", "stage=pretrain", "pretrain.steps=12", *PLANNER)
-FINETUNE = ("init_from=<run>", "out=<out>", "stage=finetune", *PLANNER, *FINETUNING)
+FINETUNE = ("init_from=<run>", "out=<out>", "stage=finetune", *PLAYED, *FINETUNING)
 COLLECT, CONVERT, ENCODE = "datasets/collect.py", "datasets/convert.py", "policy/encode.py"
 EIGHT = ("episodes=8", "out=<out>")
 EVALUATE = ("checkpoint=<run>", "out=<out>", "episodes=3", "envs=1", "threads=1")

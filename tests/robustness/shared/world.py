@@ -35,6 +35,8 @@ PLANNER = (
     "pretrain.log_every=2",
     "pretrain.save_every=2",
 )
+OF_PRETRAINING = ("denoiser.", "planner.", "pretrain.")  # Refused where that is over.
+PLAYED = tuple(part for part in PLANNER if not part.startswith(OF_PRETRAINING))
 FINETUNING = (
     "finetune.episodes=4",
     "finetune.initial_episodes=1",

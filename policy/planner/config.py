@@ -1,0 +1,85 @@
+"""How a planner plans and denoises, and the dimensions of its data."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, cast
+
+from configs.kinds import Kind, OneOf, find_kind
+from configs.ranges import Share, Steps, between
+from perception.encoders import dp3
+from perception.errors import InputError
+
+ENCODERS, DENOISERS = "perception.encoders", "policy.planner.denoisers"
+DP3 = dp3.Config("dp3")  # The encoder of every file that is older than the choice.
+
+
+@dataclass(frozen=True)
+class PlannerConfig:
+    """How a planner looks back and ahead, and how it denoises.
+
+    Attributes:
+        history: Observations it takes, T_o.
+        horizon: Actions it plans, T_p.
+        chunk: Actions it executes before it plans again, T_a.
+        prediction: What the network predicts: the `noise` (the paper) or the clean `start` (DP3).
+        denoising_steps: K.
+        sampling_steps: DDIM steps taken when acting.
+        eta: Share of DDPM's noise in them.
+        spacing: Where they lie; see `Schedule.cosine`.
+        denoiser: Which network denoises, and its sizes.
+        encoder: Which network encodes observations, and its sizes.
+        use_clipped_model_output: Whether the noise of a step follows from the clipped prediction;
+            see `Schedule.step`. Files from before the choice do so.
+    """
+
+    history: Steps
+    horizon: Steps
+    chunk: Steps
+    prediction: Literal["noise", "start"]
+    denoising_steps: Annotated[int, between(1, 10_000)]
+    sampling_steps: Annotated[int, between(1, 10_000)]
+    eta: Share
+    spacing: Literal["trailing", "leading"]
+    denoiser: Annotated[Kind, OneOf(DENOISERS)]
+    encoder: Annotated[Kind, OneOf(ENCODERS)] = DP3
+    use_clipped_model_output: bool = True
+
+    def check(self) -> None:
+        """Refuse numbers that do not go together, once all are decided.
+
+        Raises:
+            InputError: The plan is shorter than what is executed of it, the network cannot halve
+                it, or sampling cannot visit the denoising steps evenly.
+        """
+        least = self.history + self.chunk - 1
+        if self.horizon < least:
+            raise InputError(
+                f"planner.horizon={self.horizon} must be at least planner.history +"
+                f" planner.chunk - 1 = {least}"
+            )
+        multiple = getattr(self.denoiser, "horizon_multiple", 1)
+        if self.horizon % multiple:
+            raise InputError(
+                f"planner.horizon={self.horizon} must be a multiple of {multiple}: the"
+                " denoiser halves it between its levels"
+            )
+        if self.denoising_steps % self.sampling_steps:
+            raise InputError(
+                f"planner.sampling_steps={self.sampling_steps} must divide"
+                f" planner.denoising_steps={self.denoising_steps}"
+            )
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The dimensions of a task's data."""
+
+    channels: int
+    robot_state: int
+    actions: int
+
+
+def observed_by(encoder: Kind) -> Literal["points", "features"]:
+    """Tell what an encoder will observe, before there is one; see `Encoder.observes`."""
+    choice = find_kind(ENCODERS, encoder.kind)
+    own = getattr(choice.make, "observes", "points")
+    return cast(Literal["points", "features"], getattr(choice.config, "observes", own))
