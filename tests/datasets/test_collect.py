@@ -171,7 +171,7 @@ def test_a_task_without_an_agent_is_acted_by_its_script(
 
 
 def test_clouds_by_no_camera_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cameras=\[\] draws nothing of adroit-door"):
+    with pytest.raises(InputError, match=r"cameras=\[\]"):
         collect(collect_config(tmp_path / "s.zarr", "cameras=[]"))
     assert not list(tmp_path.iterdir())
     collect(collect_config(tmp_path / "s.zarr", "cameras=[]", "points=0"))
