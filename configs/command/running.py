@@ -33,7 +33,7 @@ from perception.errors import InputError
 
 MACHINE_ERRORS = (  # What a user can mend: space, permission, something in the way, a disk.
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST,
-    errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO, errno.ELOOP,
+    errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO, errno.ENOMEM, errno.ELOOP,
 )  # fmt: skip
 LEADER_SPEAKS_S = 2.0  # Time for the first process of a team to say the same, and end the others.
 
@@ -122,7 +122,9 @@ def _run_one(main: Callable[[ConfigT], None], request: Request, cfg: DictConfig)
 def _run(main: Callable[[ConfigT], None], request: Request, cfg: DictConfig) -> None:
     """Run a script's main for one configuration, or for each member of its suite."""
     try:
-        for config in [request.fill(*member) for member in members(request, cfg)]:
+        configs = [request.fill(*member) for member in members(request, cfg)]
+        _require_own_places(configs)
+        for config in configs:
             main(config)
     except StoppedError as stopped:
         sys.stderr.write(f"{stopped}\n")
@@ -132,6 +134,22 @@ def _run(main: Callable[[ConfigT], None], request: Request, cfg: DictConfig) -> 
             raise
         where = error.filename or "while writing"
         _stop(f"{error.strerror}: {where}; nothing that was finished is lost")
+    except MemoryError as error:
+        _stop(f"Out of memory ({error}): ask for less at once; nothing that was finished is lost")
+
+
+def _require_own_places(configs: Sequence[object]) -> None:
+    """Refuse a suite whose tasks would all be written to one place, before the first begins.
+
+    Raises:
+        InputError: They would.
+    """
+    places = [getattr(config, "out", None) for config in configs]
+    if len(places) > 1 and places[0] is not None and len(set(places)) < len(places):
+        raise InputError(
+            f"A suite of {len(places)} tasks cannot share out={places[0]}: leave out= away, or run"
+            " each task by its own env= and out="
+        )
 
 
 def _stop(message: str) -> NoReturn:
