@@ -24,7 +24,7 @@ def fuzz(world: World, folder: Path, numbers: Iterable[int], seed: int) -> dict[
         seed: Of the commands.
     """
     codes: Counter[str] = Counter()
-    faults = []
+    faults: list[dict[str, Any]] = []
     for number in numbers:
         case = draw(seed, number)
         verdict = judge(case, world, folder / "sandbox")
