@@ -24,11 +24,13 @@ def fuzz(world: World, folder: Path, numbers: Iterable[int], seed: int) -> dict[
         seed: Of the commands.
     """
     codes: Counter[str] = Counter()
-    faults = []
+    faults: list[dict[str, Any]] = []
     for number in numbers:
         case = draw(seed, number)
         verdict = judge(case, world, folder / "sandbox")
         codes[str(verdict.code)] += 1
+        if codes.total() % 50 == 0:
+            logger.info("%d commands, %d faults", codes.total(), len(faults))
         if verdict.fault:
             command = shlex.join([case.base.script, *case.arguments])
             faults.append({"number": number, "command": command, "fault": verdict.fault})

@@ -81,8 +81,12 @@ def possible_value(case: Case, rng: random.Random) -> Case:
 
 def wrong_value(case: Case, rng: random.Random) -> Case:
     """Give a key what it cannot take."""
-    key, kind = rng.choice(sorted(case.keys().items()))
-    return replace(case.put(f"{key}={rng.choice(wrong(key, kind))}"), nonsense=True)
+    each = {key: wrong(key, kind) for key, kind in case.keys().items()}
+    spoilt = sorted((key, values) for key, values in each.items() if values)
+    if not spoilt:  # A script that takes nothing but paths.
+        return case
+    key, values = rng.choice(spoilt)
+    return replace(case.put(f"{key}={rng.choice(values)}"), nonsense=True)
 
 
 def choose(case: Case, rng: random.Random) -> Case:

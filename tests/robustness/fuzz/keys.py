@@ -7,7 +7,7 @@ from typing import Any, Literal
 import hydra
 from omegaconf import OmegaConf
 
-from configs.command import CONFIGS
+from configs.command.groups import CONFIGS
 
 Kind = Literal["int", "float", "bool", "text", "path", "list", "group", "open"]
 

@@ -15,6 +15,8 @@ from tests.helpers.commands import ONE_THREAD, ROOT
 from tests.helpers.warm.processes import WarmProcess, start_warm
 
 MEMORY = 16 << 30  # Of addresses; Torch and its friends take some gigabytes before they do a thing.
+# As it was: libraries add to it, and every other environment needs a warm process of its own.
+ENVIRONMENT = {**os.environ, **ONE_THREAD}
 WORK_S = 120.0  # Of a processor: no command here has work for half as long.
 IDLE_S = 60.0  # Without any work.
 
@@ -73,7 +75,7 @@ def _fault_of_words(outcome: Outcome) -> str:
 def begin(command: tuple[str, ...], cwd: Path, variables: Mapping[str, str] = {}) -> WarmProcess:
     """Start a command in a warm process, with no more memory than it may need."""
     script, *arguments = command
-    environment = {**os.environ, **ONE_THREAD, **variables}
+    environment = {**ENVIRONMENT, **variables}
     process = start_warm([str(ROOT / script), *arguments], cwd, environment)
     with suppress(ProcessLookupError):
         resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
