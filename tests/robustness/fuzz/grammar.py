@@ -189,8 +189,8 @@ def draw(seed: int, number: int) -> Case:
     rng = random.Random(f"{seed}:{number}")
     (base,) = rng.choices(BASES, [base.weight for base in BASES])
     case = Case(base, base.arguments)
-    for change in rng.choices(
-        list(CHANGES), list(CHANGES.values()), k=rng.choice((1, 1, 1, 1, 2, 3))
-    ):
+    changes = rng.choices(list(CHANGES), list(CHANGES.values()), k=rng.choice((1, 1, 1, 1, 2, 3)))
+    for change in changes:
         case = change(case, rng)
-    return case
+    # Of several mistakes any may be the one that is named.
+    return case if len(changes) == 1 else replace(case, mentions="")
