@@ -35,6 +35,7 @@ from datasets.store.arrays import StoreArrays
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.contents import Contents
 from datasets.store.descriptions import unsealed
+from datasets.store.ending import writing_ends
 from datasets.store.episodes import CHUNK_STEPS, append_episode, keep_first, read_recording
 from datasets.store.group import (
     SCHEMA_VERSION,
@@ -89,14 +90,15 @@ class EpisodeStore:
                 damaged where writing goes on.
         """
         with only_writer(path):
-            if path.exists():
+            fresh = not path.exists()
+            if not fresh:
                 store = cls(path, open_to_continue(path, attributes))
                 store._contents.verify()
                 store._contents.cut()
             else:
                 own = {"schema_version": SCHEMA_VERSION, **asdict(format_)}
                 store = cls(path, create_group(path, format_, {**attributes, **own}))
-            with _told(store):
+            with writing_ends(store._contents, fresh=fresh):
                 yield store
 
     @property
@@ -228,19 +230,3 @@ class EpisodeStore:
     def keep(self, episodes: int) -> None:
         """Forget all but the first episodes, the newest first to go."""
         keep_first(self._contents, episodes)
-
-
-@contextmanager
-def _told(store: EpisodeStore) -> Iterator[None]:
-    """Clear up at the end of writing; where the machine ended it, say what the store holds."""
-    try:
-        yield
-    except (OSError, MemoryError) as error:
-        held = f"{store.path} keeps its {store.episodes} whole episodes; the same command goes on"
-        if isinstance(error, OSError):
-            raise OSError(error.errno, f"{error.strerror} ({held})", error.filename) from error
-        raise InputError(
-            f"Out of memory ({error}): free some, or make less at once. {held}"
-        ) from error
-    finally:
-        store._contents.cut()

@@ -1,6 +1,7 @@
 """Commands that contradict themselves, or say what changes nothing: refused at once."""
 
 from envs.config import EnvConfig
+from envs.make import make_scene, make_simulator
 from perception.errors import InputError
 from policy.finetuning.search import check_budget
 from policy.pipeline.config import TrainConfig
@@ -42,7 +43,8 @@ def check_task(config: TrainConfig, env: EnvConfig | None, task: str) -> None:
     """Refuse stages that play where there is nothing to play in, and too few episodes.
 
     Raises:
-        InputError: There is no simulator, or the episodes are too few to learn from.
+        InputError: There is no simulator, the task cannot be made in it or seen as the command
+            says, or the episodes are too few to learn from.
     """
     if env is None and config.stage not in PRETRAINING:
         raise InputError(
@@ -55,3 +57,7 @@ def check_task(config: TrainConfig, env: EnvConfig | None, task: str) -> None:
         refuse_idle({key: reason for key in typed if is_below(key, "finetune")})
     elif config.stage in FINETUNING:
         check_budget(config.recipe.finetune, config.recipe.envs)
+    if env is not None and config.stage in PRETRAINING:  # Others make it before they do anything.
+        simulator = make_simulator(env)
+        if observed_by(config.recipe.planner.encoder) == "points":
+            make_scene(simulator, env)

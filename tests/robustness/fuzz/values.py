@@ -34,7 +34,7 @@ LONG = {
     "log_every", "save_every", "evaluate_every", "sampling_steps", "denoising_steps", "blocks",
     "updates_per_step", "replay_capacity", "target_capacity", "target_top", "zarr_format",
 }  # fmt: skip
-FREE = {"name", "variant", "task", "point_key"}  # Text of any kind.
+FREE = {"name", "variant", "task", "point_key", "simulator"}  # Text of any kind.
 SIGNED = {"reward_scale", "fovy_deg"}
 BELOW_ZERO = ("-1", "-0.5", "-1e30")
 
