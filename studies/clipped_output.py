@@ -27,11 +27,11 @@ EPISODES, STEPS, SIDE_BY_SIDE, PLAYED = 300, 3000, 20, 150
 
 def main() -> None:
     """Evaluate every task's planner four times, and write what came of it."""
-    made = "data=data/TASK.zarr out=outputs/clipped/TASK"
+    store, out = "data/TASK.zarr", "out=outputs/clipped/TASK"
     report = {
         "commands": [
-            f"python datasets/collect.py env=TASK episodes={EPISODES} points=256 out=data/TASK.zarr",
-            f"python policy/train.py {made} stage=pretrain pretrain.steps={STEPS}",
+            f"python datasets/collect.py env=TASK episodes={EPISODES} points=256 out={store}",
+            f"python policy/train.py data={store} {out} stage=pretrain pretrain.steps={STEPS}",
             "python -m studies.clipped_output",
         ],
         "episodes": PLAYED,
