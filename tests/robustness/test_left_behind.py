@@ -10,14 +10,16 @@ from tests.helpers.commands import refuse
 from tests.helpers.made_up import PLAIN, attributes, episode
 
 
-def refused_writing(path: Path, episodes: int) -> None:
-    with (
-        pytest.raises(InputError, match="no more"),
-        EpisodeStore.writing(path, PLAIN, attributes(a=1)) as store,
-    ):
+def write_and_refuse(path: Path, episodes: int) -> None:
+    with EpisodeStore.writing(path, PLAIN, attributes(a=1)) as store:
         for seed in range(episodes):
             store.append(episode(3, seed))
         raise InputError("no more")
+
+
+def refused_writing(path: Path, episodes: int) -> None:
+    with pytest.raises(InputError, match="no more"):
+        write_and_refuse(path, episodes)
 
 
 def test_a_store_without_an_episode(tmp_path: Path) -> None:
