@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from configs.differences import differences
+from configs.locks import resolved
 from configs.progress import progress
 from configs.ranges import Output, Stores
 from datasets.collection.shards import refuse_other_arrays, refuse_repetitions, sources_of
@@ -36,7 +37,7 @@ def merge(config: MergeConfig) -> None:
             an episode that another holds too; `out` is another store.
     """
     stores = [EpisodeStore.open(path) for path in config.data]
-    if config.out.resolve() in [path.resolve() for path in config.data]:
+    if resolved(config.out) in map(resolved, config.data):
         raise InputError(f"out={config.out} is a store that is read; choose another out=")
     attributes = merged_attributes(stores)
     refuse_repetitions(stores)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from configs.locks import resolved
 from configs.ranges import CloudPoints, Corner, ErrorMm, Output, Pixels, Processes
 from datasets.behaviours.behaviour import EpisodeSource
 from datasets.collection.collector import Making, describe, fill
@@ -52,7 +53,7 @@ def render_again(config: RenderConfig) -> None:
         StoppedError: Somebody asked to stop; the episodes that were drawn are kept.
     """
     source = EpisodeStore.open(config.data)
-    if config.out.resolve() == config.data.resolve():
+    if resolved(config.out) == resolved(config.data):
         raise InputError(f"out={config.out} is the store that is read; choose another out=")
     if "sim_state" not in source.names:
         raise InputError(f"{config.data} holds no simulator state: it cannot be drawn again")

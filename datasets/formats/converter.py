@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from configs.build import Inline
+from configs.locks import resolved
 from configs.ranges import ErrorMm, Output, Processes
 from datasets.formats import importer as incoming
 from datasets.formats.describe import describe_drawn, describe_seen
@@ -54,16 +55,39 @@ def convert(config: ConvertConfig) -> bool:
     path = locate(config.from_)
     format_ = detect(path) if config.format == "auto" else config.format
     target = resolve_target(config, format_)
-    if path.resolve() == config.to.resolve():
+    if resolved(path) == resolved(config.to):
         raise InputError(f"to={config.to} is what is read; choose another to=")
     if target == STORE:
         bring_in(config, path, format_)
     elif format_ == STORE:
+        refuse_idle(config)
         exporters()[target].write(EpisodeStore.open(path), config.to)
     else:
         raise InputError(f"{path} is {format_}: convert it to a store first (to=<name>.zarr)")
     logger.info("written to %s", config.to)
     return target == STORE
+
+
+def refuse_idle(config: ConvertConfig) -> None:
+    """Refuse keys that say how clouds are made, where a store is given away as it is.
+
+    Raises:
+        InputError: There is one.
+    """
+    options = config.options
+    said = {
+        "points": options.points,
+        "cameras": options.cameras,
+        "colour": options.colour,
+        "images": options.images or None,
+        "state_keys": options.state_keys,
+        "task": config.task,
+    }
+    if idle := [key for key, value in said.items() if value is not None]:
+        raise InputError(
+            f"{', '.join(idle)} would change nothing: an export takes a store as it is; leave it"
+            " out, or draw the store again first (datasets/render.py)"
+        )
 
 
 def resolve_target(config: ConvertConfig, format_: str) -> str:

@@ -12,6 +12,7 @@ from datasets.cards.card import Outcomes, outcomes
 from datasets.cards.store_page import contact_sheet
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
+from perception.errors import InputError
 from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner
 from policy.reports.curves import comparison_plot, learning_plot, loss_plot
@@ -45,11 +46,7 @@ def write_run_page(
     evaluations = {name: read_evaluation(run.path, stage) for stage, name in STAGES.items()}
     evaluated = {name: e for name, e in evaluations.items() if e is not None}
     store = EpisodeStore.open(data) if data is not None and data.exists() else None
-    recorded = None if store is None else outcomes(store)
-    parts = [_result_part(evaluated, recorded)]
-    if store is not None and recorded is not None:
-        parts.append(_data_part(store, recorded))
-    parts.append(_learning_part(run))
+    parts = [*_recorded_parts(evaluated, store), _learning_part(run)]
     last = next((s for s in reversed(STAGES) if run.checkpoint(s).exists()), None)
     if last is not None and env is not None:
         parts.append(_episode_part(run, env, last, read(run.checkpoint(last))[0].cpu()))
@@ -60,6 +57,17 @@ def write_run_page(
     task = run.config["about"]["task"] if env is None else env.name
     write_text_whole(path, pages.page(f"{task}: {run.path.name}", parts))
     return path
+
+
+def _recorded_parts(evaluated: Mapping[str, Evaluation], store: EpisodeStore | None) -> list[Html]:
+    """Show what was reached, beside what was recorded if that can be read: the run is done."""
+    try:
+        recorded = None if store is None else outcomes(store)
+        shown = [] if store is None or recorded is None else [_data_part(store, recorded)]
+    except InputError as error:
+        logger.warning("the page shows no recorded data: %s", error)
+        recorded, shown = None, []
+    return [_result_part(evaluated, recorded), *shown]
 
 
 def _result_part(evaluated: Mapping[str, Evaluation], recorded: Outcomes | None) -> Html:

@@ -1,8 +1,6 @@
 """A folder of its own for every command: copies of its inputs, and what changed there."""
 
 import hashlib
-import os
-import pickle
 import random
 import re
 import shutil
@@ -14,14 +12,8 @@ from pathlib import Path
 from tests.robustness.shared.spoil import SPOILS
 from tests.robustness.shared.world import World
 
+BOMB = b"cposix\nmkdir\n(S'unpickled'\ntR."  # A pickle that makes a folder when it is loaded.
 INPUT = re.compile(r"<(\w+)(?::(\w+):(\d+))?>")
-
-
-class Bomb:
-    """What leaves a trace when somebody unpickles it."""
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.mkdir, ("unpickled",)
 
 
 @dataclass
@@ -95,7 +87,7 @@ def _loop(place: Path) -> None:
 
 
 def _pickle(place: Path) -> None:
-    place.write_bytes(pickle.dumps(Bomb()))
+    place.write_bytes(BOMB)
 
 
 MADE = {"file": _file, "loop": _loop, "pickle": _pickle}

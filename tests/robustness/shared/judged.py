@@ -55,7 +55,9 @@ def fault_of(outcome: Outcome) -> str:
     if outcome.code is None:
         return "hangs"
     if "Traceback (most recent call last)" in outcome.errors:
-        return f"traceback: {outcome.errors.splitlines()[-1][:200]}"
+        lines = outcome.errors.splitlines()
+        places = [line.strip() for line in lines if line.startswith('  File "')]
+        return f"traceback: {lines[-1][:200]}; {places[-1] if places else ''}"
     if outcome.code not in (0, 2):
         return f"exit code {outcome.code}: {outcome.message[:200]}"
     return _fault_of_words(outcome)
