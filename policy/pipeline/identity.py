@@ -8,8 +8,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from configs import locks
 from configs.differences import differences
-from configs.locks import resolved
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from envs.request import EnvRequest
@@ -138,7 +138,7 @@ def resolved(values: Mapping[str, Any]) -> dict[str, Any]:
     finetune = dict(values.get("finetune") or {})
     for place, key in ((values, "init_from"), (values, "encoder_from"), (finetune, "experience")):
         if place.get(key):
-            place[key] = str(resolved(Path(place[key])))
+            place[key] = str(locks.resolved(Path(place[key])))
     return {**values, "finetune": finetune}
 
 
