@@ -35,7 +35,7 @@ from tests.robustness.shared.world import World
 logger = logging.getLogger(__name__)
 
 OUT = ROOT / "results" / "robustness"
-COMMANDS, BITS, KILLS, SIZES = 1500, 6000, 8, 8  # Kills and sizes are of each stage.
+COMMANDS, BITS, KILLS, SIZES = 1200, 6000, 6, 6  # Kills and sizes are of each stage.
 
 
 def proofs(world: World, folder: Path, seed: int) -> dict[str, Callable[[], dict[str, Any]]]:
