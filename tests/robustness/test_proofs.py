@@ -11,7 +11,7 @@ from tests.robustness.kills.kills import kill_all
 from tests.robustness.shared.stages import STAGES
 from tests.robustness.shared.world import World
 
-COMMANDS, BITS, KILLS, SIZES = 12, 150, 2, 2
+COMMANDS, BITS, KILLS, SIZES = 12, 150, 1, 2
 SHORT = [stage for stage in STAGES if stage.name in ("merge", "export-robomimic")]
 
 
