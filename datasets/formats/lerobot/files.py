@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import imageio_ffmpeg  # type: ignore[import-untyped]
 import numpy as np
 from jaxtyping import UInt8
 
 from datasets.formats.shared.exporting import extra
 from perception.errors import InputError
+from visualizer.video import VideoFile
 
 CHUNK_FILES = 1000  # Files in a folder; this and the sizes are LeRobot's defaults.
 DATA_FILE_MB = 100
@@ -102,7 +102,7 @@ class Videos:
     def __init__(self, root: Path, pattern: str, frames_per_second: int) -> None:
         self._files = Numbered(root, pattern, VIDEO_FILE_MB)
         self._frames_per_second = frames_per_second
-        self._writer: Any = None
+        self._video: VideoFile | None = None
         self._frames = 0
 
     def append(self, pictures: UInt8[np.ndarray, "frame height width 3"]) -> dict[str, int | float]:
@@ -112,40 +112,35 @@ class Videos:
             The numbers of their file, and where in it they begin and end, in seconds.
 
         Raises:
-            InputError: The width or the height is odd.
+            InputError: The width or the height is odd, or the disk is full.
         """
         if self._files.full:
             self.close()
             self._files.advance()
-        if self._writer is None:
-            self._writer = self._open(*pictures.shape[1:3])
+        if self._video is None:
+            self._video = self._open(*pictures.shape[1:3])
         start = self._frames
         for picture in pictures:
-            self._writer.send(np.ascontiguousarray(picture))
+            self._video.write(picture)
         self._frames += len(pictures)
         rate = self._frames_per_second
         span = {"from_timestamp": start / rate, "to_timestamp": self._frames / rate}
         return {**self._files.place, **span}
 
-    def _open(self, height: int, width: int) -> Any:  # noqa: ANN401 (a generator without types)
+    def _open(self, height: int, width: int) -> VideoFile:
         if height % 2 or width % 2:
             raise InputError(
                 f"H.264 needs an even width and height, not {width} x {height}:"
                 " draw the pictures again with another image_size (datasets/render.py)"
             )
-        writer = imageio_ffmpeg.write_frames(
-            self._files.path,
-            (width, height),
-            fps=self._frames_per_second,
-            codec="libx264",
-            macro_block_size=2,
-            output_params=ENCODING,
-        )
-        writer.send(None)
-        return writer
+        return VideoFile(self._files.path, (width, height), self._frames_per_second, ENCODING)
 
     def close(self) -> None:
-        """Finish the current file."""
-        if self._writer is not None:
-            self._writer.close()
-        self._writer, self._frames = None, 0
+        """Finish the current file.
+
+        Raises:
+            InputError: It could not be written whole.
+        """
+        video, self._video, self._frames = self._video, None, 0
+        if video is not None:
+            video.close()

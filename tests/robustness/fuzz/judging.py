@@ -9,7 +9,8 @@ from tests.robustness.fuzz.sandbox import Sandbox, changes, sandbox
 from tests.robustness.shared.judged import Outcome, fault_of, run
 from tests.robustness.shared.world import World
 
-KEPT = ".lock"  # A lock's file stays; who holds it is what counts.
+# A lock's file stays, who holds it is what counts; and so does Hydra's record of a sweep.
+KEPT = (".lock", "multirun.yaml")
 TOLD = 2000  # Letters of what a command said last that are kept with a fault.
 
 
