@@ -19,6 +19,7 @@ import json
 import logging
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def keep(name: str, found: dict[str, Any], seed: int) -> None:
 def main() -> int:
     """Run what was asked for; give the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    warnings.filterwarnings("ignore", "Numcodecs codecs")  # Said of every array in format 3.
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("proofs", nargs="*", help="flips, full, kills, fuzz; none: all of them")
     parser.add_argument("--seed", type=int, default=0)

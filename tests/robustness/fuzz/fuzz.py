@@ -33,6 +33,7 @@ def fuzz(world: World, folder: Path, numbers: Iterable[int], seed: int) -> dict[
             logger.info("%d commands, %d faults", codes.total(), len(faults))
         if verdict.fault:
             command = shlex.join([case.base.script, *case.arguments])
-            faults.append({"number": number, "command": command, "fault": verdict.fault})
+            told = {"number": number, "command": command, "fault": verdict.fault}
+            faults.append({**told, "said": verdict.said})
             logger.info("%d %s\n  %s\n  %s", number, command, verdict.fault, verdict.said)
     return {"commands": codes.total(), "codes": dict(sorted(codes.items())), "faults": faults}

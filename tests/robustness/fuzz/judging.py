@@ -10,7 +10,7 @@ from tests.robustness.shared.judged import Outcome, fault_of, run
 from tests.robustness.shared.world import World
 
 KEPT = ".lock"  # A lock's file stays; who holds it is what counts.
-TOLD = 200  # Letters of what a command said that are kept with a fault.
+TOLD = 2000  # Letters of what a command said last that are kept with a fault.
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Verdict:
     Attributes:
         code: The exit code; None if it ran beyond its limit.
         fault: How it broke the promise; empty if it kept it.
-        said: Its last word.
+        said: The end of what it said.
     """
 
     code: int | None
@@ -37,7 +37,7 @@ def judge(case: Case, world: World, root: Path) -> Verdict:
         own = {"HOME": str(root / "home"), "MPLCONFIGDIR": str(root.with_name("matplotlib"))}
         outcome = run(command, box.work, own)
         fault = fault_of(outcome) or _beyond(case, outcome, box, before)
-        return Verdict(outcome.code, fault, outcome.message[:TOLD])
+        return Verdict(outcome.code, fault, outcome.errors[-TOLD:])
 
 
 def _beyond(case: Case, outcome: Outcome, box: Sandbox, before: Mapping[str, str]) -> str:

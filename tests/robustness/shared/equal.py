@@ -15,7 +15,7 @@ MAKER = {
     "source_commit",
     "description_crc32",
 }  # Which code made a store, and the sum over that too.
-UNTOLD = (".lock", ".partial")
+UNTOLD = (".lock", ".partial", ".half")
 
 
 def contents(path: Path) -> dict[str, bytes]:
