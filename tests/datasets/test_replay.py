@@ -195,9 +195,9 @@ def test_a_training_without_demonstrations_is_soft_actor_critic() -> None:
 
 
 def test_wrong_input_is_refused(trained: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"fraction must be in \(0, 1\]"):
+    with pytest.raises(InputError, match=r"behaviour\.replay\.fraction must be at most 1"):
         collect(replay_config(tmp_path, "behaviour.replay.fraction=1.5"))
-    with pytest.raises(InputError, match="at least 1"):
+    with pytest.raises(InputError, match="must be between 1 and 1000"):
         collect(replay_config(tmp_path, "behaviour.replay.agents=0"))
     with pytest.raises(InputError, match="made by another command"):
         collect(replay_config(trained, f"{LEARNING}.rlpd.hidden=64", out="other.zarr"))

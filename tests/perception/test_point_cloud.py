@@ -153,9 +153,8 @@ def test_a_box_has_an_inside(
 
 
 def test_a_task_with_its_crop_turned_round_is_refused_before_it_is_drawn() -> None:
-    config = task_config("adroit-door", "env.view.crop_low=[0,0,2]")
-    with pytest.raises(InputError, match="along z: crop_low 2"):
-        make_scene(make_simulator(config), config)
+    with pytest.raises(InputError, match=r"crop_low=.* must lie below .*crop_high"):
+        task_config("adroit-door", "env.view.crop_low=[0,0,2]")
 
 
 def test_an_empty_cloud_says_where_points_are() -> None:

@@ -34,10 +34,10 @@ def mount(folder: Path, options: str) -> bool:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 200 KB."""
+    """A file system of 400 KB."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    if os.geteuid() != 0 or not mount(disk, "size=200k"):
+    if os.geteuid() != 0 or not mount(disk, "size=400k"):
         pytest.skip("mounting a small file system needs root")
     yield disk
     subprocess.run(["umount", str(disk)], check=False)

@@ -66,7 +66,7 @@ def test_so_many_episodes_begin_alike(envs: VectorEnv) -> None:
         starts.append(rollout.episodes.starts[-2:].tolist())
     assert [len(set(pair)) for pair in starts] == [1, 1]
     assert starts[0] != starts[1]
-    with pytest.raises(InputError, match=r"goes with finetune\.advantage=return_to_go"):
+    with pytest.raises(InputError, match="goes with advantage=return_to_go"):
         make_trainer(small_planner(), envs, small_finetuning(group_size=2, advantage="whitened"))
 
 

@@ -138,7 +138,7 @@ def test_a_store_by_another_name_is_the_same_and_one_made_anew_is_not(
 
 def test_a_first_try_that_was_refused_or_killed_does_not_bind(store: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    with pytest.raises(InputError, match=r"smaller pretrain\.learning_rate"):
+    with pytest.raises(InputError, match=r"pretrain\.learning_rate must be at most 1"):
         run(out, f"data={store}", *PRETRAIN, "pretrain.learning_rate=1e30")
     assert not out.exists()
     out.mkdir()

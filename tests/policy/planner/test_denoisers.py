@@ -125,7 +125,7 @@ def test_sizes_are_those_in_the_files(
 
 
 def test_a_horizon_that_cannot_be_halved_is_refused() -> None:
-    with pytest.raises(InputError, match="horizon=6 cannot be halved 2 times"):
+    with pytest.raises(InputError, match="horizon=6 must be a multiple of 4"):
         make_kind(DENOISERS, CONFIGS[0], 6, 6, 12)
 
 

@@ -104,7 +104,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], str]] = {
     "another schedule": ({"policy__noise_scheduler__beta_schedule": "linear"}, "squaredcos"),
     "another sampler": ({"policy__noise_scheduler___target_": "x.DDPMScheduler"}, "DDIMScheduler"),
     "unclipped": ({"policy__noise_scheduler__clip_sample": False}, "clip_sample"),
-    "another history": ({"n_obs_steps": 3}, "denoiser."),
+    "another history": ({"n_obs_steps": 3}, "planner.history"),
     "text for a number": ({"horizon": "four"}, "no whole number"),
     "nothing for a number": ({"horizon": None}, "no horizon"),
     "a circle": ({"horizon": "${policy.horizon}"}, "refers to itself"),
