@@ -57,7 +57,8 @@ def check_task(config: TrainConfig, env: EnvConfig | None, task: str) -> None:
         refuse_idle({key: reason for key in typed if is_below(key, "finetune")})
     elif config.stage in FINETUNING:
         check_budget(config.recipe.finetune, config.recipe.envs)
-    if env is not None and config.stage in PRETRAINING:  # Others make it before they do anything.
+    if env is not None and config.stage in (*PRETRAINING, "zero_shot"):
+        # The others make it before they do anything.
         simulator = make_simulator(env)
-        if observed_by(config.recipe.planner.encoder) == "points":
+        if config.stage == "zero_shot" or observed_by(config.recipe.planner.encoder) == "points":
             make_scene(simulator, env)
