@@ -20,6 +20,7 @@ from policy.finetuning.states import as_written_now
 from policy.pipeline.config import TrainConfig
 from policy.planner.planner import Planner
 from policy.reports.result import ROOT
+from policy.rollouts.episode import FirstPlan
 from policy.rollouts.loading import make_envs
 from policy.rollouts.rollout import roll_out
 from studies.probes import planner_of
@@ -68,7 +69,11 @@ def successes(planner: Planner, config: TrainConfig) -> Iterator[Chunks]:
     for first in range(0, EPISODES, SIDE_BY_SIDE):
         seeds = [derive_seed("remembered", 0, first + env) for env in range(SIDE_BY_SIDE)]
         rollout = roll_out(
-            planner, envs, seeds, success_at=config.task.config.success_at, min_std=min_std
+            planner,
+            envs,
+            seeds,
+            success_at=config.task.config.success_at,
+            decide=FirstPlan(planner, min_std),
         )
         yield from (
             Chunks.of(rollout, int(env)) for env in rollout.episodes.successes.nonzero()[:, 0]

@@ -19,6 +19,7 @@ from policy.pipeline.config import TrainConfig
 from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner
 from policy.reports.result import ROOT
+from policy.rollouts.episode import FirstPlan
 from policy.rollouts.evaluation import evaluation_seeds
 from policy.rollouts.loading import make_envs
 from policy.rollouts.rollout import roll_out
@@ -54,7 +55,9 @@ def success_by_min_std(planner: Planner, config: TrainConfig) -> dict[str, float
     for min_std in MIN_STDS:
         parts = (seeds[i : i + SIDE_BY_SIDE] for i in range(0, EPISODES, SIDE_BY_SIDE))
         won = [
-            roll_out(planner, envs, p, success_at="end", min_std=min_std).episodes.successes
+            roll_out(
+                planner, envs, p, success_at="end", decide=FirstPlan(planner, min_std)
+            ).episodes.successes
             for p in parts
         ]
         found[str(min_std)] = round(torch.cat(won).float().mean().item(), 3)

@@ -16,9 +16,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from configs.ranges import Positive, Rate, Share, Whole, Width, between
+from datasets.behaviours.critics import Critics, follow
 from datasets.behaviours.transitions import Transitions
 
-CRITICS = 2
 LOG_DEVIATION = (-8.0, 1.0)  # Of the actor, least and greatest.
 
 
@@ -45,33 +45,6 @@ class RLPDConfig:
     tau: Rate
     temperature: Positive
     warm_up: Whole
-
-
-class Critics(nn.Module):
-    """Two layer-normalised critics, computed side by side."""
-
-    def __init__(self, inputs: int, hidden: int) -> None:
-        super().__init__()
-        widths = ((inputs, hidden), (hidden, hidden), (hidden, 1))
-        self.weights = nn.ParameterList(_uniform(before, after) for before, after in widths)
-        self.biases = nn.ParameterList(torch.zeros(CRITICS, 1, after) for _, after in widths)
-        self.gains = nn.ParameterList(torch.ones(CRITICS, 1, hidden) for _ in range(2))
-        self.shifts = nn.ParameterList(torch.zeros(CRITICS, 1, hidden) for _ in range(2))
-
-    def forward(
-        self, observations: Float[Tensor, "batch feature"], actions: Float[Tensor, "batch action"]
-    ) -> Float[Tensor, "critic batch"]:
-        """Value actions."""
-        x = torch.cat([observations, actions], dim=-1).expand(CRITICS, -1, -1)
-        for layer in range(2):
-            x = torch.baddbmm(self.biases[layer], x, self.weights[layer])
-            x = F.layer_norm(x, x.shape[-1:]) * self.gains[layer] + self.shifts[layer]
-            x = F.relu(x)
-        return torch.baddbmm(self.biases[2], x, self.weights[2]).squeeze(-1)
-
-
-def _uniform(before: int, after: int) -> Tensor:
-    return (torch.rand(CRITICS, before, after) * 2 - 1) / math.sqrt(before)
 
 
 class Actor(nn.Module):
@@ -108,8 +81,8 @@ class RLPD:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.actor = Actor(features, actions, config.hidden)
-            self.critics = Critics(features + actions, config.hidden)
-        self.targets = Critics(features + actions, config.hidden)
+            self.critics = Critics(features, actions, config.hidden)
+        self.targets = Critics(features, actions, config.hidden)
         self.targets.load_state_dict(self.critics.state_dict())
         self.log_temperature = torch.tensor(math.log(config.temperature), requires_grad=True)
         rate = config.learning_rate
@@ -137,10 +110,7 @@ class RLPD:
         self.critics.requires_grad_(requires_grad=True)
         surplus = log_probs.detach().mean() - self._actions  # Target entropy: minus their number.
         self._step("temperature", -self.log_temperature * surplus)
-        with torch.no_grad():
-            targets: list[Tensor] = list(self.targets.parameters())
-            weights: list[Tensor] = list(self.critics.parameters())
-            torch._foreach_lerp_(targets, weights, self.config.tau)
+        follow(self.targets, self.critics, self.config.tau)
 
     def _critic_loss(self, batch: Transitions, temperature: Tensor) -> Tensor:
         with torch.no_grad():

@@ -28,7 +28,7 @@ class Chunks:
             contexts=data.contexts[:, episodes][valid],
             points=data.points[:, episodes][valid],
             robot_state=data.robot_state[:, episodes][valid],
-            plans=data.samples[:, episodes][valid][:, -1].clamp(-1, 1),
+            plans=data.plans[:, episodes][valid].clamp(-1, 1),
         )
 
     @classmethod

@@ -6,6 +6,7 @@ from policy.finetuning.algorithms.algorithm import Algorithm
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.validation import validate
 from policy.planner.planner import Planner
+from policy.rollouts.episode import FirstPlan
 from policy.rollouts.rollout import Rollout, roll_out
 
 
@@ -46,12 +47,13 @@ class Player:
             [self._seed_of(number) for number in numbers],
             starts=[self._seed_of(number - number % alike) for number in numbers],
             success_at=self._success_at,
-            min_std=algorithm.min_std,
+            decide=algorithm.decide(explore=True),
             keep_observations=algorithm.keep_observations,
         )
 
-    def watch(self, episodes: int, played: int) -> dict[str, float]:
+    def watch(self, algorithm: Algorithm, episodes: int, played: int) -> dict[str, float]:
         """Evaluate along the way, where it is due; see `validate`."""
+        decide = algorithm.decide(explore=False)
         return validate(
             self._planner,
             self._envs,
@@ -60,6 +62,7 @@ class Player:
             played=played,
             seed=self._seed,
             success_at=self._success_at,
+            decide=None if isinstance(decide, FirstPlan) else decide,
         )
 
     def _seed_of(self, episode: int) -> int:

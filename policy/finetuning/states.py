@@ -43,7 +43,12 @@ def read_experience(path: Path, *, by_start: bool) -> tuple[dict[str, Any], list
 
 def as_written_now(state: Mapping[str, Any]) -> dict[str, Any]:
     """Bring a training state into today's form; older ones had no part of the algorithm's own."""
-    if "algorithm" in state or "replay" not in state:
+    if "algorithm" in state:
+        own = state["algorithm"]
+        if "replay" not in own or own["replay"] is None:
+            return dict(state)
+        return {**state, "algorithm": {**own, "replay": _with_plans(own["replay"])}}
+    if "replay" not in state:
         return dict(state)
     rest = {name: value for name, value in state.items() if name not in ALGORITHM}
     own = {name: state[name] for name in ALGORITHM if name in state}
@@ -57,7 +62,17 @@ def _nested(replay: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return None
     values = _renamed(replay)
     episodes = {name: value for name, value in values.items() if name in EPISODES}
-    return {"chunks": {n: v for n, v in values.items() if n not in EPISODES}, "episodes": episodes}
+    chunks = {name: value for name, value in values.items() if name not in EPISODES}
+    return _with_plans({"chunks": chunks, "episodes": episodes})
+
+
+def _with_plans(replay: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what was followed, where only the chains were kept: their ends, without a choice."""
+    chunks = dict(replay["chunks"])
+    if "plans" not in chunks and "samples" in chunks:
+        chunks["plans"] = chunks["samples"][:, :, -1]
+        chunks["candidates"] = chunks["plans"][:, :, None][:, :, :0]
+    return {**replay, "chunks": chunks}
 
 
 def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:

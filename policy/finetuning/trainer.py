@@ -164,7 +164,9 @@ class Trainer:
             summary = self._summary(found, rollout.returns.tolist())
             metrics = {**summary, **self._update(len(rollout))}
         played = self.episodes - before
-        return {**metrics, **self._player.watch(self.episodes, played)} if metrics else {}
+        if not metrics:
+            return {}
+        return {**metrics, **self._player.watch(self.algorithm, self.episodes, played)}
 
     def _search(self) -> dict[str, float]:
         """Roll out once more in search of successes; at its end, say what it came to."""

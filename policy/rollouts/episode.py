@@ -38,18 +38,77 @@ class World(Protocol):
 
 
 @dataclass(frozen=True)
+class Decision:
+    """The plans to follow, and what they were chosen from.
+
+    Attributes:
+        plans: Normalised; their executed part is executed.
+        candidates: All plans that could have been chosen; none where there was no choice.
+        chain: How the plans came out of noise; None where they are changed or chosen ones.
+    """
+
+    plans: Float[Tensor, "env horizon action"]
+    candidates: Float[Tensor, "env candidate horizon action"]
+    chain: Chain | None
+
+
+@runtime_checkable
+class Decide(Protocol):
+    """Decides what to do in every episode."""
+
+    def __call__(
+        self,
+        contexts: Float[Tensor, "env context"],
+        generators: Sequence[torch.Generator],
+        elapsed: int,
+    ) -> Decision:
+        """Decide from encoded histories, each episode's own noise, and the rounds played so far."""
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What was seen, and the plans made of it.
+    """What was seen, and what was decided.
 
     Attributes:
         observations: Histories; leading axes env, history.
         contexts: What the encoder made of them.
-        chain: How the plans came out of noise.
+        decision: The plans.
     """
 
     observations: Observation[Tensor]
     contexts: Float[Tensor, "env context"]
-    chain: Chain
+    decision: Decision
+
+    @property
+    def chain(self) -> Chain:
+        """How the plans came out of noise."""
+        if self.decision.chain is None:
+            raise ValueError("These plans were chosen or changed: no chain leads to them")
+        return self.decision.chain
+
+
+@dataclass(frozen=True)
+class FirstPlan:
+    """Follows the planner's first plan.
+
+    Attributes:
+        planner: Plans.
+        min_std: See `Planner.sample`.
+    """
+
+    planner: Planner
+    min_std: float = 0.0
+
+    def __call__(
+        self,
+        contexts: Float[Tensor, "env context"],
+        generators: Sequence[torch.Generator],
+        elapsed: int,
+    ) -> Decision:
+        """Sample one plan for each episode."""
+        noises = self.planner.noises(generators)
+        chain = self.planner.sample(contexts, noises, min_std=self.min_std)
+        return Decision(chain.plan, chain.plan[:, None][:, :0], chain)
 
 
 @dataclass(frozen=True)
@@ -79,7 +138,7 @@ class Episodes:
         world: Its task.
         seeds: One for each episode; at most as many as the world has environments.
         starts: The seed that each episode begins from, where that is not its own.
-        min_std: See `Planner.sample`.
+        decide: Decides what to do; without it the planner's first plan is followed.
     """
 
     def __init__(
@@ -89,9 +148,10 @@ class Episodes:
         seeds: Sequence[int],
         *,
         starts: Sequence[int] | None = None,
-        min_std: float = 0.0,
+        decide: Decide | None = None,
     ) -> None:
-        self._planner, self._world, self._min_std = planner, world, min_std
+        self._planner, self._world = planner, world
+        self._decide, self._rounds = decide or FirstPlan(planner), 0
         self._generators = [
             torch.Generator().manual_seed(derive_seed("noise", seed, 0)) for seed in seeds
         ]
@@ -111,20 +171,19 @@ class Episodes:
     @torch.no_grad()
     def plan(self) -> Plan:
         """Plan in every episode from what is seen now; draws from the episodes' noise."""
-        planner, seen = self._planner, self._seen()
-        contexts = planner.encode(seen)
-        noises = planner.noises(self._generators)
-        return Plan(seen, contexts, planner.sample(contexts, noises, min_std=self._min_std))
+        seen = self._seen()
+        contexts = self._planner.encode(seen)
+        return Plan(seen, contexts, self._decide(contexts, self._generators, self._rounds))
 
     @torch.no_grad()
     def act(self, plan: Plan) -> ChunkStep:
         """Execute the chunks of plans, as far as each episode goes."""
         planner, shapes, count = self._planner, self._world.shapes, len(self._not_done)
         chunks = np.zeros((shapes.envs, shapes.chunk, planner.sizes.actions), np.float32)
-        chunks[:count] = planner.to_actions(plan.chain.plan).cpu().numpy()
+        chunks[:count] = planner.to_actions(plan.decision.plans).cpu().numpy()
         outcome = self._world.step(chunks)
         valid, self._not_done = self._not_done, ~torch.from_numpy(outcome.done[:count])
-        self._observations = outcome.observations
+        self._observations, self._rounds = outcome.observations, self._rounds + 1
         return ChunkStep(plan, valid, outcome)
 
     def _seen(self) -> Observation[Tensor]:

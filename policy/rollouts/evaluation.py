@@ -5,8 +5,9 @@ import json
 import logging
 import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
 from perception.errors import InputError
 from policy.planner.planner import Planner
-from policy.rollouts.rollout import roll_out
+from policy.rollouts.episode import Decide
+from policy.rollouts.rollout import Rollout, roll_out
 from policy.runs.json_files import read_json, write_json
 from policy.runs.run import stopped
 
@@ -99,8 +101,11 @@ def evaluate(
     success_at: str,
     quiet: bool = False,
     stop: StopRequest | None = None,
+    decide: Decide | None = None,
 ) -> Evaluation:
     """Play one episode for each seed with DDIM's own noise, nothing added.
+
+    `decide` chooses among plans (see `Episodes`); without it the planner is alone.
 
     Each episode's noise follows from its seed; how many are played side by side changes only the
     rounding of matrix products. Episodes lost with a killed worker are played again, with those
@@ -109,8 +114,9 @@ def evaluate(
     Raises:
         StoppedError: It was asked to stop; what was played so far is played again later.
     """
+    play = partial(roll_out, planner, envs, success_at=success_at, whole=True, decide=decide)
     parts = []
-    for part in _evaluations(planner, envs, seeds, success_at, quiet):
+    for part in _evaluations(play, seeds, envs.shapes.envs, quiet):
         parts.append(part)
         if stop is not None and stop.requested and len(parts) * envs.shapes.envs < len(seeds):
             raise stopped("while evaluating")
@@ -122,13 +128,13 @@ def evaluate(
 
 
 def _evaluations(
-    planner: Planner, envs: VectorEnv, seeds: Sequence[int], success_at: str, quiet: bool
+    play: Callable[[Sequence[int]], Rollout], seeds: Sequence[int], most: int, quiet: bool
 ) -> Iterator[Evaluation]:
     """Evaluate as many episodes at a time as there are environments."""
     with progress(None, "evaluate", len(seeds), unit="episode", quiet=quiet) as shown:
-        for start in range(0, len(seeds), envs.shapes.envs):
-            batch = seeds[start : start + envs.shapes.envs]
-            rollout = roll_out(planner, envs, batch, success_at=success_at, whole=True)
+        for start in range(0, len(seeds), most):
+            batch = seeds[start : start + most]
+            rollout = play(batch)
             yield Evaluation(
                 successes=tuple(map(bool, rollout.episodes.successes)),
                 ever=tuple(map(bool, rollout.episodes.ever)),

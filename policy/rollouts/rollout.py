@@ -11,7 +11,7 @@ from torch import Tensor
 from envs.success import counts_as_success
 from envs.vector.vector_env import VectorEnv
 from policy.planner.planner import Planner
-from policy.rollouts.episode import ChunkStep, Episodes
+from policy.rollouts.episode import ChunkStep, Decide, Decision, Episodes
 
 ATTEMPTS = 3  # Where all episodes are lost with their workers; more would only repeat the cause.
 
@@ -26,8 +26,10 @@ class ChunkData:
         contexts: What the encoder made of each history.
         points: The clouds of each history; of no history where they are not kept.
         robot_state: The robot's state beside them.
-        means: The mean of each denoising step.
-        samples: The chains, from noise to plan.
+        plans: What was followed, normalised.
+        candidates: All plans that it was chosen from; see `Decision`.
+        means: The mean of each denoising step; of no step where no chain leads to the plan.
+        samples: The chains, from noise to plan; likewise.
         rewards: Sum of the rewards of each executed chunk (Section 3.2: gamma = 1).
         valid: Whether the episode was not over before it.
     """
@@ -35,8 +37,10 @@ class ChunkData:
     contexts: Float[Tensor, "time env context"]
     points: Float[Tensor, "time env history point channel"]
     robot_state: Float[Tensor, "time env history reading"]
+    plans: Float[Tensor, "time env horizon action"]
+    candidates: Float[Tensor, "time env candidate horizon action"]
     means: Float[Tensor, "time env S horizon action"]
-    samples: Float[Tensor, "time env S+1 horizon action"]
+    samples: Float[Tensor, "time env link horizon action"]
     rewards: Float[Tensor, "time env"]
     valid: Bool[Tensor, "time env"]
 
@@ -145,7 +149,7 @@ def roll_out(
     *,
     success_at: str,
     starts: Sequence[int] | None = None,
-    min_std: float = 0.0,
+    decide: Decide | None = None,
     whole: bool = False,
     keep_observations: bool = False,
 ) -> Rollout:
@@ -160,7 +164,7 @@ def roll_out(
         seeds: One for each episode.
         success_at: Whether an episode succeeds by its last step (`end`) or by any (`ever`).
         starts: The seed that each episode begins from, where that is not its own.
-        min_std: See `Planner.sample`.
+        decide: See `Episodes`.
         whole: Play all again until none is lost: the numbers are those of an undisturbed rollout.
         keep_observations: Keep what was seen too, for an encoder that learns from it.
 
@@ -170,7 +174,7 @@ def roll_out(
     starts = starts or seeds
     for _ in range(ATTEMPTS):
         with planner.denoiser.fixed_weights():
-            steps = list(Episodes(planner, envs, seeds, starts=starts, min_std=min_std))
+            steps = list(Episodes(planner, envs, seeds, starts=starts, decide=decide))
         rollout = Rollout.stack(
             steps, starts=starts, success_at=success_at, keep_observations=keep_observations
         )
@@ -187,10 +191,20 @@ def _planned(steps: Sequence[ChunkStep], keep_observations: bool) -> dict[str, T
         "contexts": [plan.contexts for plan in plans],
         "points": [plan.observations.points[:, history] for plan in plans],
         "robot_state": [plan.observations.robot_state[:, history] for plan in plans],
-        "means": [plan.chain.means for plan in plans],
-        "samples": [plan.chain.samples for plan in plans],
+        "plans": [plan.decision.plans for plan in plans],
+        "candidates": [plan.decision.candidates for plan in plans],
+        "means": [links(plan.decision)[0] for plan in plans],
+        "samples": [links(plan.decision)[1] for plan in plans],
     }
     return {name: torch.stack(part).cpu() for name, part in parts.items()}
+
+
+def links(decision: Decision) -> tuple[Tensor, Tensor]:
+    """Give the means and samples of a chain; empty ones where there is none."""
+    if decision.chain is None:
+        none = decision.plans[:, None][:, :0]
+        return none, none
+    return decision.chain.means, decision.chain.samples
 
 
 def _ends(

@@ -18,6 +18,7 @@ from envs.vector.vector_env import Shapes, VectorEnv
 from perception.observation import Observation
 from policy.planner.denoisers.mixer import Config as MixerConfig
 from policy.pretraining.pretrain import Learner, PretrainConfig
+from policy.rollouts.episode import FirstPlan
 from policy.rollouts.rollout import roll_out
 from policy.runs.device import keep_memory
 from tests.benchmarks.planners import PLAIN, make_plain, make_planner
@@ -219,7 +220,9 @@ def _rollouts() -> list[Entry]:
 
     times = seconds(
         {
-            "ours": lambda: roll_out(planner, ours, list(range(10)), success_at="end", min_std=0.1),
+            "ours": lambda: roll_out(
+                planner, ours, list(range(10)), success_at="end", decide=FirstPlan(planner, 0.1)
+            ),
             "plain": one_by_one,
         },
         rounds=3,

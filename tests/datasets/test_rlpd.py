@@ -9,7 +9,8 @@ import torch
 from torch.distributions import Normal, TransformedDistribution
 from torch.distributions.transforms import TanhTransform
 
-from datasets.behaviours.rlpd import RLPD, Actor, Critics, RLPDConfig
+from datasets.behaviours.critics import Critics
+from datasets.behaviours.rlpd import RLPD, Actor, RLPDConfig
 from datasets.behaviours.transitions import Memory, Transitions
 
 CONFIG = RLPDConfig(
@@ -57,7 +58,7 @@ def test_the_log_probability_is_that_of_a_squashed_gaussian() -> None:
 
 def test_critics_side_by_side_are_the_same_as_one_after_the_other() -> None:
     torch.manual_seed(0)
-    critics = Critics(inputs=5, hidden=16)
+    critics = Critics(observations=3, actions=2, hidden=16)
     observations, actions = torch.randn(7, 3), torch.randn(7, 2)
     for number, values in enumerate(critics(observations, actions)):
         x = torch.cat([observations, actions], dim=-1)

@@ -16,6 +16,7 @@ from envs.vector.workers import Process, as_array
 from perception.errors import InputError
 from policy.finetuning.trainer import finetune
 from policy.planner.planner import Planner
+from policy.rollouts.episode import FirstPlan
 from policy.rollouts.evaluation import evaluate
 from policy.rollouts.rollout import Rollout, roll_out
 from policy.runs.run import Run, read_metrics
@@ -76,7 +77,7 @@ def whole(shared: Murdered, planner: Planner) -> Rollout:
 
 
 def rolled(planner: Planner, envs: VectorEnv) -> Rollout:
-    return roll_out(planner, envs, SEEDS, success_at="end", min_std=0.1)
+    return roll_out(planner, envs, SEEDS, success_at="end", decide=FirstPlan(planner, 0.1))
 
 
 def test_what_others_play_is_as_if_no_worker_had_died(

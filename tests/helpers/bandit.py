@@ -21,7 +21,8 @@ from policy.finetuning.terms.term import TermConfig
 from policy.planner.config import PlannerConfig, Sizes
 from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner
-from policy.rollouts.rollout import ChunkData, EpisodeData, Rollout
+from policy.rollouts.episode import Decision, FirstPlan
+from policy.rollouts.rollout import ChunkData, EpisodeData, Rollout, links
 
 MODE, SPREAD = 0.5, 0.05
 EPISODES = 64  # Played between updates.
@@ -85,14 +86,21 @@ def finetuned(before: Planner, terms: Mapping[str, TermConfig], rounds: int = 15
 def play(planner: Planner, count: int, generator: torch.Generator, min_std: float = 0.0) -> Rollout:
     """Play episodes of one chunk; a plan of the upper kind is a success."""
     contexts = same_contexts(count)
-    chain = planner.sample(contexts, planner.noises([generator] * count), min_std=min_std)
-    good = chain.plan.mean(dim=(1, 2)) > 0
+    return played(contexts, FirstPlan(planner, min_std)(contexts, [generator] * count, 0))
+
+
+def played(contexts: Float[Tensor, "count context"], decision: Decision) -> Rollout:
+    """Give the episodes that decisions lead to."""
+    count, good = len(contexts), decision.plans.mean(dim=(1, 2)) > 0
+    means, samples = links(decision)
     chunks = ChunkData(
         contexts=contexts[None],
         points=torch.zeros(1, count, 0, 1, 3),
         robot_state=torch.zeros(1, count, 0, 1),
-        means=chain.means[None],
-        samples=chain.samples[None],
+        plans=decision.plans[None],
+        candidates=decision.candidates[None],
+        means=means[None],
+        samples=samples[None],
         rewards=good.float()[None],
         valid=torch.ones(1, count, dtype=torch.bool),
     )

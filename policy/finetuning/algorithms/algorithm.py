@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from policy.rollouts.episode import Decide
 from policy.rollouts.rollout import Rollout
 
 
@@ -22,13 +23,14 @@ class Algorithm(Protocol):
 
     Attributes:
         gradient_steps: Updates taken so far.
-        min_std: Least std of a denoising step while episodes are played, for exploration.
         keep_observations: Whether rollouts must hold what was seen, too.
     """
 
     gradient_steps: int
-    min_std: float
     keep_observations: bool
+
+    def decide(self, *, explore: bool) -> Decide:
+        """Give what decides while episodes are played, to learn from them or to judge."""
 
     def observe(self, rollout: Rollout) -> None:
         """Remember episodes that were played."""

@@ -26,6 +26,7 @@ from policy.finetuning.objective import Objective
 from policy.finetuning.states import read_experience
 from policy.finetuning.terms.term import TERMS, TermConfig, TermLoss
 from policy.planner.planner import Planner
+from policy.rollouts.episode import FirstPlan
 from policy.rollouts.rollout import Rollout
 
 
@@ -55,7 +56,6 @@ class SODP:
         self, config: Config, planner: Planner, finetune: FinetuneConfig, seed: int
     ) -> None:
         self._config, self._finetune, self._planner = config, finetune, planner
-        self.min_std = config.minibatch.min_std
         self.keep_observations = config.minibatch.encoder == "trained"
         planner.requires_grad_(requires_grad=False)
         planner.denoiser.requires_grad_(requires_grad=True)
@@ -68,6 +68,10 @@ class SODP:
         self._generator = torch.Generator().manual_seed(derive_seed("finetune-draws", seed, 0))
         self._by_start = finetune.group_size > 1
         self.gradient_steps = 0
+
+    def decide(self, *, explore: bool) -> FirstPlan:
+        """Follow the planner's first plan; every denoising step has some noise while exploring."""
+        return FirstPlan(self._planner, self._config.minibatch.min_std if explore else 0.0)
 
     def observe(self, rollout: Rollout) -> None:
         """Remember episodes: the newest, and the best."""

@@ -12,6 +12,7 @@ from perception.errors import InputError
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.experience import Chunks
 from policy.planner.planner import Planner
+from policy.rollouts.episode import FirstPlan
 from policy.rollouts.rollout import Rollout
 
 
@@ -28,7 +29,7 @@ class CloneSuccesses:
     def __init__(
         self, config: Config, planner: Planner, finetune: FinetuneConfig, seed: int
     ) -> None:
-        self.min_std, self.keep_observations, self.gradient_steps = 0.1, False, 0
+        self.keep_observations, self.gradient_steps = False, 0
         self._planner, self._steps = planner, finetune.gradient_steps
         planner.requires_grad_(requires_grad=False)
         planner.denoiser.requires_grad_(requires_grad=True)
@@ -37,6 +38,10 @@ class CloneSuccesses:
         self._generator = torch.Generator().manual_seed(derive_seed("own-draws", seed, 0))
         self._best: Chunks | None = None
         self._best_return = -float("inf")
+
+    def decide(self, *, explore: bool) -> FirstPlan:
+        """Follow the first plan."""
+        return FirstPlan(self._planner, 0.1 if explore else 0.0)
 
     def observe(self, rollout: Rollout) -> None:
         """Keep the best episode."""

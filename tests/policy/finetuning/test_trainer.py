@@ -19,6 +19,7 @@ from policy.finetuning.terms.ppo import log_probabilities
 from policy.finetuning.trainer import Trainer, finetune
 from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner
+from policy.rollouts.episode import FirstPlan
 from policy.rollouts.rollout import roll_out
 from policy.runs.run import Run, read_metrics
 from tests.conftest import task_config
@@ -85,7 +86,7 @@ def test_improvement_makes_good_chunks_likelier(envs: VectorEnv) -> None:
     planner = small_planner()
     config = small_finetuning({"ppo": ppo.Config("ppo", 1.0, clip=0.2)}, learning_rate=1e-4)
     algorithm = sodp_of(make_trainer(planner, envs, config))
-    rollout = roll_out(planner, envs, [11, 12], success_at="end", min_std=0.1)
+    rollout = roll_out(planner, envs, [11, 12], success_at="end", decide=FirstPlan(planner, 0.1))
     advantages = torch.zeros_like(rollout.chunks.rewards)
     advantages[:, 0], advantages[:, 1] = 1.0, -1.0
     experience = Experience.of(rollout, advantages)

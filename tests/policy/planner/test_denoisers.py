@@ -16,6 +16,7 @@ from policy.planner.checkpoint import load_planner, save_planner
 from policy.planner.config import DENOISERS, PlannerConfig, Sizes
 from policy.planner.denoisers.denoiser import Denoiser
 from policy.planner.denoisers.mixer import Config as MixerConfig
+from policy.planner.denoisers.mlp import Config as MLPConfig
 from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner
 from tests.helpers.own.denoiser import CrossAttention
@@ -24,6 +25,7 @@ OWN = "tests.helpers.own.denoiser:CrossAttention"
 CONFIGS: list[Kind] = [
     UnetConfig("unet", (16, 32, 48), 1, 5, 8, 16, None),
     MixerConfig("mixer", 32, 2, 8, 64, 32),
+    MLPConfig("mlp", 32, 8),
     CrossAttention.Config(OWN, 16),
 ]
 ADROIT, META_WORLD = "env=adroit-door", "env=metaworld"
@@ -44,8 +46,8 @@ def inputs(batch: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def test_each_file_is_a_choice() -> None:
-    assert kinds(DENOISERS) == ["mixer", "unet"]
-    assert {config.kind for config in CONFIGS} == {"mixer", "unet", OWN}
+    assert kinds(DENOISERS) == ["mixer", "mlp", "unet"]
+    assert {config.kind for config in CONFIGS} == {"mixer", "mlp", "unet", OWN}
 
 
 @every_denoiser
@@ -132,10 +134,10 @@ def test_a_horizon_that_cannot_be_halved_is_refused() -> None:
 @pytest.mark.parametrize(
     ("denoiser", "message"),
     [
-        ({"kind": "tree"}, "denoiser.kind=tree is unknown; choose one of mixer, unet"),
+        ({"kind": "tree"}, "denoiser.kind=tree is unknown; choose one of mixer, mlp, unet"),
         ({"kind": "nowhere:Net"}, "denoiser.kind=nowhere:Net does not import"),
         ({"kind": OWN, "depth": 2}, "Unknown key denoiser.depth; there are kind, width"),
-        ({"width": 2}, "Missing key denoiser.kind; choose one of mixer, unet"),
+        ({"width": 2}, "Missing key denoiser.kind; choose one of mixer, mlp, unet"),
     ],
 )
 def test_what_is_no_denoiser_is_refused_by_its_key(

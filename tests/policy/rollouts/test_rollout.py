@@ -7,7 +7,7 @@ import torch
 
 from envs.vector.vector_env import Shapes, VectorEnv
 from policy.planner.planner import Planner
-from policy.rollouts.episode import Episodes
+from policy.rollouts.episode import Episodes, FirstPlan
 from policy.rollouts.rollout import Rollout, join, roll_out
 from tests.conftest import task_config
 from tests.helpers.made_up_rollout import made_up_rollout
@@ -21,7 +21,7 @@ def envs() -> VectorEnv:
 
 
 def rolled(planner: Planner, envs: VectorEnv, seeds: Sequence[int] = (11, 12)) -> Rollout:
-    return roll_out(planner, envs, seeds, success_at="end", min_std=0.1)
+    return roll_out(planner, envs, seeds, success_at="end", decide=FirstPlan(planner, 0.1))
 
 
 def test_a_rollout_holds_every_chunk(envs: VectorEnv) -> None:
@@ -62,7 +62,7 @@ def test_workers_do_not_change_a_rollout(envs: VectorEnv) -> None:
 
 def test_what_was_seen_is_kept_for_who_asks_and_encodes_to_the_contexts(envs: VectorEnv) -> None:
     planner = small_planner()
-    steps = list(Episodes(planner, envs, [11], min_std=0.1))
+    steps = list(Episodes(planner, envs, [11], decide=FirstPlan(planner, 0.1)))
     rollout = Rollout.stack(steps, starts=[11], success_at="end", keep_observations=True)
     assert rollout.chunks.points.shape == (4, 1, 2, 32, 3)
     with torch.no_grad():
