@@ -163,10 +163,9 @@ class Trainer:
             found = rollout.episodes.successes.tolist()
             summary = self._summary(found, rollout.returns.tolist())
             metrics = {**summary, **self._update(len(rollout))}
-        played = self.episodes - before
-        if not metrics:
-            return {}
-        return {**metrics, **self._player.watch(self.algorithm, self.episodes, played)}
+        if metrics:
+            metrics |= self._player.watch(self.algorithm, self.episodes, self.episodes - before)
+        return metrics
 
     def _search(self) -> dict[str, float]:
         """Roll out once more in search of successes; at its end, say what it came to."""
