@@ -165,10 +165,9 @@ def write_evaluation(folder: Path, stage: str, evaluation: Evaluation, of: str =
     stages = _stages(path)
     if stages is None:
         path.replace(folder / DAMAGED)
-    low, high = evaluation.interval
-    summary = {"success_rate": evaluation.rate, "wilson_95": [low, high], "judged": of}
-    told = {**summary, **asdict(evaluation), "crc32": _checksum(evaluation)}
-    write_json(path, {**(stages or {}), stage: told})
+    summary = {"success_rate": evaluation.rate, "wilson_95": list(evaluation.interval)}
+    told = {"judged": of, **summary, **asdict(evaluation), "crc32": _checksum(evaluation)}
+    write_json(path, {**(stages or {}), stage: {"stage": stage, **told}})
 
 
 def forget_evaluation(folder: Path, stage: str) -> None:
@@ -207,10 +206,15 @@ def _stages(path: Path) -> dict[str, Any] | None:
         stages = read_json(path)
     except InputError:
         stages = None
-    if isinstance(stages, dict) and all(isinstance(values, dict) for values in stages.values()):
+    if isinstance(stages, dict) and all(map(_is_of, stages.values(), stages)):
         return stages
     logger.warning("%s cannot be read (cut off or damaged): it counts as not there", path)
     return None
+
+
+def _is_of(values: object, stage: str) -> bool:
+    """Tell whether values are a stage's, where they say so: its name alone has no checksum."""
+    return isinstance(values, dict) and values.get("stage", stage) == stage
 
 
 def _checksum(evaluation: Evaluation) -> str:

@@ -70,6 +70,16 @@ def test_a_damaged_file_is_kept_beside_the_new_one(tmp_path: Path) -> None:
     assert read_evaluation(tmp_path, "finetune") is None
 
 
+def test_a_stage_by_another_name_is_damage(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_evaluation(tmp_path, "pretrain", Evaluation((True,), (True,), (1.0,), (13,)))
+    file = tmp_path / "evaluation.json"
+    file.write_text(file.read_text(encoding="utf-8").replace('"pretrain": {', '"prdtrain": {'))
+    assert read_evaluation(tmp_path, "pretrain") is None
+    assert "cannot be read" in caplog.text
+
+
 def test_no_episode_is_evaluated_on_that_was_trained_on() -> None:
     purposes = ("data", "finetune", "validation", "evaluation")
     seeds = [derive_seed(p, run, i) for p in purposes for run in range(3) for i in range(2000)]
