@@ -81,5 +81,5 @@ def test_where_nothing_failed_the_page_says_so(checkpoint: Path, tmp_path: Path)
 
 
 def test_less_than_no_failures_are_refused(checkpoint: Path) -> None:
-    with pytest.raises(InputError, match="gallery must be 0 or more"):
-        judge(evaluate_config(checkpoint, "gallery=-1"))
+    with pytest.raises(InputError, match="gallery must be at least 0"):
+        evaluate_config(checkpoint, "gallery=-1")

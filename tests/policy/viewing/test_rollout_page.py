@@ -67,7 +67,6 @@ def test_each_of_several_episodes_has_its_video(checkpoint: Path, tmp_path: Path
         (("env.view.colour=true",), {}, "channels=3"),
         ((), {"camera": "behind"}, "vil_camera"),
         ((), {"size": (63, 48)}, "even"),
-        ((), {"episodes": 0}, "at least 1"),
         ((), {"checkpoint": Path("nowhere.safetensors")}, "train first"),
     ],
 )
