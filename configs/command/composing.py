@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from configs.build import ConfigT, build, keys
-from configs.command.groups import CONFIGS, check_choice
+from configs.command.groups import CONFIGS, check_choice, is_group, search_path
 from configs.command.overrides import Override, Texts, for_hydra
 from configs.command.renamed import as_named_now
 from configs.command.schema import hints_of
@@ -125,6 +125,7 @@ def compose_values(config_name: str | None, overrides: list[str]) -> DictConfig:
     Raises:
         InputError: Hydra cannot: its reason, in one line.
     """
+    overrides = [*search_path(), *overrides]
     try:
         if GlobalHydra.instance().is_initialized():
             return hydra.compose(config_name, overrides)
@@ -169,7 +170,7 @@ def request_of(
 
 def groups_of(schema: type[Any]) -> list[str]:
     """Name the keys of a script that choose a file of a folder here."""
-    return [key for key in hints_of(schema) if key != SCRIPTS and (CONFIGS / key).is_dir()]
+    return [key for key in hints_of(schema) if key != SCRIPTS and is_group(key)]
 
 
 def _groups(told: Sequence[Override], choices: Sequence[Override]) -> tuple[str, ...]:
@@ -179,7 +180,7 @@ def _groups(told: Sequence[Override], choices: Sequence[Override]) -> tuple[str,
     """
     foreign = {o.key for o in told if o.key.endswith(".kind") and ":" in (o.value or "")}
     left_out = {key.removesuffix(".kind") for key in foreign} - {o.key for o in choices}
-    gone = sorted(group for group in left_out if (CONFIGS / group).is_dir())
+    gone = sorted(group for group in left_out if is_group(group))
     return (*(f"~{group}" for group in gone), *(f"{o.key}={o.value}" for o in choices))
 
 

@@ -7,12 +7,14 @@ taken.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from configs.command.overrides import Override
 from perception.errors import InputError
 
 HELP, SHOW, MULTIRUN = ("--help", "-h"), ("--cfg", "-c"), ("--multirun", "-m")
-TAKEN = "--help (-h), --cfg job (-c job) and --multirun (-m)"
+FOLDER = ("--config-dir", "-cd")
+TAKEN = "--help (-h), --cfg job (-c job), --multirun (-m) and --config-dir FOLDER (-cd FOLDER)"
 # Of a sweep: stay in this folder, write nothing, log plainly to the terminal.
 SWEEP = (
     "hydra.run.dir=.",
@@ -38,6 +40,7 @@ class Arguments:
         sweep: Whether it is to be run once for each of several values.
         overrides: Its `key=value`.
         hydra: Those whose keys are Hydra's own.
+        folders: Where more choices of groups lie.
     """
 
     help: bool
@@ -45,6 +48,7 @@ class Arguments:
     sweep: bool
     overrides: tuple[str, ...]
     hydra: tuple[str, ...]
+    folders: tuple[Path, ...]
 
     def refuse_hydra_keys(self) -> None:
         """Refuse what of Hydra's own keys is not taken.
@@ -66,7 +70,7 @@ def read_arguments(given: Sequence[str]) -> Arguments:
     Raises:
         InputError: It has a flag that is not taken.
     """
-    flags, overrides = [], []
+    flags, overrides, folders = [], [], []
     rest = list(given)
     while rest:
         text = rest.pop(0)
@@ -74,11 +78,13 @@ def read_arguments(given: Sequence[str]) -> Arguments:
             overrides.append(text)
             continue
         flag, equals, value = text.partition("=")
-        if flag in SHOW:
+        if flag in (*SHOW, *FOLDER):
             value = value if equals else (rest.pop(0) if rest else "")
-        if flag not in (*HELP, *SHOW, *MULTIRUN) or (flag in SHOW and value != "job"):
+        if not _is_taken(flag, value):
             raise InputError(f"{text} is no flag of this command; there are {TAKEN}")
         flags.append(flag)
+        if flag in FOLDER:
+            folders.append(Path(value).expanduser())
     own = tuple(text for text in overrides if not _is_hydras(text))
     return Arguments(
         help=bool(set(HELP) & set(flags)),
@@ -86,7 +92,15 @@ def read_arguments(given: Sequence[str]) -> Arguments:
         sweep=bool(set(MULTIRUN) & set(flags)),
         overrides=own,
         hydra=tuple(text for text in overrides if _is_hydras(text)),
+        folders=tuple(folders),
     )
+
+
+def _is_taken(flag: str, value: str) -> bool:
+    """Tell whether a flag is one of those taken, with a value that it may have."""
+    if flag in SHOW:
+        return value == "job"
+    return flag in (*HELP, *MULTIRUN) or (flag in FOLDER and value != "")
 
 
 def _is_hydras(text: str) -> bool:

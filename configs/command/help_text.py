@@ -11,7 +11,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from configs.command.composing import NEEDED, SCRIPTS, chosen_kinds, compose_values
-from configs.command.groups import CONFIGS, options
+from configs.command.groups import CONFIGS, file_of, options
 from configs.command.own_yaml import read_yaml
 from configs.command.schema import (
     KindOf,
@@ -149,7 +149,7 @@ def _kind_lines(chosen: list[tuple[str, str]]) -> Iterator[str]:
 
 def _group_comments(group: str, choice: str) -> Iterator[tuple[str, str]]:
     """Collect the comments of a group's file, and of those that it begins with."""
-    path = CONFIGS / group / f"{choice}.yaml"
+    path = file_of(group, choice)
     for other in read_yaml(path).get("defaults", []):
         if isinstance(other, str) and other != "_self_":
             yield from _group_comments(group, other)

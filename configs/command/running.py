@@ -26,7 +26,7 @@ from configs.command.composing import (
     request_of,
 )
 from configs.command.flags import SWEEP, Arguments, read_arguments
-from configs.command.groups import CONFIGS
+from configs.command.groups import CONFIGS, add_folder, search_path
 from configs.command.help_text import help_text
 from configs.stopping import StoppedError
 from perception.errors import InputError
@@ -53,6 +53,8 @@ def script(
             logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
             try:
                 arguments = read_arguments(sys.argv[1:])
+                for folder in arguments.folders:
+                    add_folder(folder)
                 if arguments.help:
                     sys.stdout.write(help_text(config_name, schema, inspect.getmodule(main)))
                     return
@@ -97,7 +99,7 @@ def _start(
 def _sweep(main: Callable[[ConfigT], None], request: Request, of_hydra: Sequence[str]) -> None:
     """Let Hydra run the command for each combination of values."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Raise, so that the line below is ours.
-    sys.argv[1:] = ["--multirun", *SWEEP, *of_hydra, *request.hydra]
+    sys.argv[1:] = ["--multirun", *SWEEP, *search_path(), *of_hydra, *request.hydra]
     command = hydra.main(version_base=None, config_path=str(CONFIGS), config_name=request.path)
     try:
         command(partial(_run_one, main, request))()

@@ -31,11 +31,16 @@ def test_a_pickle_is_never_read(joined: bool, tmp_path: Path) -> None:
     assert not trap.exists()
 
 
+def test_a_folder_of_ones_own_must_be_there(tmp_path: Path) -> None:
+    told = refuse("datasets/summary.py", f"--config-dir={tmp_path / 'none'}", "data=x.zarr")
+    assert "is no folder" in told
+
+
 @pytest.mark.parametrize(
     "given",
     [
         ["--experimental-rerun", "x"], ["--experimental-r=x"], ["--info"], ["-i", "all"], ["-x"],
-        ["--config-dir", "x"], ["-cd", "x"], ["--config-path=x"], ["-cp", "x"], ["-cn", "x"],
+        ["--config-dir"], ["-cd="], ["--config-path=x"], ["-cp", "x"], ["-cn", "x"],
         ["--config-name=x"], ["--hydra-help"], ["--version"], ["-sc", "install=bash"], ["--run"],
         ["--package", "x"], ["--resolve"], ["--cfg", "hydra"], ["--cfg"], ["-c", "all"], ["--"],
     ],
