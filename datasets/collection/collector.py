@@ -118,7 +118,7 @@ def collect(config: CollectConfig) -> None:
 
 def as_begun(env: EnvConfig, out: Path) -> EnvConfig:
     """Draw the faces that a store to go on with shows: those begun before the key the front."""
-    if not out.exists() or "env" not in (begun := EpisodeStore.open(out)).identity:
+    if not out.exists() or "env" not in (begun := EpisodeStore.begun(out)).identity:
         return env
     if begun.env.view.faces == "both" or env.view.faces == "front":
         return env

@@ -59,6 +59,15 @@ class EpisodeStore:
         self.path, self._contents = path, Contents(path, group)
 
     @classmethod
+    def begun(cls, path: Path) -> "EpisodeStore":
+        """Open a store for what it says of itself; it may hold no whole episode yet.
+
+        Raises:
+            InputError: It is no store, is damaged, or is newer than this program.
+        """
+        return cls(path, open_group(path, "r"))
+
+    @classmethod
     def open(cls, path: Path) -> "EpisodeStore":
         """Open a store to read.
 
@@ -68,7 +77,7 @@ class EpisodeStore:
         """
         if not path.exists():
             raise InputError(f"There is no store {path}: collect it first (datasets/collect.py)")
-        store = cls(path, open_group(path, "r"))
+        store = cls.begun(path)
         if store.episodes == 0:
             raise InputError(f"{path} holds no whole episode: continue the command that made it")
         return store

@@ -1,5 +1,7 @@
 """Collecting for real: any number of workers, killed and continued, gives the same store."""
 
+import multiprocessing
+import os
 import shutil
 import signal
 from dataclasses import replace
@@ -39,6 +41,27 @@ def test_an_interrupted_collection_goes_on_to_the_same_store(tmp_path: Path) -> 
     assert episodes < 200
     succeed(*command)
     assert_equal(path, whole)
+
+
+def killed_at_once(out: Path) -> None:
+    """Collect, and be killed when the store is there and its first episode is not."""
+
+    def deadly(_store: EpisodeStore, _episode: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    EpisodeStore.append = deadly  # type: ignore[method-assign, assignment]
+    collect(collect_config(out, episodes=2))
+
+
+def test_a_collection_killed_before_its_first_episode_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "a.zarr"
+    process = multiprocessing.get_context("fork").Process(target=killed_at_once, args=(out,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert out.exists()
+    collect(collect_config(out, episodes=2))
+    assert EpisodeStore.open(out).episodes == 2
 
 
 def test_a_finished_store_can_be_made_longer(tmp_path: Path) -> None:
