@@ -5,23 +5,21 @@ before anything of ours: a parent that is killed meanwhile would leave traceback
 """
 
 import copy
-import ctypes
 import os
-import signal
 import subprocess
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
-PR_SET_PDEATHSIG = 1  # Linux: the kernel ends a process when its parent ends.
+from envs.vector.parent import deaf_to_interrupts, end_after
+
 START = "import sys; sys.path[:] = {path!r}; from {module} import serve; serve({fd}, {parent})"
-QUIET = {signal.SIGINT}  # Ctrl-C is the parent's to answer.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -54,15 +52,12 @@ class Worker:
         self._job: tuple[int, Any] | None = None
         start = START.format(path=sys.path, module=__name__, fd=theirs.fileno(), parent=os.getpid())
         one_core = {name: os.environ.get(name, "1") for name in THREADS}
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, QUIET)  # The new process inherits it.
-        try:
+        with deaf_to_interrupts():
             self._process = subprocess.Popen(
                 [sys.executable, "-c", start],
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, **one_core},
             )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         with suppress(ConnectionError):  # One that ended already is met in `take`.
             self.pipe.send(make_work)
@@ -104,7 +99,7 @@ class Worker:
 
 def serve(fd: int, parent: int) -> None:
     """Do jobs until the parent closes the pipe, or ends."""
-    end_with(parent)
+    end_after(partial(_until_orphaned, parent), by_kernel=True)
     with suppress(EOFError, ConnectionError), Connection(fd) as pipe:
         work: Callable[[Any], Any] | None = None
         make_work = pipe.recv()
@@ -129,14 +124,6 @@ def _send(pipe: Connection, answer: tuple[Any, Exception | None, str]) -> None:
     pipe.send((result, error, told))
 
 
-def end_with(parent: int) -> None:
-    """Have this process end when its parent does, also while native code runs."""
-    with suppress(OSError, AttributeError):  # Not on Linux.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-
-
-def _watch(parent: int) -> None:
+def _until_orphaned(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.3)
-    os._exit(1)

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 PR_SET_PDEATHSIG = 1  # Of Linux' prctl: the signal to get when the parent's thread ends.
@@ -20,13 +20,22 @@ def end_with_parent(of_main_thread: bool) -> None:
             also while it computes and no thread of its own gets a turn.
     """
     parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-    if of_main_thread and sys.platform == "linux":
+    if parent is not None:
+        end_after(parent.join, by_kernel=of_main_thread)
+
+
+def end_after(orphaned: Callable[[], object], *, by_kernel: bool) -> None:
+    """End this process once a wait for its parent's end is over.
+
+    Args:
+        orphaned: Waits until the parent has ended.
+        by_kernel: Have Linux end it as well, with the thread of the parent that started it.
+    """
+    if by_kernel and sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
     def watch() -> None:
-        parent.join()
+        orphaned()
         os._exit(1)  # At once and silently: nobody is left to read a message.
 
     threading.Thread(target=watch, daemon=True).start()
