@@ -55,11 +55,13 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
     with reading(path) as file:
         arrays = ["observations", "actions", "rewards", "terminals"]
         arrays += ["timeouts"] if "timeouts" in file else []
-        arrays += [f"infos/{key}" for key in _state_keys(task)]
         shapes = {key: shape(file, key) for key in arrays}
         require_alike(path.name, {"all steps": shapes}, RULES)
         action_size = shapes["actions"][1]
+        # Before the states, since another task's have other names.
         check_sizes(task, shapes["observations"][1], action_size, path.name)
+        shapes |= {f"infos/{key}": shape(file, f"infos/{key}") for key in _state_keys(task)}
+        require_alike(path.name, {"all steps": shapes}, RULES)
         bounds, short = _bounds(file, shapes["actions"][0])
     return Source(
         format="d4rl",

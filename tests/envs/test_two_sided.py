@@ -59,6 +59,7 @@ def open_tube(two_sided: bool) -> np.ndarray:
     # From the side and above: the near wall is seen from without, that is from its back.
     forward = -pose[:3, 3] / np.linalg.norm(pose[:3, 3])
     right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
     pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
     camera = Pinhole.from_fovy(40.0, (61, 61), world_from_camera=pose)
     return ZBuffer(model, two_sided=two_sided).render(data, camera)[0]

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from configs.command import compose
 from datasets import formats
-from datasets.formats.converter import convert
+from datasets.formats.converter import ConvertConfig, convert
 from datasets.formats.detect import detect, exporters, importers
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
-from tests.helpers.foreign_data import as_store, convert_config
+from tests.helpers.foreign_data import as_store
 from tests.helpers.own import formats as own_formats
 
 
@@ -23,10 +24,11 @@ def test_a_file_more_is_a_format_more(
     tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "door.npz"
+    export = compose(ConvertConfig, "convert", [f"from={tiny_store}", f"to={out}"])
     with pytest.raises(InputError, match=r"door.npz names no target; say target=store or dp3"):
-        convert(convert_config(tiny_store, out))
+        convert(export)
     monkeypatch.setattr(formats, "__path__", [*formats.__path__, *own_formats.__path__])
-    convert(convert_config(tiny_store, out))
+    convert(export)
     assert detect(out) == "npz"
     store, original = as_store(out, tmp_path / "back.zarr"), EpisodeStore.open(tiny_store)
     for name in ("state", "action", "point_cloud"):

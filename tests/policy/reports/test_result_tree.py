@@ -56,7 +56,7 @@ def test_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no result: it lacks, or should not have, command"):
         read_tree(tmp_path)
     moved.write_text("{")
-    with pytest.raises(InputError, match=f"{moved} is not JSON"):
+    with pytest.raises(InputError, match=f"{moved} is no JSON, or is cut off"):
         read_tree(tmp_path)
 
 
