@@ -9,25 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from torch import Tensor, isfinite
-
 from policy.rollouts.episode import Decide
 from policy.rollouts.rollout import Rollout
-
-
-class DivergedError(Exception):
-    """A loss, ratio or gradient that no further step can mend."""
-
-
-def finite(loss: Tensor, name: str) -> float:
-    """Give a loss as a number.
-
-    Raises:
-        DivergedError: It is not finite.
-    """
-    if not isfinite(loss):
-        raise DivergedError(f"{name} is {loss.item()}")
-    return loss.item()
 
 
 @runtime_checkable

@@ -17,12 +17,12 @@ from torch import Tensor
 from configs.ranges import Share, between
 from envs.seeding import derive_seed
 from perception.errors import InputError
-from policy.finetuning.algorithms.algorithm import finite
 from policy.finetuning.buffers import TargetBuffer
 from policy.finetuning.config import FinetuneConfig
-from policy.finetuning.critics import ChunkCritics, CriticConfig
-from policy.finetuning.decisions import Decided, Decisions
-from policy.finetuning.guide import ExploreConfig, Guide
+from policy.finetuning.diverging import finite
+from policy.finetuning.guided.critics import ChunkCritics, CriticConfig
+from policy.finetuning.guided.decisions import Decided, Decisions
+from policy.finetuning.guided.guide import ExploreConfig, Guide
 from policy.planner.planner import Planner
 from policy.rollouts.rollout import Rollout
 

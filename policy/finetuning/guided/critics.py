@@ -11,9 +11,9 @@ from torch import Tensor
 from configs.ranges import Count, Rate, Share, Whole, Width, between
 from datasets.behaviours.critics import Critics, follow
 from envs.seeding import derive_seed
-from policy.finetuning.algorithms.algorithm import finite
-from policy.finetuning.decisions import Decided, Decisions
-from policy.finetuning.guide import least_value, situation
+from policy.finetuning.diverging import finite
+from policy.finetuning.guided.decisions import Decided, Decisions
+from policy.finetuning.guided.guide import least_value, situation
 from policy.planner.planner import Planner
 
 TINY = 1e-6  # The least reward that counts as one.
