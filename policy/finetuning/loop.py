@@ -61,7 +61,7 @@ def finetune(
         _learn(trainer, run, shown, stop or StopRequest())
         if trainer.algorithm.gradient_steps == 0:
             raise InputError(nothing_learned(trainer.search, config))
-        save_planner(trainer.planner.eval(), run.checkpoint(STAGE), trainer.about(run))
+        save_planner(trainer.planner.eval(), run.checkpoint(STAGE), _about(trainer, run))
     return trainer.planner
 
 
@@ -104,5 +104,10 @@ def _last_good(trainer: Trainer, run: Run) -> str:
         return "No planner was kept before"
     trainer.load(state)
     path = run.checkpoint(LAST)
-    save_planner(trainer.planner.eval(), path, trainer.about(run))
+    save_planner(trainer.planner.eval(), path, _about(trainer, run))
     return f"The last good planner is {path}"
+
+
+def _about(trainer: Trainer, run: Run) -> dict[str, Any]:
+    """Say what a checkpoint is of."""
+    return {**run.config["about"], "stage": STAGE, **trainer.about()}

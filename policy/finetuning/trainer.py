@@ -1,4 +1,4 @@
-"""The loop of fine-tuning on one task: play, remember, update, evaluate, save, resume.
+"""An iteration of fine-tuning on one task: play, remember, update, evaluate; and its state.
 
 How to learn is the algorithm's matter (`policy/finetuning/algorithms`).
 """
@@ -17,7 +17,6 @@ from policy.finetuning.search import Search
 from policy.finetuning.states import as_written_now
 from policy.planner.planner import Planner
 from policy.rollouts.rollout import Rollout
-from policy.runs.run import Run
 
 
 class Trainer:
@@ -118,11 +117,9 @@ class Trainer:
         if self.config.init == "scratch":
             self.planner.reset_denoiser(derive_seed("scratch", self._seed, 0))
 
-    def about(self, run: Run) -> dict[str, Any]:
-        """What a checkpoint says of itself."""
+    def about(self) -> dict[str, Any]:
+        """What a checkpoint says of how it came about."""
         return {
-            **run.config["about"],
-            "stage": STAGE,
             "episodes": self.episodes,
             "env_steps": self.env_steps,
             "gradient_steps": self.algorithm.gradient_steps,
