@@ -108,9 +108,9 @@ class OGPO(CriticLearner):
         with self._slow.denoiser.fixed_weights():
             chain = self._slow.sample(contexts, noises, min_std=config.explore.min_std)
         plans = chain.plan.clamp(-1, 1)
-        none = plans[:, None, None][:, :0]
+        unseen = plans[:, None][:, :0]  # Of no history: contexts are enough for a frozen encoder.
         experience = Experience(
-            Chunks(contexts, points=none, robot_state=none[:, :, 0], plans=plans),
+            Chunks(contexts, points=unseen, robot_state=unseen[:, :, 0], plans=plans),
             chain.means,
             chain.samples,
             self._advantages(drawn, plans.unflatten(0, (config.batch, config.group))).flatten(),
