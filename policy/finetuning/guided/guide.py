@@ -1,6 +1,6 @@
 """Choosing by a critic: the best of several plans, and how to leave it while exploring."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -54,6 +54,10 @@ def least_value(
     return critics.of_candidates(situations, executed.flatten(2)).amin(dim=0)
 
 
+Edit = Callable[[Tensor, Tensor, Sequence[torch.Generator]], Tensor]
+"""Changes plans in situations, for each episode by its own noise: more to choose from."""
+
+
 @dataclass(frozen=True)
 class Guide:
     """Follows the best of several plans by a critic; with `explore`, not always, nor exactly.
@@ -63,12 +67,14 @@ class Guide:
         critics: Value what is planned; None follows the first plan.
         config: See `ExploreConfig`.
         explore: Whether to explore; its draws come from the episodes' own noise.
+        edit: Changes every candidate once; the changed ones are chosen from, too, but not kept.
     """
 
     planner: Planner
     critics: Critics | None
     config: ExploreConfig
     explore: bool
+    edit: Edit | None = None
 
     def __call__(
         self,
@@ -83,21 +89,23 @@ class Guide:
         repeated = contexts.repeat_interleave(count, dim=0)
         plans = planner.sample(repeated, noises, min_std=min_std).plan.clamp(-1, 1)
         plans = plans.unflatten(0, (len(contexts), count))
-        choice = self._choose(contexts, plans, elapsed)
+        played = contexts.new_full((len(contexts),), float(elapsed))
+        situations, options = situation(contexts, played), plans
+        if self.edit is not None:
+            options = torch.cat([plans, self.edit(situations, plans, generators)], dim=1)
+        choice = self._choose(situations, options)
         if self.explore:
             choice = self._sometimes_any(choice, generators)
-        followed = plans[torch.arange(len(plans)), choice].clone()
+        followed = options[torch.arange(len(plans)), choice].clone()
         if self.explore:
             executed = planner.executed(followed)
             executed.add_(self._disturbance(executed, generators)).clamp_(-1, 1)
         return Decision(followed, plans, chain=None)
 
-    def _choose(self, contexts: Tensor, plans: Tensor, elapsed: int) -> Tensor:
+    def _choose(self, situations: Tensor, plans: Tensor) -> Tensor:
         if self.critics is None:
-            return torch.zeros(len(contexts), dtype=torch.long, device=contexts.device)
-        played = contexts.new_full((len(contexts),), float(elapsed))
-        executed = self.planner.executed(plans)
-        return least_value(self.critics, situation(contexts, played), executed).argmax(dim=1)
+            return torch.zeros(len(plans), dtype=torch.long, device=plans.device)
+        return least_value(self.critics, situations, self.planner.executed(plans)).argmax(dim=1)
 
     def _sometimes_any(self, choice: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         if self.critics is None:

@@ -12,6 +12,7 @@ from configs.kinds import make_kind
 from envs.vector.vector_env import Shapes, VectorEnv
 from policy.finetuning.config import ALGORITHMS, FinetuneConfig
 from policy.finetuning.guided.learner import CriticLearner
+from policy.finetuning.guided.trust import TrustConfig
 from policy.finetuning.trainer import Trainer
 from policy.planner.planner import Planner
 from tests.conftest import task_config
@@ -38,7 +39,14 @@ def before() -> Planner:
     return pretrained()
 
 
-@pytest.mark.parametrize(("name", "own"), [("q_guided", {}), ("ogpo", {"batch": 16})])
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("q_guided", {}),
+        ("ogpo", {"batch": 8, "links": 3, "imitation": 0.0}),  # By its groups alone.
+        ("expo", {}),
+    ],
+)
 def test_a_planner_learns_the_better_arm_of_a_bandit(
     name: str, own: dict[str, Any], before: Planner
 ) -> None:
@@ -63,7 +71,14 @@ def envs() -> VectorEnv:
     return VectorEnv(task, Shapes(envs=2, history=2, chunk=3), workers=0)
 
 
-@pytest.mark.parametrize(("name", "own"), [("q_guided", {}), ("ogpo", {"batch": 4, "group": 3})])
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("q_guided", {}),
+        ("ogpo", {"batch": 4, "group": 3}),
+        ("expo", {"trust": TrustConfig(correlation=-1.0, episodes=3, rise=4)}),
+    ],
+)
 def test_a_fine_tuning_goes_on_as_if_it_had_not_stopped(
     name: str, own: dict[str, Any], envs: VectorEnv
 ) -> None:

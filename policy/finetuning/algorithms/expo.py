@@ -1,0 +1,141 @@
+"""EXPO (arXiv 2507.07986): the planner imitates, and small edits of its plans climb on critics.
+
+The planner learns by its own denoising loss alone, from its best episodes and its replay. A small
+network edits executed chunks; the best by the critics of several plans and of their edits is
+followed, and is what the critics' targets value. Edits begin at nothing, and grow only while
+critics foretell what they have not learned from (`policy/finetuning/guided/trust.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from configs.ranges import Share, Whole, between
+from policy.finetuning.config import FinetuneConfig
+from policy.finetuning.guided.critics import CriticConfig
+from policy.finetuning.guided.decisions import Decided
+from policy.finetuning.guided.edits import EditConfig, Edits
+from policy.finetuning.guided.guide import ExploreConfig, Guide, situation
+from policy.finetuning.guided.learner import CriticLearner
+from policy.finetuning.guided.trust import Trust, TrustConfig
+from policy.planner.planner import Planner
+from policy.rollouts.rollout import Rollout
+
+
+@dataclass(frozen=True)
+class Config:
+    """How to learn with edits.
+
+    Attributes:
+        explore: How episodes are played.
+        critic: How critics learn.
+        sceptics: Target critics drawn anew for each step, the least of whose values counts; 0: all.
+        edit: How chunks are edited.
+        trust: When.
+        batch: Chunks in a gradient step of the planner, and of the edits.
+        imitated: Share of the planner's that are from the target buffer; the others were played.
+        capacity: The newest decisions that are learned from.
+    """
+
+    kind: str
+    explore: ExploreConfig
+    critic: CriticConfig
+    sceptics: Whole
+    edit: EditConfig
+    trust: TrustConfig
+    batch: Annotated[int, between(2, 2**20)]
+    imitated: Share
+    capacity: Annotated[int, between(1024, 2**24)]
+
+
+def make(config: Config, planner: Planner, finetune: FinetuneConfig, seed: int) -> "EXPO":
+    """Make the algorithm."""
+    return EXPO(config, planner, finetune, seed)
+
+
+class EXPO(CriticLearner):
+    """Plays by the best plan or edit; the planner learns by imitation alone; see `Algorithm`."""
+
+    def __init__(
+        self, config: Config, planner: Planner, finetune: FinetuneConfig, seed: int
+    ) -> None:
+        super().__init__(
+            planner, finetune, critic=config.critic, capacity=config.capacity, seed=seed
+        )
+        self._config = config
+        numbers = planner.config.history * planner.encoder.features + 1
+        self.edits = Edits(config.edit, planner, numbers, seed)
+        self.trust = Trust(config.trust, config.critic.discount)
+
+    def decide(self, *, explore: bool) -> Guide:
+        """How to play: with random edits to explore, with mean ones to be judged."""
+        share = self.trust.share
+
+        def edit(
+            situations: Tensor, plans: Tensor, generators: Sequence[torch.Generator]
+        ) -> Tensor:
+            draws = None
+            if explore:
+                draws = torch.stack([self.edits.draws(g, plans.shape[1]) for g in generators])
+            return self.edits.edited(situations, plans, share, draws)
+
+        return Guide(
+            self._planner,
+            self.critics.ready,
+            self._config.explore,
+            explore=explore,
+            edit=edit if share else None,
+        )
+
+    def observe(self, rollout: Rollout) -> None:
+        """Remember as others do, after asking what the critics had expected."""
+        if self.critics.ready:
+            decided = Decided.of(rollout).to(self._planner.device)
+            values = self.critics.least(decided, decided.candidates[:, -1:])[:, 0]
+            self.trust.note(decided.to(torch.device("cpu")), values.cpu() / self.critics.scale)
+        super().observe(rollout)
+
+    def summary(self) -> dict[str, float]:
+        """Say also how far the critics are trusted."""
+        trusted = {"correlation": self.trust.correlation, "edit_share": self.trust.share}
+        return {**super().summary(), **{f"finetune/{k}": v for k, v in trusted.items()}}
+
+    def _value_of(self, following: Decided) -> Float[Tensor, " batch"]:
+        """Value what follows by its best candidate or edit, by few target critics."""
+        plans, share = following.candidates, self.trust.share
+        if share:
+            draws = self.edits.draws(self._generator, *plans.shape[:2])
+            seen = situation(following.contexts, following.elapsed)
+            plans = torch.cat([plans, self.edits.edited(seen, plans, share, draws)], dim=1)
+        with torch.no_grad():
+            values = self.critics.each(following, plans, targets=True)
+        order = torch.randperm(len(values), generator=self._generator)
+        return values[order[: self._config.sceptics or None]].amin(dim=0).amax(dim=1)
+
+    def _learn_to_plan(self) -> dict[str, float]:
+        config = self._config
+        drawn = self._drawn(config.batch)
+        imitated = int(config.batch * config.imitated)
+        played = drawn[imitated:]
+        loss = self._imitation_loss(imitated, (played.contexts, played.candidates[:, -1]))
+        watched = {"planner_loss": self._descend(loss)}
+        choice = torch.randint(
+            drawn.candidates.shape[1], (config.batch,), generator=self._generator
+        )
+        plans = drawn.candidates[torch.arange(config.batch), choice]
+        seen = situation(drawn.contexts, drawn.elapsed)
+        return watched | self.edits.learn(seen, plans, self.critics.online, self._generator)
+
+    def state(self) -> dict[str, Any]:
+        """Everything but the planner that the next update depends on."""
+        return {**super().state(), "edits": self.edits.state(), "trust": self.trust.state()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""
+        super().load(state)
+        self.edits.load(state["edits"])
+        self.trust.load(state["trust"])
