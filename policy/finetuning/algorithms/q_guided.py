@@ -9,7 +9,7 @@ that were candidates, and its best episodes (Eq. 14).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
@@ -36,6 +36,8 @@ class Config:
         critic: How critics learn.
         batch: Chunks in a gradient step of the planner.
         imitated: Share of them that are from the target buffer.
+        imitates: What the buffer holds while few episodes have succeeded: the `best` ones in their
+            place (the paper), or `successes` alone, and nothing is imitated before the first.
         capacity: The newest decisions that are learned from.
     """
 
@@ -44,6 +46,7 @@ class Config:
     critic: CriticConfig
     batch: Annotated[int, between(2, 2**20)]
     imitated: Share
+    imitates: Literal["best", "successes"]
     capacity: Annotated[int, between(1024, 2**24)]
 
 
@@ -67,13 +70,16 @@ class QGuided:
         self._optimizer = torch.optim.Adam(self._weights, fused=True)
         self.critics = ChunkCritics(config.critic, planner, seed)
         self.decisions = Decisions(config.capacity)
-        self.target = TargetBuffer(finetune.target_capacity, finetune.target_top)
+        top = finetune.target_top if config.imitates == "best" else 0
+        self.target = TargetBuffer(finetune.target_capacity, top)
         self._generator = torch.Generator().manual_seed(derive_seed("finetune-draws", seed, 0))
         self.gradient_steps = 0
+        self.motion: Tensor | None = None  # Measured before the first step.
 
     def decide(self, *, explore: bool) -> Guide:
         """How to play: before the first critic's step by the first plan."""
-        return Guide(self._planner, self.critics.ready, self._config.explore, explore=explore)
+        config, motion = self._config.explore, self.motion
+        return Guide(self._planner, self.critics.ready, config, explore=explore, motion=motion)
 
     def observe(self, rollout: Rollout) -> None:
         """Remember every decision, and the best episodes."""
@@ -88,22 +94,31 @@ class QGuided:
         """
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
+        self._measure_motion()
         steps = self._config.critic.steps * episodes
         critic = self.critics.learn(self.decisions, steps, self._generator, self._best_value)
         planner = [self._planner_step() for _ in range(self._finetune.gradient_steps * episodes)]
         means = {"critic_loss": critic, "planner_loss": planner}
         return {f"finetune/{name}": sum(v) / max(len(v), 1) for name, v in means.items()}
 
+    def _measure_motion(self) -> None:
+        """Measure how far actions go that the planner alone proposes, once it has played."""
+        if self._config.explore.by_motion and self.motion is None:
+            proposed = self._planner.executed(self.decisions.newest().candidates[:, :-1])
+            self.motion = proposed.flatten(0, -2).std(dim=0)
+
     def _best_value(self, following: Decided) -> Tensor:
         return self.critics.least(following, following.candidates, targets=True).amax(dim=1)
 
     def _planner_step(self) -> float:
-        imitated = int(self._config.batch * self._config.imitated)
+        imitated = int(self._config.batch * self._config.imitated) if len(self.target) else 0
         drawn, _ = self.decisions.sample(self._config.batch - imitated, self._generator)
         drawn = drawn.to(self._planner.device)
-        best = self._target_chunks(imitated)
-        contexts = torch.cat([drawn.contexts, best[0]]).to(self._planner.device)
-        plans = torch.cat([self._preferred(drawn), best[1]]).to(self._planner.device)
+        contexts, plans = drawn.contexts, self._preferred(drawn)
+        if imitated:
+            best = self.target.sample(imitated, self._generator)
+            contexts = torch.cat([contexts, best.contexts.to(contexts)])
+            plans = torch.cat([plans, best.plans.to(plans)])
         loss = self._planner.denoising_loss(contexts, plans, self._generator)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -116,11 +131,6 @@ class QGuided:
         """Take what the critics prefer among the candidates."""
         choice = self.critics.least(drawn, drawn.candidates).argmax(dim=1)
         return drawn.candidates[torch.arange(len(drawn)), choice]
-
-    def _target_chunks(self, count: int) -> tuple[Tensor, Tensor]:
-        chunks = self.target.chunks()
-        index = torch.randint(len(chunks.plans), (count,), generator=self._generator)
-        return chunks.contexts[index], chunks.plans[index]
 
     def summary(self) -> dict[str, float]:
         """Say how many episodes are imitated, and how many of them succeeded."""
@@ -143,6 +153,7 @@ class QGuided:
             "decisions": self.decisions.state(),
             "target": self.target.state(),
             "generator": self._generator.get_state(),
+            "motion": self.motion,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -153,3 +164,4 @@ class QGuided:
         self.decisions.load(state["decisions"])
         self.target.load(state["target"])
         self._generator.set_state(state["generator"])
+        self.motion = state["motion"]
