@@ -14,15 +14,18 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
+from configs.progress import progress
 from configs.ranges import Share, between
+from datasets.behaviours.training_state import fitting
 from envs.seeding import derive_seed
-from perception.errors import InputError
 from policy.finetuning.buffers import TargetBuffer
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.diverging import finite
 from policy.finetuning.guided.critics import ChunkCritics, CriticConfig
 from policy.finetuning.guided.decisions import Decided, Decisions
+from policy.finetuning.guided.distilling import DistilConfig, fresh_plans
 from policy.finetuning.guided.guide import ExploreConfig, Guide
+from policy.finetuning.states import read_decisions
 from policy.planner.planner import Planner
 from policy.rollouts.rollout import Rollout
 
@@ -39,6 +42,7 @@ class Config:
         imitates: What the buffer holds while few episodes have succeeded: the `best` ones in their
             place (the paper), or `successes` alone, and nothing is imitated before the first.
         capacity: The newest decisions that are learned from.
+        distil: How the planner alone catches up in the end.
     """
 
     kind: str
@@ -48,6 +52,7 @@ class Config:
     imitated: Share
     imitates: Literal["best", "successes"]
     capacity: Annotated[int, between(1024, 2**24)]
+    distil: DistilConfig
 
 
 def make(config: Config, planner: Planner, finetune: FinetuneConfig, seed: int) -> "QGuided":
@@ -101,6 +106,16 @@ class QGuided:
         means = {"critic_loss": critic, "planner_loss": planner}
         return {f"finetune/{name}": sum(v) / max(len(v), 1) for name, v in means.items()}
 
+    def finish(self) -> None:
+        """Teach the planner what its critics prefer, also of plans that it never tried.
+
+        Raises:
+            DivergedError: A loss is not finite.
+        """
+        config = self._config.distil
+        for _ in progress(range(config.steps), "distil", unit="step"):
+            self._planner_step(config.candidates)
+
     def _measure_motion(self) -> None:
         """Measure how far actions go that the planner alone proposes, once it has played."""
         if self._config.explore.by_motion and self.motion is None:
@@ -110,11 +125,11 @@ class QGuided:
     def _best_value(self, following: Decided) -> Tensor:
         return self.critics.least(following, following.candidates, targets=True).amax(dim=1)
 
-    def _planner_step(self) -> float:
+    def _planner_step(self, fresh: int = 0) -> float:
         imitated = int(self._config.batch * self._config.imitated) if len(self.target) else 0
         drawn, _ = self.decisions.sample(self._config.batch - imitated, self._generator)
         drawn = drawn.to(self._planner.device)
-        contexts, plans = drawn.contexts, self._preferred(drawn)
+        contexts, plans = drawn.contexts, self._preferred(drawn, fresh)
         if imitated:
             best = self.target.sample(imitated, self._generator)
             contexts = torch.cat([contexts, best.contexts.to(contexts)])
@@ -127,10 +142,14 @@ class QGuided:
         self.gradient_steps += 1
         return finite(loss, "the planner's loss")
 
-    def _preferred(self, drawn: Decided) -> Tensor:
-        """Take what the critics prefer among the candidates."""
-        choice = self.critics.least(drawn, drawn.candidates).argmax(dim=1)
-        return drawn.candidates[torch.arange(len(drawn)), choice]
+    def _preferred(self, drawn: Decided, fresh: int) -> Tensor:
+        """Take what the critics prefer among the candidates, and among so many fresh ones."""
+        candidates = drawn.candidates
+        if fresh:
+            plans = fresh_plans(self._planner, drawn.contexts, fresh, self._generator)
+            candidates = torch.cat([candidates, plans], dim=1)
+        choice = self.critics.least(drawn, candidates).argmax(dim=1)
+        return candidates[torch.arange(len(drawn)), choice]
 
     def summary(self) -> dict[str, float]:
         """Say how many episodes are imitated, and how many of them succeeded."""
@@ -141,8 +160,15 @@ class QGuided:
         }
 
     def load_experience(self, path: Path) -> None:
-        """Refuse: not built yet."""
-        raise InputError(f"finetune.algorithm=q_guided cannot learn from {path}")
+        """Take over the decisions and the best episodes of a finished run.
+
+        Raises:
+            InputError: The file is missing, or of an algorithm that keeps no decisions.
+        """
+        with fitting(path):
+            state = read_decisions(path)
+            self.decisions.load(state["decisions"])
+            self.target.load(state["target"])
 
     def state(self) -> dict[str, Any]:
         """Everything but the planner that the next update depends on."""
