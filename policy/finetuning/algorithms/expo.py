@@ -7,7 +7,7 @@ critics foretell what they have not learned from (`policy/finetuning/guided/trus
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import torch
@@ -16,40 +16,32 @@ from torch import Tensor
 
 from configs.ranges import Share, Whole, between
 from policy.finetuning.config import FinetuneConfig
-from policy.finetuning.guided.critics import CriticConfig
 from policy.finetuning.guided.decisions import Decided
 from policy.finetuning.guided.edits import EditConfig, Edits
-from policy.finetuning.guided.guide import ExploreConfig, Guide, situation
-from policy.finetuning.guided.learner import CriticLearner
+from policy.finetuning.guided.guide import Guide, situation
+from policy.finetuning.guided.learner import CriticLearner, LearnerConfig
 from policy.finetuning.guided.trust import Trust, TrustConfig
 from policy.planner.planner import Planner
 from policy.rollouts.rollout import Rollout
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(LearnerConfig):
     """How to learn with edits.
 
     Attributes:
-        explore: How episodes are played.
-        critic: How critics learn.
         sceptics: Target critics drawn anew for each step, the least of whose values counts; 0: all.
         edit: How chunks are edited.
         trust: When.
         batch: Chunks in a gradient step of the planner, and of the edits.
         imitated: Share of the planner's that are from the target buffer; the others were played.
-        capacity: The newest decisions that are learned from.
     """
 
-    kind: str
-    explore: ExploreConfig
-    critic: CriticConfig
     sceptics: Whole
     edit: EditConfig
     trust: TrustConfig
     batch: Annotated[int, between(2, 2**20)]
     imitated: Share
-    capacity: Annotated[int, between(1024, 2**24)]
 
 
 def make(config: Config, planner: Planner, finetune: FinetuneConfig, seed: int) -> "EXPO":
@@ -63,9 +55,7 @@ class EXPO(CriticLearner):
     def __init__(
         self, config: Config, planner: Planner, finetune: FinetuneConfig, seed: int
     ) -> None:
-        super().__init__(
-            planner, finetune, critic=config.critic, capacity=config.capacity, seed=seed
-        )
+        super().__init__(config, planner, finetune, seed)
         self._config = config
         numbers = planner.config.history * planner.encoder.features + 1
         self.edits = Edits(config.edit, planner, numbers, seed)
@@ -83,13 +73,8 @@ class EXPO(CriticLearner):
                 draws = torch.stack([self.edits.draws(g, plans.shape[1]) for g in generators])
             return self.edits.edited(situations, plans, share, draws)
 
-        return Guide(
-            self._planner,
-            self.critics.ready,
-            self._config.explore,
-            explore=explore,
-            edit=edit if share else None,
-        )
+        guide = super().decide(explore=explore)
+        return replace(guide, edit=edit) if share else guide
 
     def observe(self, rollout: Rollout) -> None:
         """Remember as others do, after asking what the critics had expected."""
@@ -116,12 +101,15 @@ class EXPO(CriticLearner):
         order = torch.randperm(len(values), generator=self._generator)
         return values[order[: self._config.sceptics or None]].amin(dim=0).amax(dim=1)
 
-    def _learn_to_plan(self) -> dict[str, float]:
+    def finish(self) -> None:
+        """Do nothing more: everything was learned along the way."""
+
+    def _planner_step(self) -> dict[str, float]:
         config = self._config
         drawn = self._drawn(config.batch)
-        imitated = int(config.batch * config.imitated)
+        imitated = self._imitable(int(config.batch * config.imitated))
         played = drawn[imitated:]
-        loss = self._imitation_loss(imitated, (played.contexts, played.candidates[:, -1]))
+        loss = self._denoising_loss(imitated, (played.contexts, played.candidates[:, -1]))
         watched = {"planner_loss": self._descend(loss)}
         choice = torch.randint(
             drawn.candidates.shape[1], (config.batch,), generator=self._generator

@@ -19,22 +19,17 @@ from configs.ranges import Count, NotNegative, Rate, between
 from datasets.behaviours.critics import follow
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.experience import Chunks, Experience
-from policy.finetuning.guided.critics import CriticConfig
-from policy.finetuning.guided.decisions import Decided
-from policy.finetuning.guided.guide import ExploreConfig, Guide
-from policy.finetuning.guided.learner import CriticLearner
+from policy.finetuning.guided.learner import CriticLearner, LearnerConfig
 from policy.finetuning.minibatch import Minibatch, MinibatchConfig
 from policy.finetuning.terms.ppo import clipped_loss, log_probabilities
 from policy.planner.planner import Planner
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(LearnerConfig):
     """How to learn from groups of plans.
 
     Attributes:
-        explore: How episodes are played.
-        critic: How critics learn.
         batch: Situations in a gradient step of the planner.
         group: Plans that are compared in each, G.
         links: Denoising steps of each chain that a gradient step takes; the recipe takes all.
@@ -42,12 +37,8 @@ class Config:
         tau: Step of the planner's slow copy towards it, after each gradient step.
         imitated: Chunks of the target buffer beside them.
         imitation: Weight of these.
-        capacity: The newest decisions that are learned from.
     """
 
-    kind: str
-    explore: ExploreConfig
-    critic: CriticConfig
     batch: Annotated[int, between(1, 2**16)]
     group: Annotated[int, between(2, 256)]
     links: Count
@@ -55,7 +46,6 @@ class Config:
     tau: Rate
     imitated: Annotated[int, between(1, 2**20)]
     imitation: NotNegative
-    capacity: Annotated[int, between(1024, 2**24)]
 
 
 def make(config: Config, planner: Planner, finetune: FinetuneConfig, seed: int) -> "OGPO":
@@ -69,17 +59,14 @@ class OGPO(CriticLearner):
     def __init__(
         self, config: Config, planner: Planner, finetune: FinetuneConfig, seed: int
     ) -> None:
-        super().__init__(
-            planner, finetune, critic=config.critic, capacity=config.capacity, seed=seed
-        )
+        super().__init__(config, planner, finetune, seed)
         self._config = config
         self._slow = copy.deepcopy(planner).requires_grad_(requires_grad=False)
 
-    def decide(self, *, explore: bool) -> Guide:
-        """How to play: before the first critic's step by the first plan."""
-        return Guide(self._planner, self.critics.ready, self._config.explore, explore=explore)
+    def finish(self) -> None:
+        """Do nothing more: everything was learned along the way."""
 
-    def _learn_to_plan(self) -> dict[str, float]:
+    def _planner_step(self) -> dict[str, float]:
         if self.gradient_steps == 0:  # The planner may have been reset since.
             self._slow.load_state_dict(self._planner.state_dict())
         config = self._config
@@ -90,13 +77,16 @@ class OGPO(CriticLearner):
         )
         advantages = drawn.experience.advantages
         improve = clipped_loss(now, then, advantages, config.clip)
-        imitate = self._imitation_loss(config.imitated)
-        loss = self._descend(improve.loss + config.imitation * imitate)
+        watched = {**improve.metrics, "ppo_loss": improve.loss}
+        loss = improve.loss
+        if imitated := self._imitable(config.imitated):
+            watched["bc_loss"] = self._denoising_loss(imitated)
+            loss = loss + config.imitation * watched["bc_loss"]
+        total = self._descend(loss)
         follow(self._slow.denoiser, self._planner.denoiser, config.tau)
-        watched = {**improve.metrics, "ppo_loss": improve.loss, "bc_loss": imitate}
         agreed = {"agreed": (advantages != 0).float().mean(), "advantage": advantages.abs().mean()}
         numbers = {name: value.item() for name, value in {**watched, **agreed}.items()}
-        return {"planner_loss": loss, **numbers}
+        return {"planner_loss": total, **numbers}
 
     @torch.no_grad()
     def _groups(self) -> Minibatch:
@@ -108,26 +98,20 @@ class OGPO(CriticLearner):
         with self._slow.denoiser.fixed_weights():
             chain = self._slow.sample(contexts, noises, min_std=config.explore.min_std)
         plans = chain.plan.clamp(-1, 1)
+        grouped = plans.unflatten(0, (config.batch, config.group))
         unseen = plans[:, None][:, :0]  # Of no history: contexts are enough for a frozen encoder.
         experience = Experience(
             Chunks(contexts, points=unseen, robot_state=unseen[:, :, 0], plans=plans),
             chain.means,
             chain.samples,
-            self._advantages(drawn, plans.unflatten(0, (config.batch, config.group))).flatten(),
+            conservative(against_group(self.critics.each(drawn, grouped))).flatten(),
         )
         order = torch.rand(chain.means.shape[:2], generator=generator).argsort(dim=1)
         step = order[:, : config.links]
         index = torch.arange(len(experience))[:, None].expand_as(step)
         how = MinibatchConfig(step.numel(), config.explore.min_std, "mean", "frozen")
-        best = self.target.chunks()
-        return Minibatch(
-            self._planner, how, experience, best, generator, index.flatten(), step.flatten()
-        )
-
-    def _advantages(
-        self, drawn: Decided, plans: Float[Tensor, "batch group horizon action"]
-    ) -> Float[Tensor, "batch group"]:
-        return conservative(against_group(self.critics.each(drawn, plans)))
+        pairs = index.flatten(), step.flatten()
+        return Minibatch(self._planner, how, experience, experience.chunks, generator, *pairs)
 
     def state(self) -> dict[str, Any]:
         """Everything but the planner that the next update depends on."""

@@ -12,33 +12,28 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from configs.progress import progress
 from configs.ranges import Share, between
 from policy.finetuning.config import FinetuneConfig
-from policy.finetuning.guided.critics import CriticConfig
 from policy.finetuning.guided.decisions import Decided
-from policy.finetuning.guided.guide import ExploreConfig, Guide
-from policy.finetuning.guided.learner import CriticLearner
+from policy.finetuning.guided.distilling import DistilConfig, fresh_plans
+from policy.finetuning.guided.learner import CriticLearner, LearnerConfig
 from policy.planner.planner import Planner
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(LearnerConfig):
     """How to learn, guided by critics.
 
     Attributes:
-        explore: How episodes are played.
-        critic: How critics learn.
         batch: Chunks in a gradient step of the planner.
         imitated: Share of them that are from the target buffer.
-        capacity: The newest decisions that are learned from.
+        distil: How the planner alone catches up in the end.
     """
 
-    kind: str
-    explore: ExploreConfig
-    critic: CriticConfig
     batch: Annotated[int, between(2, 2**20)]
     imitated: Share
-    capacity: Annotated[int, between(1024, 2**24)]
+    distil: DistilConfig
 
 
 def make(config: Config, planner: Planner, finetune: FinetuneConfig, seed: int) -> "QGuided":
@@ -52,22 +47,31 @@ class QGuided(CriticLearner):
     def __init__(
         self, config: Config, planner: Planner, finetune: FinetuneConfig, seed: int
     ) -> None:
-        super().__init__(
-            planner, finetune, critic=config.critic, capacity=config.capacity, seed=seed
-        )
+        super().__init__(config, planner, finetune, seed)
         self._config = config
 
-    def decide(self, *, explore: bool) -> Guide:
-        """How to play: before the first critic's step by the first plan."""
-        return Guide(self._planner, self.critics.ready, self._config.explore, explore=explore)
+    def finish(self) -> None:
+        """Teach the planner what its critics prefer, also of plans that it never tried.
 
-    def _learn_to_plan(self) -> dict[str, float]:
-        imitated = int(self._config.batch * self._config.imitated)
-        drawn = self._drawn(self._config.batch - imitated)
-        loss = self._imitation_loss(imitated, (drawn.contexts, self._preferred(drawn)))
+        Raises:
+            DivergedError: A loss is not finite.
+        """
+        config = self._config.distil
+        for _ in progress(range(config.steps), "distil", unit="step"):
+            self._planner_step(config.candidates)
+
+    def _planner_step(self, fresh: int = 0) -> dict[str, float]:
+        batch = self._config.batch
+        imitated = self._imitable(int(batch * self._config.imitated))
+        drawn = self._drawn(batch - imitated)
+        loss = self._denoising_loss(imitated, (drawn.contexts, self._preferred(drawn, fresh)))
         return {"planner_loss": self._descend(loss)}
 
-    def _preferred(self, drawn: Decided) -> Tensor:
-        """Take what the critics prefer among the candidates."""
-        choice = self.critics.least(drawn, drawn.candidates).argmax(dim=1)
-        return drawn.candidates[torch.arange(len(drawn)), choice]
+    def _preferred(self, drawn: Decided, fresh: int) -> Tensor:
+        """Take what the critics prefer among the candidates, and among so many fresh ones."""
+        candidates = drawn.candidates
+        if fresh:
+            plans = fresh_plans(self._planner, drawn.contexts, fresh, self._generator)
+            candidates = torch.cat([candidates, plans], dim=1)
+        choice = self.critics.least(drawn, candidates).argmax(dim=1)
+        return candidates[torch.arange(len(drawn)), choice]

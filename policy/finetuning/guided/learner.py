@@ -2,67 +2,81 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from configs.ranges import between
+from datasets.behaviours.training_state import fitting
 from envs.seeding import derive_seed
-from perception.errors import InputError
 from policy.finetuning.buffers import TargetBuffer
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.diverging import finite
 from policy.finetuning.guided.critics import ChunkCritics, CriticConfig
 from policy.finetuning.guided.decisions import Decided, Decisions
+from policy.finetuning.guided.guide import ExploreConfig, Guide
+from policy.finetuning.states import read_decisions
 from policy.planner.planner import Planner
-from policy.rollouts.episode import Decide
 from policy.rollouts.rollout import Rollout
+
+
+@dataclass(frozen=True)
+class LearnerConfig:
+    """What every algorithm with critics is told.
+
+    Attributes:
+        explore: How episodes are played.
+        critic: How critics learn.
+        imitates: What the target buffer holds while few episodes have succeeded: the `best` ones in
+            their place (the paper), or `successes` alone, and nothing is imitated before the first.
+        capacity: The newest decisions that are learned from.
+    """
+
+    kind: str
+    explore: ExploreConfig
+    critic: CriticConfig
+    imitates: Literal["best", "successes"]
+    capacity: Annotated[int, between(1024, 2**24)]
 
 
 class CriticLearner(ABC):
     """Critics, the decisions that they learn from, the best episodes, and the planner's optimiser.
 
-    An `Algorithm`, once it is said how to play and what a gradient step of the planner is.
+    An `Algorithm`, once it is said what a gradient step of the planner is, and what the last ones.
 
     Args:
+        config: See `LearnerConfig`.
         planner: Learns; its encoder does not.
         finetune: See `FinetuneConfig`.
-        critic: How critics learn.
-        capacity: The newest decisions that are learned from.
         seed: Of everything random here.
     """
 
     keep_observations = False
 
     def __init__(
-        self,
-        planner: Planner,
-        finetune: FinetuneConfig,
-        *,
-        critic: CriticConfig,
-        capacity: int,
-        seed: int,
+        self, config: LearnerConfig, planner: Planner, finetune: FinetuneConfig, seed: int
     ) -> None:
-        self._finetune, self._planner, self._critic_steps = finetune, planner, critic.steps
+        self._shared, self._finetune, self._planner = config, finetune, planner
         planner.requires_grad_(requires_grad=False)
         planner.denoiser.requires_grad_(requires_grad=True)
         self._weights = list(planner.denoiser.parameters())
         self._optimizer = torch.optim.Adam(self._weights, fused=True)
-        self.critics = ChunkCritics(critic, planner, seed)
-        self.decisions = Decisions(capacity)
-        self.target = TargetBuffer(finetune.target_capacity, finetune.target_top)
+        self.critics = ChunkCritics(config.critic, planner, seed)
+        self.decisions = Decisions(config.capacity)
+        top = finetune.target_top if config.imitates == "best" else 0
+        self.target = TargetBuffer(finetune.target_capacity, top)
         self._generator = torch.Generator().manual_seed(derive_seed("finetune-draws", seed, 0))
         self.gradient_steps = 0
+        self.motion: Tensor | None = None  # Measured before the first step.
 
-    @abstractmethod
-    def decide(self, *, explore: bool) -> Decide:
-        """How to play."""
-
-    @abstractmethod
-    def _learn_to_plan(self) -> dict[str, float]:
-        """Take one gradient step of the planner; give what to watch of it."""
+    def decide(self, *, explore: bool) -> Guide:
+        """How to play: before the first critic's step by the first plan."""
+        config, motion = self._shared.explore, self.motion
+        return Guide(self._planner, self.critics.ready, config, explore=explore, motion=motion)
 
     def observe(self, rollout: Rollout) -> None:
         """Remember every decision, and the best episodes."""
@@ -77,31 +91,54 @@ class CriticLearner(ABC):
         """
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        steps = self._critic_steps * episodes
+        self._measure_motion()
+        steps = self._shared.critic.steps * episodes
         losses = self.critics.learn(self.decisions, steps, self._generator, self._value_of)
         watched = [{"critic_loss": loss} for loss in losses]
-        watched += [self._learn_to_plan() for _ in range(self._finetune.gradient_steps * episodes)]
+        watched += [self._planner_step() for _ in range(self._finetune.gradient_steps * episodes)]
         return {f"finetune/{name}": value for name, value in _means(watched).items()}
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Learn what is left once all episodes are played."""
+
+    @abstractmethod
+    def _planner_step(self) -> dict[str, float]:
+        """Take one gradient step of the planner; give what to watch of it."""
 
     def _value_of(self, following: Decided) -> Float[Tensor, " batch"]:
         """Value what follows by its best candidate; see `ChunkCritics.learn`."""
         return self.critics.least(following, following.candidates, targets=True).amax(dim=1)
 
+    def _measure_motion(self) -> None:
+        """Measure how far actions go that the planner alone proposes, once it has played."""
+        if self._shared.explore.by_motion and self.motion is None:
+            proposed = self._planner.executed(self.decisions.newest().candidates[:, :-1])
+            self.motion = proposed.flatten(0, -2).std(dim=0)
+
     def _drawn(self, count: int) -> Decided:
         """Draw decisions, on the planner's device."""
         return self.decisions.sample(count, self._generator)[0].to(self._planner.device)
 
-    def _imitation_loss(self, imitated: int, *others: tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
-        """Compute the denoising loss on chunks of the best episodes, and on others beside them.
+    def _imitable(self, wanted: int) -> int:
+        """Say how many chunks of the target buffer can be drawn: none while it is empty."""
+        return wanted if len(self.target) else 0
+
+    def _denoising_loss(self, imitated: int, *others: tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
+        """Compute the denoising loss on chunks of the target buffer, and on others before them.
 
         Args:
-            imitated: How many are of the best episodes.
+            imitated: How many are of the target buffer.
             others: Contexts and plans.
         """
-        chunks, device = self.target.chunks(), self._planner.device
-        index = torch.randint(len(chunks.plans), (imitated,), generator=self._generator)
-        best = chunks.contexts[index].to(device), chunks.plans[index].to(device)
-        contexts, plans = (torch.cat(parts) for parts in zip(*others, best, strict=True))
+        parts = list(others)
+        if imitated:
+            best = self.target.sample(imitated, self._generator)
+            parts.append((best.contexts, best.plans))
+        contexts, plans = (
+            torch.cat([part.to(self._planner.device) for part in of_all])
+            for of_all in zip(*parts, strict=True)
+        )
         return self._planner.denoising_loss(contexts, plans, self._generator)
 
     def _descend(self, loss: Float[Tensor, ""]) -> float:
@@ -126,9 +163,15 @@ class CriticLearner(ABC):
         }
 
     def load_experience(self, path: Path) -> None:
-        """Refuse: not built yet."""
-        kind = self._finetune.algorithm.kind
-        raise InputError(f"finetune.algorithm={kind} cannot learn from {path}")
+        """Take over the decisions and the best episodes of a finished run.
+
+        Raises:
+            InputError: The file is missing, or of an algorithm that keeps no decisions.
+        """
+        with fitting(path):
+            state = read_decisions(path)
+            self.decisions.load(state["decisions"])
+            self.target.load(state["target"])
 
     def state(self) -> dict[str, Any]:
         """Everything but the planner that the next update depends on."""
@@ -139,6 +182,7 @@ class CriticLearner(ABC):
             "decisions": self.decisions.state(),
             "target": self.target.state(),
             "generator": self._generator.get_state(),
+            "motion": self.motion,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -149,6 +193,7 @@ class CriticLearner(ABC):
         self.decisions.load(state["decisions"])
         self.target.load(state["target"])
         self._generator.set_state(state["generator"])
+        self.motion = state["motion"]
 
 
 def _means(watched: list[dict[str, float]]) -> dict[str, float]:

@@ -95,3 +95,27 @@ def test_a_fine_tuning_goes_on_as_if_it_had_not_stopped(
         whole.planner.parameters(), gone_on.planner.parameters(), strict=True
     ):
         assert torch.equal(weights, others)
+
+
+def test_once_all_is_played_the_planner_alone_learns_what_its_critics_prefer(
+    before: Planner,
+) -> None:
+    """Critics that learned from another run's decisions, and a planner that has not."""
+    usual = config("q_guided", {"imitates": "successes"}, critic_steps=20, gradient_steps=1)
+    distil = dataclasses.replace(usual.algorithm.distil, steps=150)  # type: ignore[attr-defined]
+    usual = dataclasses.replace(
+        usual, algorithm=dataclasses.replace(usual.algorithm, distil=distil)
+    )
+    learner = made(copy.deepcopy(before), usual)
+    generators = [torch.Generator().manual_seed(i) for i in range(40)]
+    contexts = same_contexts(40)
+    learner.observe(played(contexts, learner.decide(explore=True)(contexts, generators, 0)))
+    learner.update(20, 1e-3)
+    planner = copy.deepcopy(before)
+    taught = made(planner, usual)
+    taught.load({**taught.state(), **{k: learner.state()[k] for k in ("critics", "decisions")}})
+    for group in taught._optimizer.param_groups:
+        group["lr"] = 1e-3
+    assert len(taught.target) == 0  # Nothing to imitate: the critics alone teach.
+    taught.finish()
+    assert play(planner, 300, torch.Generator().manual_seed(9)).returns.mean() > 0.85
