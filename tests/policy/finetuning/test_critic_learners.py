@@ -23,7 +23,7 @@ from tests.helpers.small_planner import small_planner
 def config(name: str, own: dict[str, Any], critic_steps: int, **changes: object) -> FinetuneConfig:
     usual = compose_part(FinetuneConfig, "finetune", name)
     algorithm: Any = usual.algorithm
-    critic = dataclasses.replace(algorithm.critic, steps=critic_steps)
+    critic = dataclasses.replace(algorithm.critic, steps=critic_steps, count=3)
     algorithm = dataclasses.replace(algorithm, critic=critic, **own)
     return dataclasses.replace(usual, algorithm=algorithm, evaluate_every=0, **changes)
 
@@ -43,7 +43,7 @@ def before() -> Planner:
     ("name", "own"),
     [
         ("q_guided", {}),
-        ("ogpo", {"batch": 8, "links": 3, "imitation": 0.0}),  # By its groups alone.
+        ("ogpo", {"batch": 8, "links": 2, "imitation": 0.0, "imitated": 1}),  # By its groups alone.
         ("expo", {}),
     ],
 )
@@ -54,7 +54,7 @@ def test_a_planner_learns_the_better_arm_of_a_bandit(
     usual = config(name, own, critic_steps=5, gradient_steps=1)
     learner = made(planner, usual)
     generators = [torch.Generator().manual_seed(i) for i in range(20)]
-    for _ in range(6):
+    for _ in range(5):
         contexts = same_contexts(20)
         learner.observe(played(contexts, learner.decide(explore=True)(contexts, generators, 0)))
         learner.update(20, 1e-3)
