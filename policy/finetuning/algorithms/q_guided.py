@@ -8,7 +8,6 @@ that were candidates, and its best episodes (Eq. 14).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
@@ -16,18 +15,14 @@ from torch import Tensor
 
 from configs.progress import progress
 from configs.ranges import Share, between
-from datasets.behaviours.training_state import fitting
-from envs.seeding import derive_seed
 from policy.finetuning.buffers import TargetBuffer
 from policy.finetuning.config import FinetuneConfig
-from policy.finetuning.diverging import finite
-from policy.finetuning.guided.critics import ChunkCritics, CriticConfig
-from policy.finetuning.guided.decisions import Decided, Decisions
+from policy.finetuning.guided.critics import CriticConfig
+from policy.finetuning.guided.decisions import Decided
 from policy.finetuning.guided.distilling import DistilConfig, fresh_plans
 from policy.finetuning.guided.guide import ExploreConfig, Guide
-from policy.finetuning.states import read_decisions
+from policy.finetuning.guided.learner import CriticLearner
 from policy.planner.planner import Planner
-from policy.rollouts.rollout import Rollout
 
 
 @dataclass(frozen=True)
@@ -60,51 +55,31 @@ def make(config: Config, planner: Planner, finetune: FinetuneConfig, seed: int) 
     return QGuided(config, planner, finetune, seed)
 
 
-class QGuided:
-    """Critics, the decisions that they learn from, and the planner's optimiser; see `Algorithm`."""
-
-    keep_observations = False
+class QGuided(CriticLearner):
+    """Plays by the best plan and teaches it to the planner; see `Algorithm`."""
 
     def __init__(
         self, config: Config, planner: Planner, finetune: FinetuneConfig, seed: int
     ) -> None:
-        self._config, self._finetune, self._planner = config, finetune, planner
-        planner.requires_grad_(requires_grad=False)
-        planner.denoiser.requires_grad_(requires_grad=True)
-        self._weights = list(planner.denoiser.parameters())
-        self._optimizer = torch.optim.Adam(self._weights, fused=True)
-        self.critics = ChunkCritics(config.critic, planner, seed)
-        self.decisions = Decisions(config.capacity)
-        top = finetune.target_top if config.imitates == "best" else 0
-        self.target = TargetBuffer(finetune.target_capacity, top)
-        self._generator = torch.Generator().manual_seed(derive_seed("finetune-draws", seed, 0))
-        self.gradient_steps = 0
-        self.motion: Tensor | None = None  # Measured before the first step.
+        super().__init__(
+            planner, finetune, critic=config.critic, capacity=config.capacity, seed=seed
+        )
+        self._config = config
+        self._motion: Tensor | None = None  # Measured before the first step.
+        if config.imitates == "successes":
+            self.target = TargetBuffer(finetune.target_capacity, top=0)
 
     def decide(self, *, explore: bool) -> Guide:
         """How to play: before the first critic's step by the first plan."""
-        config, motion = self._config.explore, self.motion
+        config, motion = self._config.explore, self._motion
         return Guide(self._planner, self.critics.ready, config, explore=explore, motion=motion)
 
-    def observe(self, rollout: Rollout) -> None:
-        """Remember every decision, and the best episodes."""
-        self.decisions.add(Decided.of(rollout))
-        self.target.add(rollout)
-
     def update(self, episodes: int, learning_rate: float) -> dict[str, float]:
-        """Take the steps of critics, then those of the planner; give means over them.
-
-        Raises:
-            DivergedError: A loss or a gradient is not finite.
-        """
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
-        self._measure_motion()
-        steps = self._config.critic.steps * episodes
-        critic = self.critics.learn(self.decisions, steps, self._generator, self._best_value)
-        planner = [self._planner_step() for _ in range(self._finetune.gradient_steps * episodes)]
-        means = {"critic_loss": critic, "planner_loss": planner}
-        return {f"finetune/{name}": sum(v) / max(len(v), 1) for name, v in means.items()}
+        """Measure how far actions go that the planner proposes, once; then learn."""
+        if self._config.explore.by_motion and self._motion is None:
+            proposed = self._planner.executed(self.decisions.newest().candidates[:, :-1])
+            self._motion = proposed.flatten(0, -2).std(dim=0)
+        return super().update(episodes, learning_rate)
 
     def finish(self) -> None:
         """Teach the planner what its critics prefer, also of plans that it never tried.
@@ -114,33 +89,17 @@ class QGuided:
         """
         config = self._config.distil
         for _ in progress(range(config.steps), "distil", unit="step"):
-            self._planner_step(config.candidates)
+            self._teach(config.candidates)
 
-    def _measure_motion(self) -> None:
-        """Measure how far actions go that the planner alone proposes, once it has played."""
-        if self._config.explore.by_motion and self.motion is None:
-            proposed = self._planner.executed(self.decisions.newest().candidates[:, :-1])
-            self.motion = proposed.flatten(0, -2).std(dim=0)
+    def _learn_to_plan(self) -> dict[str, float]:
+        return {"planner_loss": self._teach(fresh=0)}
 
-    def _best_value(self, following: Decided) -> Tensor:
-        return self.critics.least(following, following.candidates, targets=True).amax(dim=1)
-
-    def _planner_step(self, fresh: int = 0) -> float:
-        imitated = int(self._config.batch * self._config.imitated) if len(self.target) else 0
-        drawn, _ = self.decisions.sample(self._config.batch - imitated, self._generator)
-        drawn = drawn.to(self._planner.device)
-        contexts, plans = drawn.contexts, self._preferred(drawn, fresh)
-        if imitated:
-            best = self.target.sample(imitated, self._generator)
-            contexts = torch.cat([contexts, best.contexts.to(contexts)])
-            plans = torch.cat([plans, best.plans.to(plans)])
-        loss = self._planner.denoising_loss(contexts, plans, self._generator)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self._weights, self._finetune.gradient_norm)
-        self._optimizer.step()
-        self.gradient_steps += 1
-        return finite(loss, "the planner's loss")
+    def _teach(self, fresh: int) -> float:
+        """Take a gradient step on what the critics prefer, and on the best episodes."""
+        imitated = int(self._config.batch * self._config.imitated)
+        drawn = self._drawn(self._config.batch - imitated)
+        preferred = self._preferred(drawn, fresh)
+        return self._descend(self._imitation_loss(imitated, (drawn.contexts, preferred)))
 
     def _preferred(self, drawn: Decided, fresh: int) -> Tensor:
         """Take what the critics prefer among the candidates, and among so many fresh ones."""
@@ -151,43 +110,11 @@ class QGuided:
         choice = self.critics.least(drawn, candidates).argmax(dim=1)
         return candidates[torch.arange(len(drawn)), choice]
 
-    def summary(self) -> dict[str, float]:
-        """Say how many episodes are imitated, and how many of them succeeded."""
-        return {
-            "finetune/target_episodes": float(len(self.target)),
-            "finetune/target_successes": float(self.target.successes),
-            "finetune/decisions": float(len(self.decisions)),
-        }
-
-    def load_experience(self, path: Path) -> None:
-        """Take over the decisions and the best episodes of a finished run.
-
-        Raises:
-            InputError: The file is missing, or of an algorithm that keeps no decisions.
-        """
-        with fitting(path):
-            state = read_decisions(path)
-            self.decisions.load(state["decisions"])
-            self.target.load(state["target"])
-
     def state(self) -> dict[str, Any]:
         """Everything but the planner that the next update depends on."""
-        return {
-            "gradient_steps": self.gradient_steps,
-            "optimizer": self._optimizer.state_dict(),
-            "critics": self.critics.state(),
-            "decisions": self.decisions.state(),
-            "target": self.target.state(),
-            "generator": self._generator.get_state(),
-            "motion": self.motion,
-        }
+        return {**super().state(), "motion": self._motion}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""
-        self.gradient_steps = state["gradient_steps"]
-        self._optimizer.load_state_dict(state["optimizer"])
-        self.critics.load(state["critics"])
-        self.decisions.load(state["decisions"])
-        self.target.load(state["target"])
-        self._generator.set_state(state["generator"])
-        self.motion = state["motion"]
+        super().load(state)
+        self._motion = state["motion"]
