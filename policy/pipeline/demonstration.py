@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datasets.cards.card import outcomes
 from datasets.store.store import EpisodeStore
 from policy.pipeline.config import TrainConfig
-from policy.rollouts.evaluation import read_evaluation
+from policy.rollouts.evaluation_file import read_evaluation
 
 logger = logging.getLogger(__name__)
 

@@ -16,14 +16,8 @@ from policy.pipeline.planners import Planners
 from policy.planner.planner import Planner
 from policy.reports.result import make_result
 from policy.reports.traces import write_traces
-from policy.rollouts.evaluation import (
-    Evaluation,
-    evaluate,
-    evaluation_seeds,
-    judged,
-    read_evaluation,
-    write_evaluation,
-)
+from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds
+from policy.rollouts.evaluation_file import judged, read_evaluation, write_evaluation
 from policy.rollouts.loading import make_envs
 from policy.runs.memory import names_memory
 from policy.runs.run import Run

@@ -9,13 +9,8 @@ from configs.build import Inline
 from configs.ranges import Count, Players, Seed, Whole
 from configs.stopping import stop_request
 from envs.request import EnvRequest
-from policy.rollouts.evaluation import (
-    Evaluation,
-    evaluate,
-    evaluation_seeds,
-    judged,
-    write_evaluation,
-)
+from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds
+from policy.rollouts.evaluation_file import judged, write_evaluation
 from policy.rollouts.loading import Loaded, load_for, make_envs
 from policy.runs.device import Machine, prepare
 from policy.runs.memory import names_memory

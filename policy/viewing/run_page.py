@@ -16,7 +16,8 @@ from perception.errors import InputError
 from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner
 from policy.reports.curves import comparison_plot, learning_plot, loss_plot
-from policy.rollouts.evaluation import Evaluation, read_evaluation
+from policy.rollouts.evaluation import Evaluation
+from policy.rollouts.evaluation_file import read_evaluation
 from policy.runs.run import Run, read_metrics
 from policy.viewing.recorded_page import recorded_parts
 from policy.viewing.viewer import make_renderer

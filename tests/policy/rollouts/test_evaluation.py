@@ -6,14 +6,8 @@ from pathlib import Path
 import pytest
 
 from envs.seeding import derive_seed
-from policy.rollouts.evaluation import (
-    Evaluation,
-    evaluation_seeds,
-    forget_evaluation,
-    read_evaluation,
-    wilson,
-    write_evaluation,
-)
+from policy.rollouts.evaluation import Evaluation, evaluation_seeds, wilson
+from policy.rollouts.evaluation_file import forget_evaluation, read_evaluation, write_evaluation
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from configs.command import compose
 from perception.errors import InputError
 from policy.evaluate import outcome_table
 from policy.planner.checkpoint import save_planner
-from policy.rollouts.evaluation import Evaluation, read_evaluation
+from policy.rollouts.evaluation import Evaluation
+from policy.rollouts.evaluation_file import read_evaluation
 from policy.rollouts.judge import EvaluateConfig, judge
 from policy.rollouts.loading import load_for
 from policy.viewing.failures_page import failures_page, write_failures
