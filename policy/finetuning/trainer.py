@@ -16,6 +16,7 @@ from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
 from perception.errors import InputError
 from policy.finetuning.algorithms.algorithm import Algorithm, DivergedError
+from policy.finetuning.algorithms.saved_critics import save_critics
 from policy.finetuning.config import ALGORITHMS, FinetuneConfig
 from policy.finetuning.learning_rate import exponential_decay
 from policy.finetuning.player import Player
@@ -24,7 +25,8 @@ from policy.finetuning.states import as_written_now
 from policy.planner.checkpoint import save_planner
 from policy.planner.planner import NotFiniteError, Planner
 from policy.rollouts.rollout import Rollout
-from policy.runs.run import Clock, Run, stopped
+from policy.runs.clock import Clock, Spent
+from policy.runs.run import Run, stopped
 
 STAGE = "finetune"
 LAST = "finetune-last"  # The planner of the last whole iteration, kept when the next one diverges.
@@ -71,13 +73,14 @@ def finetune(
         _learn(trainer, run, shown, stop or StopRequest())
         if trainer.algorithm.gradient_steps == 0:
             raise InputError(nothing_learned(trainer.search, config))
+        save_critics(trainer.algorithm, run.checkpoint(STAGE), trainer.about(run))
         save_planner(trainer.planner.eval(), run.checkpoint(STAGE), trainer.about(run))
     return trainer.planner
 
 
 def _learn(trainer: "Trainer", run: Run, shown: Any, stop: StopRequest) -> None:  # noqa: ANN401
     """Play and update until all episodes are played, saving after every rollout."""
-    clock = Clock(trainer.seconds)
+    clock = Clock(trainer.spent)
     with closing(run.metrics(STAGE, trainer.episodes)) as metrics:
         while trainer.episodes < trainer.config.episodes:
             values = _iterate(trainer, run)
@@ -85,7 +88,7 @@ def _learn(trainer: "Trainer", run: Run, shown: Any, stop: StopRequest) -> None:
                 metrics.write(trainer.episodes, values)
             if "finetune/success" in values:  # Offline nothing is played.
                 shown.set_postfix(success=f"{values['finetune/success']:.0%}")
-            trainer.seconds = clock.seconds
+            trainer.spent = clock.spent
             run.save(STAGE, trainer.state())
             if stop.requested and trainer.episodes < trainer.config.episodes:
                 raise stopped(f"at episode {trainer.episodes}")
@@ -140,13 +143,11 @@ class Trainer:
         success_at: str,
         on_episodes: Callable[[int], object] = lambda _: None,
     ) -> None:
-        self.planner, self.config = planner, config
+        self.planner, self.config, self._seed = planner, config, seed
         self._player = Player(planner, envs, config, seed=seed, success_at=success_at)
-        self._seed, self._on_episodes = seed, on_episodes
         self.algorithm: Algorithm = make_kind(ALGORITHMS, config.algorithm, planner, config, seed)
-        self.search = Search()
+        self.search, self.spent, self._on_episodes = Search(), Spent(), on_episodes
         self.episodes = self.env_steps = 0
-        self.seconds = 0.0
 
     def iterate(self) -> dict[str, float]:
         """Play episodes side by side, then update; give what to watch, by metric name.
@@ -160,8 +161,7 @@ class Trainer:
             metrics = self._search()
         else:
             rollout = self._play(self.config.episodes - self.episodes)
-            found = rollout.episodes.successes.tolist()
-            summary = self._summary(found, rollout.returns.tolist())
+            summary = self._summary(rollout.episodes.successes.tolist(), rollout.returns.tolist())
             metrics = {**summary, **self._update(len(rollout))}
         if metrics:
             metrics |= self._player.watch(self.algorithm, self.episodes, self.episodes - before)
@@ -224,7 +224,7 @@ class Trainer:
             "episodes": self.episodes,
             "env_steps": self.env_steps,
             "gradient_steps": self.algorithm.gradient_steps,
-            "seconds": self.seconds,
+            **vars(self.spent),
         }
 
     def state(self) -> dict[str, Any]:
@@ -232,7 +232,7 @@ class Trainer:
         return {
             "step": self.episodes,
             "env_steps": self.env_steps,
-            "seconds": self.seconds,
+            **vars(self.spent),
             "search": self.search.state(),
             "planner": self.planner.state_dict(),
             "algorithm": self.algorithm.state(),
@@ -244,7 +244,7 @@ class Trainer:
             return
         state = as_written_now(state)
         self.episodes, self.env_steps = state["step"], state["env_steps"]
-        self.seconds = state["seconds"]  # Older states were saved behind the search only:
+        self.spent = Spent.of(state)  # Older states were saved behind the search only:
         self.search = Search(**state.get("search", {"over": True}))
         self.planner.load_state_dict(state["planner"])
         self.algorithm.load(state["algorithm"])

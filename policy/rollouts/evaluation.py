@@ -61,6 +61,10 @@ class Evaluation:
         """The seeds of the episodes that did not succeed."""
         return tuple(seed for seed, won in zip(self.seeds, self.successes, strict=True) if not won)
 
+    def begins_like(self, seeds: Sequence[int]) -> bool:
+        """Tell whether its episodes are those of the seeds, as far as both go."""
+        return all(mine == other for mine, other in zip(self.seeds, seeds, strict=False))
+
     def __str__(self) -> str:
         low, high = self.interval
         return (

@@ -19,6 +19,7 @@ from datasets.behaviours.critics import Critics, follow
 from envs.seeding import derive_seed
 from perception.errors import InputError
 from policy.finetuning.algorithms.algorithm import DivergedError
+from policy.finetuning.algorithms.saved_critics import CriticsForm, SavedCritics
 from policy.finetuning.buffers import TargetBuffer
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.decisions import Decided, Decisions
@@ -91,13 +92,14 @@ class QGuided:
         self._weights = list(planner.denoiser.parameters())
         self._optimizer = torch.optim.Adam(self._weights, fused=True)
         plan = planner.config
-        contexts = plan.history * planner.encoder.features + 1
-        numbers = plan.chunk * planner.sizes.actions
+        self._numbers = (
+            plan.history * planner.encoder.features + 1,
+            plan.chunk * planner.sizes.actions,
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed("critics", seed, 0))
             self.critics, self.targets = (
-                Critics(contexts, numbers, config.critic.hidden, config.critic.count)
-                for _ in range(2)
+                Critics(*self._numbers, config.critic.hidden, config.critic.count) for _ in range(2)
             )
         self.targets.load_state_dict(self.critics.state_dict())
         self._critic_optimizer = torch.optim.Adam(
@@ -113,6 +115,22 @@ class QGuided:
         """How to play: before the first critic's step by the first plan."""
         critics = self.critics if self.scale else None
         return Guide(self._planner, critics, self._config.explore, explore=explore)
+
+    def saved_critics(self) -> SavedCritics | None:
+        """Give the critics; None before their first step."""
+        critic, (situations, actions) = self._config.critic, self._numbers
+        if not self.scale:
+            return None
+        form = CriticsForm(
+            situations,
+            actions,
+            critic.hidden,
+            critic.count,
+            sees="context",
+            scale=self.scale,
+            candidates=self._config.explore.candidates,
+        )
+        return SavedCritics(self.critics, form)
 
     def observe(self, rollout: Rollout) -> None:
         """Remember every decision, and the best episodes."""

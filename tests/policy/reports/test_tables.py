@@ -25,7 +25,13 @@ def make_one(folder: Path) -> Result:
     ]
     metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return make_result(
-        found, about, experiment="e", variant="bc", config_sha256="x", metrics=metrics
+        found,
+        about,
+        experiment="e",
+        variant="bc",
+        success_at="end",
+        config_sha256="x",
+        metrics=metrics,
     )
 
 
