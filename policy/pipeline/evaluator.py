@@ -9,8 +9,8 @@ from typing import Any
 
 from configs.files import write_whole
 from envs.config import EnvConfig
-from policy.finetuning import trainer as finetuning
-from policy.finetuning.algorithms.saved_critics import SavedCritics, critics_path, load_critics
+from policy.finetuning import loop as finetuning
+from policy.finetuning.guided.saved_critics import SavedCritics, critics_path, load_critics
 from policy.pipeline.judge import Court
 from policy.pipeline.training import Training
 from policy.planner.planner import Planner

@@ -13,7 +13,7 @@ from configs.ranges import Count, Players, Seed, Whole
 from configs.stopping import StopRequest, stop_request
 from envs.config import EnvConfig
 from envs.request import EnvRequest
-from policy.finetuning.algorithms.saved_critics import Candidates, SavedCritics, load_critics
+from policy.finetuning.guided.saved_critics import Candidates, SavedCritics, load_critics
 from policy.planner.planner import Planner
 from policy.rollouts.episode import Decide
 from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds

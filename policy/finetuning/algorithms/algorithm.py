@@ -13,10 +13,6 @@ from policy.rollouts.episode import Decide
 from policy.rollouts.rollout import Rollout
 
 
-class DivergedError(Exception):
-    """A loss, ratio or gradient that no further step can mend."""
-
-
 @runtime_checkable
 class Algorithm(Protocol):
     """Improves a planner by its own episodes.
@@ -37,6 +33,13 @@ class Algorithm(Protocol):
 
     def update(self, episodes: int, learning_rate: float) -> dict[str, float]:
         """Learn as much as is due after so many episodes; give what to watch, by metric name.
+
+        Raises:
+            DivergedError: Going on would spoil the planner.
+        """
+
+    def finish(self) -> None:
+        """Learn what is left once all episodes are played.
 
         Raises:
             DivergedError: Going on would spoil the planner.

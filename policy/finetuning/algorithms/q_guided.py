@@ -9,48 +9,26 @@ that were candidates, and its best episodes (Eq. 14).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
 
-from configs.ranges import Count, Rate, Share, Whole, Width, between
-from datasets.behaviours.critics import Critics, follow
+from configs.progress import progress
+from configs.ranges import Share, between
+from datasets.behaviours.training_state import fitting
 from envs.seeding import derive_seed
-from perception.errors import InputError
-from policy.finetuning.algorithms.algorithm import DivergedError
-from policy.finetuning.algorithms.saved_critics import CriticsForm, SavedCritics
 from policy.finetuning.buffers import TargetBuffer
 from policy.finetuning.config import FinetuneConfig
-from policy.finetuning.decisions import Decided, Decisions
-from policy.finetuning.guide import ExploreConfig, Guide, least_value, situation
+from policy.finetuning.diverging import finite
+from policy.finetuning.guided.critics import ChunkCritics, CriticConfig
+from policy.finetuning.guided.decisions import Decided, Decisions
+from policy.finetuning.guided.distilling import DistilConfig, fresh_plans
+from policy.finetuning.guided.guide import ExploreConfig, Guide
+from policy.finetuning.guided.saved_critics import SavedCritics
+from policy.finetuning.states import read_decisions
 from policy.planner.planner import Planner
 from policy.rollouts.rollout import Rollout
-
-TINY = 1e-6  # The least reward that counts as one.
-
-
-@dataclass(frozen=True)
-class CriticConfig:
-    """How critics learn.
-
-    Attributes:
-        hidden: Width of their hidden layers.
-        count: How many there are; the least of their values counts.
-        steps: Gradient steps for each episode played.
-        batch: Decisions in each.
-        learning_rate: Of Adam.
-        discount: Of what follows a chunk.
-        tau: Step of the target critics towards the critics, after each gradient step.
-    """
-
-    hidden: Width
-    count: Annotated[int, between(1, 16)]
-    steps: Whole
-    batch: Count
-    learning_rate: Rate
-    discount: Share
-    tau: Rate
 
 
 @dataclass(frozen=True)
@@ -62,7 +40,10 @@ class Config:
         critic: How critics learn.
         batch: Chunks in a gradient step of the planner.
         imitated: Share of them that are from the target buffer.
+        imitates: What the buffer holds while few episodes have succeeded: the `best` ones in their
+            place (the paper), or `successes` alone, and nothing is imitated before the first.
         capacity: The newest decisions that are learned from.
+        distil: How the planner alone catches up in the end.
     """
 
     kind: str
@@ -70,7 +51,9 @@ class Config:
     critic: CriticConfig
     batch: Annotated[int, between(2, 2**20)]
     imitated: Share
+    imitates: Literal["best", "successes"]
     capacity: Annotated[int, between(1024, 2**24)]
+    distil: DistilConfig
 
 
 def make(config: Config, planner: Planner, finetune: FinetuneConfig, seed: int) -> "QGuided":
@@ -91,46 +74,22 @@ class QGuided:
         planner.denoiser.requires_grad_(requires_grad=True)
         self._weights = list(planner.denoiser.parameters())
         self._optimizer = torch.optim.Adam(self._weights, fused=True)
-        plan = planner.config
-        self._numbers = (
-            plan.history * planner.encoder.features + 1,
-            plan.chunk * planner.sizes.actions,
-        )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed("critics", seed, 0))
-            self.critics, self.targets = (
-                Critics(*self._numbers, config.critic.hidden, config.critic.count) for _ in range(2)
-            )
-        self.targets.load_state_dict(self.critics.state_dict())
-        self._critic_optimizer = torch.optim.Adam(
-            self.critics.parameters(), config.critic.learning_rate, fused=True
-        )
+        self.critics = ChunkCritics(config.critic, planner, seed)
         self.decisions = Decisions(config.capacity)
-        self.target = TargetBuffer(finetune.target_capacity, finetune.target_top)
+        top = finetune.target_top if config.imitates == "best" else 0
+        self.target = TargetBuffer(finetune.target_capacity, top)
         self._generator = torch.Generator().manual_seed(derive_seed("finetune-draws", seed, 0))
         self.gradient_steps = 0
-        self.scale = 0.0  # Of rewards; measured before the first step.
+        self.motion: Tensor | None = None  # Measured before the first step.
 
     def decide(self, *, explore: bool) -> Guide:
         """How to play: before the first critic's step by the first plan."""
-        critics = self.critics if self.scale else None
-        return Guide(self._planner, critics, self._config.explore, explore=explore)
+        config, motion = self._config.explore, self.motion
+        return Guide(self._planner, self.critics.ready, config, explore=explore, motion=motion)
 
     def saved_critics(self) -> SavedCritics | None:
         """Give the critics; None before their first step."""
-        critic, (situations, actions) = self._config.critic, self._numbers
-        if not self.scale:
-            return None
-        form = CriticsForm(
-            situations,
-            actions,
-            critic.hidden,
-            critic.count,
-            sees="context",
-            scale=self.scale,
-            candidates=self._config.explore.candidates,
-        )
-        return SavedCritics(self.critics, form)
+        return self.critics.saved(self._config.explore.candidates)
 
     def observe(self, rollout: Rollout) -> None:
         """Remember every decision, and the best episodes."""
@@ -143,65 +102,59 @@ class QGuided:
         Raises:
             DivergedError: A loss or a gradient is not finite.
         """
-        self._follow_rewards()
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        critic = [self._critic_step() for _ in range(self._config.critic.steps * episodes)]
+        self._measure_motion()
+        steps = self._config.critic.steps * episodes
+        critic = self.critics.learn(self.decisions, steps, self._generator, self._best_value)
         planner = [self._planner_step() for _ in range(self._finetune.gradient_steps * episodes)]
         means = {"critic_loss": critic, "planner_loss": planner}
         return {f"finetune/{name}": sum(v) / max(len(v), 1) for name, v in means.items()}
 
-    def _follow_rewards(self) -> None:
-        """Scale rewards by the largest one so far; values that were learned stay true."""
-        largest = float(self.decisions.newest().rewards.abs().max())
-        scale = 1 / max(largest, TINY)
-        if self.scale:
-            scale = min(scale, self.scale)
-            for critics in (self.critics, self.targets):
-                critics.rescale(scale / self.scale)
-        self.scale = scale
+    def finish(self) -> None:
+        """Teach the planner what its critics prefer, also of plans that it never tried.
 
-    def _critic_step(self) -> float:
-        config = self._config.critic
-        now, following = self.decisions.sample(config.batch, self._generator)
-        value = self._values(self.targets, following).amax(dim=1)
-        wanted = now.rewards * self.scale + config.discount * value * ~now.last
-        executed = self._planner.executed(now.candidates[:, -1]).flatten(1)
-        values = self.critics(situation(now.contexts, now.elapsed), executed)
-        loss = (values - wanted).square().mean(dim=1).sum()
-        self._critic_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self._critic_optimizer.step()
-        follow(self.targets, self.critics, config.tau)
-        return _finite(loss, "the critics' loss")
+        Raises:
+            DivergedError: A loss is not finite.
+        """
+        config = self._config.distil
+        for _ in progress(range(config.steps), "distil", unit="step"):
+            self._planner_step(config.candidates)
 
-    def _planner_step(self) -> float:
-        imitated = int(self._config.batch * self._config.imitated)
+    def _measure_motion(self) -> None:
+        """Measure how far actions go that the planner alone proposes, once it has played."""
+        if self._config.explore.by_motion and self.motion is None:
+            proposed = self._planner.executed(self.decisions.newest().candidates[:, :-1])
+            self.motion = proposed.flatten(0, -2).std(dim=0)
+
+    def _best_value(self, following: Decided) -> Tensor:
+        return self.critics.least(following, following.candidates, targets=True).amax(dim=1)
+
+    def _planner_step(self, fresh: int = 0) -> float:
+        imitated = int(self._config.batch * self._config.imitated) if len(self.target) else 0
         drawn, _ = self.decisions.sample(self._config.batch - imitated, self._generator)
-        best = self._target_chunks(imitated)
-        contexts = torch.cat([drawn.contexts, best[0]]).to(self._planner.device)
-        plans = torch.cat([self._preferred(drawn), best[1]]).to(self._planner.device)
+        drawn = drawn.to(self._planner.device)
+        contexts, plans = drawn.contexts, self._preferred(drawn, fresh)
+        if imitated:
+            best = self.target.sample(imitated, self._generator)
+            contexts = torch.cat([contexts, best.contexts.to(contexts)])
+            plans = torch.cat([plans, best.plans.to(plans)])
         loss = self._planner.denoising_loss(contexts, plans, self._generator)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self._weights, self._finetune.gradient_norm)
         self._optimizer.step()
         self.gradient_steps += 1
-        return _finite(loss, "the planner's loss")
+        return finite(loss, "the planner's loss")
 
-    def _preferred(self, drawn: Decided) -> Tensor:
-        """Take what the critics prefer among the candidates."""
-        choice = self._values(self.critics, drawn).argmax(dim=1)
-        return drawn.candidates[torch.arange(len(drawn)), choice]
-
-    def _values(self, critics: Critics, drawn: Decided) -> Tensor:
-        executed = self._planner.executed(drawn.candidates)
-        return least_value(critics, situation(drawn.contexts, drawn.elapsed), executed)
-
-    def _target_chunks(self, count: int) -> tuple[Tensor, Tensor]:
-        chunks = self.target.chunks()
-        index = torch.randint(len(chunks.plans), (count,), generator=self._generator)
-        return chunks.contexts[index], chunks.plans[index]
+    def _preferred(self, drawn: Decided, fresh: int) -> Tensor:
+        """Take what the critics prefer among the candidates, and among so many fresh ones."""
+        candidates = drawn.candidates
+        if fresh:
+            plans = fresh_plans(self._planner, drawn.contexts, fresh, self._generator)
+            candidates = torch.cat([candidates, plans], dim=1)
+        choice = self.critics.least(drawn, candidates).argmax(dim=1)
+        return candidates[torch.arange(len(drawn)), choice]
 
     def summary(self) -> dict[str, float]:
         """Say how many episodes are imitated, and how many of them succeeded."""
@@ -212,36 +165,34 @@ class QGuided:
         }
 
     def load_experience(self, path: Path) -> None:
-        """Refuse: not built yet."""
-        raise InputError(f"finetune.algorithm=q_guided cannot learn from {path}")
+        """Take over the decisions and the best episodes of a finished run.
+
+        Raises:
+            InputError: The file is missing, or of an algorithm that keeps no decisions.
+        """
+        with fitting(path):
+            state = read_decisions(path)
+            self.decisions.load(state["decisions"])
+            self.target.load(state["target"])
 
     def state(self) -> dict[str, Any]:
         """Everything but the planner that the next update depends on."""
         return {
             "gradient_steps": self.gradient_steps,
             "optimizer": self._optimizer.state_dict(),
-            "critics": self.critics.state_dict(),
-            "targets": self.targets.state_dict(),
-            "critic_optimizer": self._critic_optimizer.state_dict(),
+            "critics": self.critics.state(),
             "decisions": self.decisions.state(),
             "target": self.target.state(),
             "generator": self._generator.get_state(),
-            "scale": self.scale,
+            "motion": self.motion,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""
-        self.gradient_steps, self.scale = state["gradient_steps"], state["scale"]
+        self.gradient_steps = state["gradient_steps"]
         self._optimizer.load_state_dict(state["optimizer"])
-        self.critics.load_state_dict(state["critics"])
-        self.targets.load_state_dict(state["targets"])
-        self._critic_optimizer.load_state_dict(state["critic_optimizer"])
+        self.critics.load(state["critics"])
         self.decisions.load(state["decisions"])
         self.target.load(state["target"])
         self._generator.set_state(state["generator"])
-
-
-def _finite(loss: Tensor, name: str) -> float:
-    if not torch.isfinite(loss):
-        raise DivergedError(f"{name} is {loss.item()}")
-    return loss.item()
+        self.motion = state["motion"]

@@ -17,9 +17,9 @@ from configs.build import Inline
 from configs.kinds import OneOf
 from datasets.behaviours.training_state import fitting
 from envs.seeding import derive_seed
-from policy.finetuning.algorithms.algorithm import DivergedError
 from policy.finetuning.buffers import ReplayBuffer, TargetBuffer
 from policy.finetuning.config import FinetuneConfig
+from policy.finetuning.diverging import DivergedError
 from policy.finetuning.experience import Chunks, Experience
 from policy.finetuning.minibatch import Minibatch, MinibatchConfig
 from policy.finetuning.objective import Objective
@@ -94,6 +94,9 @@ class SODP:
             for name, value in self.gradient_step(self._minibatch(experience, target)).items():
                 means[name] = means.get(name, 0.0) + value.item() / steps
         return {f"finetune/{name}": value for name, value in means.items()}
+
+    def finish(self) -> None:
+        """Do nothing more: everything was learned along the way."""
 
     def gradient_step(self, minibatch: Minibatch) -> dict[str, Tensor]:
         """Take one step; give what to watch of it."""

@@ -8,7 +8,7 @@ import torch
 
 from datasets.behaviours.critics import Critics
 from perception.errors import InputError
-from policy.finetuning.algorithms.saved_critics import (
+from policy.finetuning.guided.saved_critics import (
     CriticsForm,
     SavedCritics,
     critics_path,

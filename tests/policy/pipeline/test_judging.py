@@ -8,7 +8,7 @@ import pytest
 
 from configs.command import compose
 from perception.errors import InputError
-from policy.finetuning.algorithms.saved_critics import critics_path
+from policy.finetuning.guided.saved_critics import critics_path
 from policy.pipeline.config import TrainConfig
 from policy.pipeline.judge import EvaluateConfig, judge
 from policy.pipeline.stages import train
@@ -24,7 +24,8 @@ PLAYED = ("envs=2", "workers=0", "threads=1", "device=cpu", "episodes=3", *SHORT
 LEARNED = (
     "stage=finetune", "env=adroit-door", "finetune=q_guided", "finetune.episodes=4",
     "finetune.initial_limit=2", "finetune.gradient_steps=1", "finetune.evaluate_every=0",
-    "finetune.algorithm.critic.steps=1", "experiment=trial", "variant=guiding",
+    "finetune.algorithm.critic.steps=1", "finetune.algorithm.distil.steps=1", "experiment=trial",
+    "variant=guiding",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from configs.build import build
 from configs.ranges import Positive, Width, between
 from datasets.behaviours.critics import Critics
 from perception.errors import InputError
-from policy.finetuning.guide import ExploreConfig, Guide
+from policy.finetuning.guided.guide import ExploreConfig, Guide
 from policy.planner.planner import Planner
 from policy.planner.tensor_file import REFUSED, Contents, read_tensors, said_of, write_tensors
 
@@ -63,7 +63,7 @@ class SavedCritics:
                 " which no robot has: they cannot guide it where it is judged; leave candidates="
                 " out, or fine-tune with critics that see the context"
             )
-        still = ExploreConfig(candidates, min_std=0, random=0, noise=0, offset=0, offset_share=0)
+        still = ExploreConfig(candidates, 0, 0, 0, 0, 0, by_motion=False)
         return Guide(planner, self.critics.to(planner.device), still, explore=False)
 
 
