@@ -23,6 +23,7 @@ from policy.finetuning.guided.critics import CriticConfig
 from policy.finetuning.guided.decisions import Decided
 from policy.finetuning.guided.guide import ExploreConfig, Guide
 from policy.finetuning.guided.learner import CriticLearner
+from policy.finetuning.guided.saved_critics import SavedCritics
 from policy.finetuning.minibatch import Minibatch, MinibatchConfig
 from policy.finetuning.terms.ppo import clipped_loss, log_probabilities
 from policy.planner.planner import Planner
@@ -78,6 +79,10 @@ class OGPO(CriticLearner):
     def decide(self, *, explore: bool) -> Guide:
         """How to play: before the first critic's step by the first plan."""
         return Guide(self._planner, self.critics.ready, self._config.explore, explore=explore)
+
+    def saved_critics(self) -> SavedCritics | None:
+        """Give the critics; None before their first step."""
+        return self.critics.saved(self._config.explore.candidates)
 
     def _learn_to_plan(self) -> dict[str, float]:
         if self.gradient_steps == 0:  # The planner may have been reset since.

@@ -22,6 +22,7 @@ from policy.finetuning.guided.decisions import Decided
 from policy.finetuning.guided.distilling import DistilConfig, fresh_plans
 from policy.finetuning.guided.guide import ExploreConfig, Guide
 from policy.finetuning.guided.learner import CriticLearner
+from policy.finetuning.guided.saved_critics import SavedCritics
 from policy.planner.planner import Planner
 
 
@@ -73,6 +74,10 @@ class QGuided(CriticLearner):
         """How to play: before the first critic's step by the first plan."""
         config, motion = self._config.explore, self._motion
         return Guide(self._planner, self.critics.ready, config, explore=explore, motion=motion)
+
+    def saved_critics(self) -> SavedCritics | None:
+        """Give the critics; None before their first step."""
+        return self.critics.saved(self._config.explore.candidates)
 
     def update(self, episodes: int, learning_rate: float) -> dict[str, float]:
         """Measure how far actions go that the planner proposes, once; then learn."""
