@@ -5,7 +5,8 @@
 Without checkpoint= it takes the newest run under outputs/. The task, and how it is seen, are those
 that the planner was made with. Plays seeded episodes side by side, tells the success rate with its
 95 % interval (Wilson), and notes it in the checkpoint's run; of the first failed episodes it makes
-films (failures.html there).
+films (failures.html there). The planner is alone; candidates=6 follows the best of six plans by the
+critics that its fine-tuning saved beside it.
 """
 
 import sys
@@ -21,8 +22,8 @@ from rich.table import Table
 from configs.command import script
 from configs.command.following import follow
 from envs.config import EnvConfig
+from policy.pipeline.judge import EvaluateConfig, judge
 from policy.rollouts.evaluation import Evaluation, wilson
-from policy.rollouts.judge import EvaluateConfig, judge
 from policy.runs.newest import given_or_newest
 from policy.viewing.failures_page import write_failures
 
@@ -31,17 +32,24 @@ from policy.viewing.failures_page import write_failures
 def main(config: EvaluateConfig) -> None:
     """Evaluate, tell, and show failures."""
     config = replace(config, checkpoint=given_or_newest(config.checkpoint))
-    loaded, evaluation = judge(config)
-    Console().print(outcome_table(evaluation, loaded.env, str(config.checkpoint)))
+    judged = judge(config)
+    loaded, evaluation, critics = judged.loaded, judged.evaluation, judged.critics
+    table = outcome_table(evaluation, loaded.env, str(config.checkpoint), config.candidates)
+    Console().print(table)
     if config.gallery > 0:
-        write_failures(loaded, evaluation, config.folder, count=config.gallery)
+        planner = loaded.planner.cpu()
+        decide = None if critics is None else critics.guide(planner, config.candidates)
+        write_failures(loaded, evaluation, config.folder, count=config.gallery, decide=decide)
     follow(config.folder, ("policy/view.py", f"checkpoint={config.checkpoint}"))
 
 
-def outcome_table(evaluation: Evaluation, env: EnvConfig, title: str) -> Table:
-    """Set out what an evaluation came to."""
+def outcome_table(evaluation: Evaluation, env: EnvConfig, title: str, candidates: int = 1) -> Table:
+    """Set out what an evaluation came to, of the planner alone or of the best of its candidates."""
     episodes = len(evaluation.successes)
     table = Table("", "", "95 % interval", title=f"{env.name}: {title}")
+    alone = "the planner alone"
+    who = alone if candidates == 1 else f"the best of {candidates} plans, by its critics"
+    table.add_row("played by", who, "")
     table.add_row("episodes", f"{episodes:,}", "")
     rules = (
         ("end", "success at the last step", sum(evaluation.at_end)),

@@ -13,11 +13,11 @@ from typing import Any
 
 from configs.command import compose
 from configs.files import write_text_whole
+from policy.pipeline.judge import EvaluateConfig
 from policy.planner.building import build_planner
 from policy.planner.planner import Planner
 from policy.reports.result import ROOT, machine
 from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds
-from policy.rollouts.judge import EvaluateConfig
 from policy.rollouts.loading import Loaded, load_for, make_envs
 from policy.runs.device import prepare
 

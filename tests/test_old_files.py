@@ -13,7 +13,7 @@ import pytest
 
 from datasets.store.store import EpisodeStore
 from policy.planner.checkpoint import load_planner
-from policy.rollouts.evaluation import read_evaluation
+from policy.rollouts.evaluation_file import read_evaluation
 from policy.runs.run import find_checkpoint
 from tests.helpers.commands import succeed
 

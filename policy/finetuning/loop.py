@@ -11,11 +11,13 @@ from envs.vector.vector_env import VectorEnv
 from perception.errors import InputError
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.diverging import DivergedError
+from policy.finetuning.guided.saved_critics import save_critics
 from policy.finetuning.search import check_budget, nothing_learned
 from policy.finetuning.trainer import Trainer
 from policy.planner.checkpoint import save_planner
 from policy.planner.planner import NotFiniteError, Planner
-from policy.runs.run import Clock, Run, stopped
+from policy.runs.clock import Clock
+from policy.runs.run import Run, stopped
 
 STAGE = "finetune"
 LAST = "finetune-last"  # The planner of the last whole iteration, kept when the next one diverges.
@@ -62,15 +64,18 @@ def finetune(
         _learn(trainer, run, shown, stop or StopRequest())
         if trainer.algorithm.gradient_steps == 0:
             raise InputError(nothing_learned(trainer.search, config))
+        clock = Clock(trainer.spent)
         with _diverging(trainer, run):
             trainer.finish()
+        trainer.spent = clock.spent
+        save_critics(trainer.algorithm, run.checkpoint(STAGE), _about(trainer, run))
         save_planner(trainer.planner.eval(), run.checkpoint(STAGE), _about(trainer, run))
     return trainer.planner
 
 
 def _learn(trainer: Trainer, run: Run, shown: Any, stop: StopRequest) -> None:  # noqa: ANN401
     """Play and update until all episodes are played, saving after every rollout."""
-    clock = Clock(trainer.seconds)
+    clock = Clock(trainer.spent)
     with closing(run.metrics(STAGE, trainer.episodes)) as metrics:
         while trainer.episodes < trainer.config.episodes:
             with _diverging(trainer, run):
@@ -79,7 +84,7 @@ def _learn(trainer: Trainer, run: Run, shown: Any, stop: StopRequest) -> None:  
                 metrics.write(trainer.episodes, values)
             if "finetune/success" in values:  # Offline nothing is played.
                 shown.set_postfix(success=f"{values['finetune/success']:.0%}")
-            trainer.seconds = clock.seconds
+            trainer.spent = clock.spent
             run.save(STAGE, trainer.state())
             if stop.requested and trainer.episodes < trainer.config.episodes:
                 raise stopped(f"at episode {trainer.episodes}")

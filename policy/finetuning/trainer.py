@@ -17,6 +17,7 @@ from policy.finetuning.search import Search
 from policy.finetuning.states import as_written_now
 from policy.planner.planner import Planner
 from policy.rollouts.rollout import Rollout
+from policy.runs.clock import Spent
 
 
 class Trainer:
@@ -47,7 +48,7 @@ class Trainer:
         self.algorithm: Algorithm = make_kind(ALGORITHMS, config.algorithm, planner, config, seed)
         self.search = Search()
         self.episodes = self.env_steps = 0
-        self.seconds = 0.0
+        self.spent = Spent()
 
     def iterate(self) -> dict[str, float]:
         """Play episodes side by side, then update; give what to watch, by metric name.
@@ -127,7 +128,7 @@ class Trainer:
             "episodes": self.episodes,
             "env_steps": self.env_steps,
             "gradient_steps": self.algorithm.gradient_steps,
-            "seconds": self.seconds,
+            **vars(self.spent),
         }
 
     def state(self) -> dict[str, Any]:
@@ -135,7 +136,7 @@ class Trainer:
         return {
             "step": self.episodes,
             "env_steps": self.env_steps,
-            "seconds": self.seconds,
+            **vars(self.spent),
             "search": self.search.state(),
             "planner": self.planner.state_dict(),
             "algorithm": self.algorithm.state(),
@@ -147,7 +148,7 @@ class Trainer:
             return
         state = as_written_now(state)
         self.episodes, self.env_steps = state["step"], state["env_steps"]
-        self.seconds = state["seconds"]  # Older states were saved behind the search only:
+        self.spent = Spent.of(state)  # Older states were saved behind the search only:
         self.search = Search(**state.get("search", {"over": True}))
         self.planner.load_state_dict(state["planner"])
         self.algorithm.load(state["algorithm"])

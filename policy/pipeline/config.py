@@ -67,6 +67,7 @@ class TrainConfig:
         out: The run's folder.
         stage: What to do.
         episodes: Of the evaluation that ends each stage.
+        evaluation_set: Which set of starts these have; see `evaluation_seeds`.
         experiment: Where to write the evaluations under `results`; None writes none.
         variant: Their name there.
         results: The folder of all experiments.
@@ -83,6 +84,7 @@ class TrainConfig:
     out: Path
     stage: Stage
     episodes: Count
+    evaluation_set: Seed
     experiment: Name | None
     variant: Name
     results: Path

@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from datasets.cards.card import outcomes
 from datasets.store.store import EpisodeStore
 from policy.pipeline.config import TrainConfig
-from policy.rollouts.evaluation import read_evaluation
+from policy.rollouts.evaluation_file import guided, read_evaluation
 
 logger = logging.getLogger(__name__)
+
+PLANNERS = {
+    "pretrain": "pre-trained planner",
+    "finetune": "fine-tuned planner",
+    guided("finetune"): "the same with its critics",
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,8 @@ def conclude(config: TrainConfig) -> None:
         100 * known.successes.mean(),
         len(known.returns),
     )
-    for stage, name in (("pretrain", "pre-trained planner"), ("finetune", "fine-tuned planner")):
-        logger.info("%s: %s", name, read_evaluation(config.out, stage))
+    for stage, name in PLANNERS.items():
+        evaluation = read_evaluation(config.out, stage)
+        if evaluation is not None:
+            logger.info("%s: %s", name, evaluation)
     logger.info("look at %s (no network needed)", config.out / "report.html")

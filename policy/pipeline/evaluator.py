@@ -1,96 +1,137 @@
-"""The evaluation that ends each stage of a run."""
+"""The evaluations that end each stage of a run: the planner alone, and with its critics."""
 
 import logging
 import shutil
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from configs.files import write_whole
-from configs.stopping import StopRequest
 from envs.config import EnvConfig
 from policy.finetuning import loop as finetuning
-from policy.pipeline.config import Recipe, TrainConfig
-from policy.pipeline.planners import Planners
+from policy.finetuning.guided.saved_critics import SavedCritics, critics_path, load_critics
+from policy.pipeline.judge import Court
+from policy.pipeline.training import Training
 from policy.planner.planner import Planner
-from policy.reports.result import make_result
+from policy.reports.result import GUIDED, make_result
 from policy.reports.traces import write_traces
-from policy.rollouts.evaluation import (
-    Evaluation,
-    evaluate,
-    evaluation_seeds,
-    judged,
-    read_evaluation,
-    write_evaluation,
-)
-from policy.rollouts.loading import make_envs
-from policy.runs.memory import names_memory
-from policy.runs.run import Run
+from policy.rollouts.evaluation import Evaluation, evaluation_seeds
+from policy.rollouts.evaluation_file import guided, judged, read_evaluation, write_evaluation
 
 logger = logging.getLogger(__name__)
 
 
-class Evaluator:
-    """Evaluates the planners of a run; see `Stages` for what it is given."""
+@dataclass(frozen=True)
+class Finished:
+    """The planner that a stage ended with.
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        recipe: Recipe,
-        env: EnvConfig | None,
-        run: Run,
-        device: torch.device,
-        *,
-        planners: Planners,
-        stop: StopRequest,
-    ) -> None:
-        self.config, self.recipe, self.env = config, recipe, env
-        self.run, self.device = run, device
-        self._planners, self._stop = planners, stop
+    Attributes:
+        stage: The stage.
+        planner: Its planner.
+        about: What its checkpoint says of it.
+        env: Its task.
+    """
+
+    stage: str
+    planner: Planner
+    about: dict[str, Any]
+    env: EnvConfig
+
+
+class Evaluator:
+    """Evaluates the planners of a run, each on the same starts as those of every other run.
+
+    Args:
+        training: The run.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self._training, config = training, training.config
+        self._seeds = tuple(evaluation_seeds(config.evaluation_set, config.episodes))
 
     def evaluate(self, stage: str, variant: str) -> None:
-        """Evaluate a stage's planner, unless that is done, and keep the result."""
-        planner, about = self._planners.read(self.run.checkpoint(stage))
-        config, env = self.config, self.env
+        """Evaluate a stage's planner, unless that is done, and keep the results."""
+        run, env = self._training.run, self._training.env
+        checkpoint = run.checkpoint(stage)
+        planner, about = self._training.planners.read(checkpoint)
         if env is None:
             logger.info("no simulator for task %s: not evaluated", about["task"])
             return
-        seeds = tuple(evaluation_seeds(self.recipe.seed, config.episodes))
-        evaluation = read_evaluation(self.run.path, stage, judged(about, env))
-        if evaluation is None or evaluation.seeds != seeds:
-            evaluation = self._played(planner, env, seeds)
-            write_evaluation(self.run.path, stage, evaluation, judged(about, env))
-        logger.info("%s: %s", stage, evaluation)
-        if config.experiment is not None:
-            result = make_result(
-                evaluation,
-                about,
-                experiment=config.experiment,
-                variant=variant,
-                config_sha256=self.run.config_sha256,
-                metrics=self.run.path / f"{stage}.jsonl",
-            )
-            self._keep_result(result.write(config.results), stage, planner, seeds)
+        finished = Finished(stage, planner, about, env)
+        alone = self._evaluated(finished, None)
+        critics = _critics(checkpoint, about)
+        if critics is not None:  # Its result comes first: by the other one a cell is finished.
+            with_critics = self._evaluated(finished, critics)
+            of_both = {**about, "stage": guided(about["stage"])}
+            self._keep(with_critics, of_both, stage, variant + GUIDED)
+        path = self._keep(alone, about, stage, variant)
+        if path is not None:
+            self._keep_what_reports_draw(path, finished)
 
-    def _played(self, planner: Planner, env: EnvConfig, seeds: tuple[int, ...]) -> Evaluation:
+    def _evaluated(self, of: Finished, critics: SavedCritics | None) -> Evaluation:
+        """Give the evaluation of a planner, read or played."""
+        path = self._training.run.path
+        candidates = 1 if critics is None else critics.form.candidates
+        name = of.stage if critics is None else guided(of.stage)
+        whose = judged(of.about, of.env, candidates)
+        evaluation = read_evaluation(path, name, whose)
+        if evaluation is not None and not evaluation.begins_like(self._seeds):
+            logger.info("%s: what was evaluated before began otherwise: played again", name)
+        if evaluation is None or evaluation.seeds != self._seeds:
+            evaluation = self._played(of, critics)
+            write_evaluation(path, name, evaluation, whose)
+        logger.info("%s: %s", name, evaluation)
+        return evaluation
+
+    def _played(self, of: Finished, critics: SavedCritics | None) -> Evaluation:
         """Play the episodes of an evaluation."""
-        with names_memory("evaluating", "give fewer envs="):
-            workers = self.config.machine.workers
-            envs = make_envs(env, planner, envs=self.recipe.envs, workers=workers)
-            try:
-                planner.to(self.device)
-                return evaluate(planner, envs, seeds, success_at=env.success_at, stop=self._stop)
-            finally:
-                envs.close()
+        training, config = self._training, self._training.config
+        workers, envs = config.machine.workers, training.recipe.envs
+        planner = of.planner.to(training.device)
+        decide = None if critics is None else critics.guide(planner, critics.form.candidates)
+        court = Court(of.env, training.device, envs, workers, training.stop)
+        return court.judge(planner, self._seeds, decide)
 
-    def _keep_result(
-        self, path: Path, stage: str, planner: Planner, seeds: tuple[int, ...]
-    ) -> None:
-        """Put what the reports draw beside an experiment's figures."""
-        if stage == finetuning.STAGE:
-            metrics = self.run.path / f"{stage}.jsonl"
-            write_whole(path.with_suffix(".jsonl"), partial(shutil.copyfile, metrics))
-        if self.config.traces and self.env is not None:
-            write_traces(path.with_suffix(".npz"), planner, self.env, seeds[: self.config.traces])
+    def _keep(
+        self, evaluation: Evaluation, about: dict[str, Any], stage: str, variant: str
+    ) -> Path | None:
+        """Write a result, if the run is of an experiment."""
+        training, config = self._training, self._training.config
+        if config.experiment is None or training.env is None:
+            return None
+        result = make_result(
+            evaluation,
+            about,
+            experiment=config.experiment,
+            variant=variant,
+            success_at=training.env.success_at,
+            config_sha256=training.run.config_sha256,
+            metrics=training.run.path / f"{stage}.jsonl",
+        )
+        path = result.write(config.results)
         logger.info("written to %s", path)
+        return path
+
+    def _keep_what_reports_draw(self, path: Path, of: Finished) -> None:
+        """Put it beside an experiment's figures."""
+        if of.stage == finetuning.STAGE:
+            metrics = self._training.run.path / f"{of.stage}.jsonl"
+            write_whole(path.with_suffix(".jsonl"), partial(shutil.copyfile, metrics))
+        if count := self._training.config.traces:
+            write_traces(path.with_suffix(".npz"), of.planner, of.env, self._seeds[:count])
+
+
+def _critics(checkpoint: Path, about: dict[str, Any]) -> SavedCritics | None:
+    """Read the critics beside a planner, where there are some that may guide it.
+
+    Raises:
+        InputError: They are damaged, or of another planner.
+    """
+    if not critics_path(checkpoint).exists():
+        return None
+    critics = load_critics(checkpoint, about)
+    if critics.form.sees == "context":
+        return critics
+    logger.info("the critics see the simulator's state: they guide no planner that is evaluated")
+    return None

@@ -8,18 +8,19 @@ from pathlib import Path
 import torch
 
 from configs.locks import only_writer
-from configs.stopping import StopRequest, stop_request
+from configs.stopping import stop_request
 from datasets.windows import load_windows
 from envs.config import EnvConfig
 from perception.errors import InputError
 from policy.finetuning import loop as finetuning
 from policy.finetuning.loop import finetune
 from policy.pipeline.checks import FINETUNING, PRETRAINING, check, check_task
-from policy.pipeline.config import Recipe, TrainConfig
+from policy.pipeline.config import TrainConfig
 from policy.pipeline.evaluator import Evaluator
 from policy.pipeline.growth import open_run
 from policy.pipeline.identity import env_of_run, settled_recipe, start_of
 from policy.pipeline.planners import Planners, make_planner
+from policy.pipeline.training import Training
 from policy.planner.checkpoint import save_planner
 from policy.planner.config import observed_by
 from policy.pretraining import pretrain as pretraining
@@ -28,7 +29,7 @@ from policy.rollouts.loading import make_envs
 from policy.runs.device import prepare
 from policy.runs.distributed import Team, said_once, team_of
 from policy.runs.memory import names_memory
-from policy.runs.run import CONFIG, Run, leave_no_trace
+from policy.runs.run import CONFIG, leave_no_trace
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def train(config: TrainConfig) -> None:
             if team.leads:
                 held.enter_context(_only_trainer(config.out))
             run = open_run(config, recipe, env)
-        stages = Stages(config, recipe, env, run, device, planners=planners, stop=stop)
+        stages = Stages(Training(config, recipe, env, run, device, planners, stop))
         if config.stage in PRETRAINING:
             stages.pretrain(team)
         if team.leads:
@@ -79,30 +80,14 @@ class Stages:
     """What a run does, stage by stage.
 
     Args:
-        config: The command.
-        recipe: What shapes the result, with nothing left open.
-        env: The task; None where it has no simulator.
-        run: The run's folder.
-        device: Where to compute.
-        planners: What was read so far.
-        stop: Whether the command was asked to stop.
+        training: The run.
     """
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        recipe: Recipe,
-        env: EnvConfig | None,
-        run: Run,
-        device: torch.device,
-        *,
-        planners: Planners,
-        stop: StopRequest,
-    ) -> None:
-        self.config, self.recipe, self.env = config, recipe, env
-        self.run, self.device = run, device
-        self._planners, self._stop = planners, stop
-        self._evaluator = Evaluator(config, recipe, env, run, device, planners=planners, stop=stop)
+    def __init__(self, training: Training) -> None:
+        self.config, self.recipe, self.env = training.config, training.recipe, training.env
+        self.run, self.device = training.run, training.device
+        self._planners, self._stop = training.planners, training.stop
+        self._evaluator = Evaluator(training)
 
     def pretrain(self, team: Team) -> None:
         """Pre-train on the stores, unless that is done."""

@@ -1,41 +1,23 @@
 """Planners on disk: whole files or none, summed up, and nothing that can run code."""
 
-import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor, uint8
+from torch import Tensor
 
 from configs.build import build
-from configs.files import write_whole
-from datasets.behaviours.training_state import naming, not_finite
 from perception.errors import InputError
 from policy.planner.building import build_planner
 from policy.planner.config import PlannerConfig, Sizes
 from policy.planner.dp3.archive import is_archive
 from policy.planner.dp3.checkpoint import load_dp3
 from policy.planner.planner import Planner
+from policy.planner.tensor_file import REFUSED, Contents, read_tensors, said_of, write_tensors
 
-SUM, DESCRIPTIONS = "sha256", ("planner", "sizes", "about")
-MEND = "restore it from a copy, or train again"
-# What a file's contents can raise; a recursion is a runtime error: of JSON that is too deep.
-REFUSED = (
-    SafetensorError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError,
-    RuntimeError,
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What a file holds: its descriptions, as JSON, and its tensors."""
-
-    metadata: dict[str, str]
-    tensors: dict[str, Tensor]
+DESCRIPTIONS = ("planner", "sizes", "about")
 
 
 def save_planner(planner: Planner, path: Path, about: Mapping[str, Any]) -> None:
@@ -55,15 +37,7 @@ def save_planner(planner: Planner, path: Path, about: Mapping[str, Any]) -> None
         "sizes": json.dumps(asdict(planner.sizes)),
         "about": json.dumps(dict(about)),
     }
-    tensors = {name: t.detach().cpu().contiguous() for name, t in planner.state_dict().items()}
-    if (name := not_finite(tensors)) is not None:
-        raise InputError(
-            f"Training diverged: {name} is not finite (NaN or infinite), so {path} was not written."
-            " Try a smaller learning rate in another out="
-        )
-    metadata[SUM] = _sum(Contents(metadata, tensors))
-    with naming(path):
-        write_whole(path, lambda aside: aside.write_bytes(save(tensors, metadata)))
+    write_tensors(path, Contents(metadata, planner.state_dict()))
 
 
 def load_planner(path: Path) -> tuple[Planner, dict[str, Any]]:
@@ -77,47 +51,18 @@ def load_planner(path: Path) -> tuple[Planner, dict[str, Any]]:
     try:
         planner, about = load_dp3(path) if is_archive(path) else _load(path)
     except REFUSED as error:
-        said = " ".join(str(error).split())
-        what = f"it has no {said}" if isinstance(error, KeyError) else said
         raise InputError(
-            f"{path} is not a planner of this program, or is damaged: {what}"
+            f"{path} is not a planner of this program, or is damaged: {said_of(error)}"
         ) from error
     return planner.eval(), about
 
 
 def _load(path: Path) -> tuple[Planner, dict[str, Any]]:
     """Read a planner of ours, and what was said about it."""
-    contents = _read(path)
+    contents = read_tensors(path, DESCRIPTIONS)
     planner, sizes, about = (json.loads(contents.metadata[key]) for key in DESCRIPTIONS)
     _check_about(about)
     return _built(planner, sizes, contents.tensors), about
-
-
-def _read(path: Path) -> Contents:
-    """Read descriptions and tensors, held to their sum; files of before have none.
-
-    Raises:
-        ValueError: It is damaged, or a number is not finite.
-    """
-    with safe_open(path, "pt") as file:
-        metadata = file.metadata() or {}
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    contents, written = Contents(metadata, tensors), metadata.pop(SUM, None)
-    # Another name among them may be that of the sum, damaged.
-    if not metadata.keys() <= set(DESCRIPTIONS) or written not in (None, _sum(contents)):
-        raise ValueError(f"what it holds is not what was written; {MEND}")
-    if (name := not_finite(tensors)) is not None:
-        raise ValueError(f"its training diverged, {name} is not finite (NaN or infinite); {MEND}")
-    return contents
-
-
-def _sum(contents: Contents) -> str:
-    """Sum up descriptions and tensors, each by name and, if a tensor, by type and shape."""
-    digest = hashlib.sha256(json.dumps(sorted(contents.metadata.items())).encode())
-    for name, tensor in sorted(contents.tensors.items()):
-        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        digest.update(tensor.flatten().view(uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _check_about(about: Any) -> None:  # noqa: ANN401 (whatever the file says)

@@ -17,8 +17,9 @@ from policy.planner.checkpoint import save_planner
 from policy.planner.planner import Planner
 from policy.planner.schedule import Noising
 from policy.pretraining.ema import MovingAverage
+from policy.runs.clock import Clock, Spent
 from policy.runs.distributed import ALONE, Team
-from policy.runs.run import Clock, Run, stopped
+from policy.runs.run import Run, stopped
 
 STAGE = "pretrain"
 
@@ -92,7 +93,7 @@ def pretrain(
                 **run.config["about"],
                 "stage": STAGE,
                 "gradient_steps": learner.step,
-                "seconds": learner.seconds,
+                **vars(learner.spent),
             }
             save_planner(learner.average.planner, run.checkpoint(STAGE), about)
     while learner.step < config.steps:  # The other processes of the team; the leader is done.
@@ -104,7 +105,7 @@ def pretrain(
 
 def _learn(learner: "Learner", windows: Windows, run: Run, stop: StopRequest) -> None:
     """Take the remaining steps, writing metrics and training states."""
-    config, clock = learner.config, Clock(learner.seconds)
+    config, clock = learner.config, Clock(learner.spent)
     metrics = run.metrics(STAGE, learner.step)
     with progress(None, "pre-train", config.steps, initial=learner.step, unit="step") as shown:
         while learner.step < config.steps:
@@ -118,7 +119,7 @@ def _learn(learner: "Learner", windows: Windows, run: Run, stop: StopRequest) ->
                 shown.set_postfix(loss=f"{loss:.4f}")
             if stopping or learner.step % config.save_every == 0 or learner.step == config.steps:
                 _check(learner, run)
-                learner.seconds = clock.seconds
+                learner.spent = clock.spent
                 run.save(STAGE, learner.state())
             if stopping and learner.step < config.steps:
                 break
@@ -152,7 +153,7 @@ class Learner:
     def __init__(
         self, planner: Planner, config: PretrainConfig, seed: int, team: Team = ALONE
     ) -> None:
-        self.planner, self.config, self.step, self.seconds = planner.train(), config, 0, 0.0
+        self.planner, self.config, self.step, self.spent = planner.train(), config, 0, Spent()
         self.average = MovingAverage(planner)
         self.optimizer = torch.optim.Adam(planner.parameters(), config.learning_rate, fused=True)
         self.generator = torch.Generator().manual_seed(seed)
@@ -193,7 +194,7 @@ class Learner:
         """Everything that the next step depends on."""
         return {
             "step": self.step,
-            "seconds": self.seconds,
+            **vars(self.spent),
             "planner": self.planner.state_dict(),
             "average": self.average.planner.state_dict(),
             "average_steps": self.average.steps,
@@ -206,7 +207,7 @@ class Learner:
         """Go on from a saved state, if there is one."""
         if state is None:
             return
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.step, self.spent = state["step"], Spent.of(state)
         self.planner.load_state_dict(state["planner"])
         self.average.planner.load_state_dict(state["average"])
         self.average.steps = state["average_steps"]

@@ -65,7 +65,7 @@ def comparison_plot(stages: Mapping[str, Evaluation], data_rate: float | None) -
     axes = figure.subplots()
     rates = np.array([evaluation.rate for evaluation in stages.values()])
     spans = np.array([evaluation.interval for evaluation in stages.values()]).T
-    colours = [FAILURE, SUCCESS][: len(rates)]
+    colours = [FAILURE, SUCCESS, INK][: len(rates)]
     errors = np.abs(spans - rates)
     axes.bar(list(stages), rates, width=0.55, color=colours, alpha=0.85)
     axes.errorbar(list(stages), rates, errors, fmt="none", ecolor=INK, capsize=5, linewidth=1.4)

@@ -9,19 +9,22 @@ from typing import Any
 
 from configs.files import write_text_whole
 from perception.errors import InputError
-from policy.reports.result_tree import run_files
+from policy.reports.paired import RULES
+from policy.reports.paired_tables import HEADER, paired_rows, reasons
+from policy.reports.result import Result
+from policy.reports.result_tree import read_tree, run_files, shown
 
 SUCCESS = {"end": "at_end", "ever": "ever"}
 Rows = Sequence[Sequence[str]]
 
 
 def write_tables(results: Path, docs: Path) -> None:
-    """Write the tables of `docs` anew: each page has one, between marks of its table's name.
+    """Write the tables of `docs` anew, each between the marks of its name in its page.
 
     Raises:
         InputError: A page is missing, or lacks the marks between which its table belongs.
     """
-    for page, (name, table) in TABLES.items():
+    for name, (page, table) in TABLES.items():
         path = docs / page
         if not path.exists():
             raise InputError(f"{path} does not exist; its table {name} is written anew")
@@ -53,30 +56,43 @@ def put(text: str, name: str, table: str, page: str) -> str:
 def results_table(results: Path) -> str:
     """Set out every evaluated run: success of the last checkpoint with its interval."""
     header = (
-        "experiment", "task", "variant", "seed", "success", "95 % interval", "DP3's top-5 mean",
-        "episodes", "env steps", "gradient steps", "hours",
+        "experiment", "task", "variant", "seed", "success", "95 % interval", "end, ever",
+        "DP3's top-5 mean", "episodes", "env steps", "gradient steps", "hours", "CPU minutes",
     )  # fmt: skip
-    rows = [
-        _result_row(json.loads(path.read_text(encoding="utf-8"))) for path in run_files(results)
-    ]
-    return markdown(header, rows)
+    return markdown(header, [_result_row(Result.read(path)) for path in run_files(results)])
 
 
-def _result_row(run: dict[str, Any]) -> list[str]:
-    def shown(value: float | None, form: str) -> str:
-        return "" if value is None else format(value, form)
+def _result_row(run: Result) -> list[str]:
+    def told(value: float | None, form: str, unit: float = 1) -> str:
+        return "" if value is None else format(value / unit if unit != 1 else value, form)
 
-    interval = f"{run['wilson_low']:.0%} to {run['wilson_high']:.0%}"
-    hours = None if run["wall_time_s"] is None else run["wall_time_s"] / 3600
+    both = [f"{sum(run.reached(rule)) / run.episodes:.0%}" for rule in RULES if run.seeds]
     return [
-        *(str(run[key]) for key in ("experiment", "task", "variant", "seed")),
-        f"**{run['success_rate']:.0%}**",
-        interval,
-        shown(run["top5_mean"], ".0%"),
-        str(run["episodes"]),
-        *(shown(run[key], ",") for key in ("env_steps", "gradient_steps")),
-        shown(hours, ".1f"),
+        run.experiment,
+        run.task,
+        shown(run.variant),
+        str(run.seed),
+        f"**{run.success_rate:.0%}**",
+        f"{run.wilson_low:.0%} to {run.wilson_high:.0%}",
+        ", ".join(both),
+        told(run.top5_mean, ".0%"),
+        str(run.episodes),
+        told(run.env_steps, ","),
+        told(run.gradient_steps, ","),
+        told(run.wall_time_s, ".1f", 3600),
+        told(run.processor_s, ".1f", 60),
     ]
+
+
+def paired_table(results: Path) -> str:
+    """Set out every difference between variants on the same starts, and what has none."""
+    rows, without = [], []
+    for experiment, tasks in read_tree(results).items():
+        found, refused = paired_rows(tasks, mark="**")
+        rows += [[experiment, *row] for row in found]
+        without += [(experiment, one) for one in refused]
+    table = [markdown(["experiment", *HEADER], rows)] if rows else []
+    return "\n\n".join([*table, *reasons(without)])
 
 
 def data_table(results: Path) -> str:
@@ -122,10 +138,11 @@ def markdown(header: Sequence[str], rows: Rows) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-TABLES: dict[str, tuple[str, Callable[[Path], str]]] = {  # By page: the name of its marks.
-    "experiments.md": ("results", results_table),
-    "data.md": ("data", data_table),
-    "benchmarks.md": ("benchmarks", benchmarks_table),
+TABLES: dict[str, tuple[str, Callable[[Path], str]]] = {  # By the name of its marks: its page.
+    "results": ("experiments.md", results_table),
+    "paired": ("experiments.md", paired_table),
+    "data": ("data.md", data_table),
+    "benchmarks": ("benchmarks.md", benchmarks_table),
 }
 FIGURES = {  # In docs/pictures, by their name there.
     "curves-hammer.png": "adroit-images/adroit-hammer/curves.png",

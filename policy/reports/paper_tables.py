@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from policy.reports.paper import MEAN, Number, Paper
-from policy.reports.result_tree import SeedRuns, Tasks, in_order
+from policy.reports.result_tree import SeedRuns, Tasks, in_order, shown
 
 Table = tuple[list[str], list[list[str]]]  # Header and rows.
 
@@ -11,8 +11,8 @@ Table = tuple[list[str], list[list[str]]]  # Header and rows.
 def compare(experiment: str, tasks: Tasks, paper: Paper) -> Table:
     """Set an experiment out; a column that would be empty is left out.
 
-    Each variant has the mean over seeds of its last checkpoint's success, DP3's top-5 mean, and
-    what the paper prints for it; the paper's other methods follow.
+    Each variant has the mean over seeds of its last checkpoint's success, by both rules where that
+    is known, DP3's top-5 mean, and what the paper prints for it; the paper's other methods follow.
     """
     variants = in_order({name for variants in tasks.values() for name in variants})
     printed = {task: paper.find(experiment, task) for task in [*tasks, MEAN]}
@@ -32,11 +32,13 @@ def _of_variant(name: str, tasks: Tasks, printed: PrintedByTask, paper: Paper) -
     runs = [variants.get(name) for variants in tasks.values()]
     rates = [variant.rate for variant in runs if variant is not None]
     tops = [v.top5[0] for v in runs if v is not None and v.top5 is not None]
+    title = shown(name)
     beside = [_of_method(numbers, name, paper) for numbers in printed.values()]
     return [
-        (name, [*map(_success, runs), _mean(rates)]),
-        (f"{name}: DP3's top-5 mean", [*map(_top5, runs), _mean(tops)]),
-        (f"{name}: paper", beside),
+        (title, [*map(_success, runs), _mean(rates)]),
+        (f"{title}: end, ever", [*map(_end_and_ever, runs), ""]),
+        (f"{title}: DP3's top-5 mean", [*map(_top5, runs), _mean(tops)]),
+        (f"{title}: paper", beside),
     ]
 
 
@@ -59,6 +61,11 @@ def _success(variant: SeedRuns | None) -> str:
         return ""
     low, high = variant.interval
     return f"{variant.rate:.0%} ({low:.0%} to {high:.0%}; {variant.trials} episodes)"
+
+
+def _end_and_ever(variant: SeedRuns | None) -> str:
+    shares = None if variant is None else variant.end_and_ever
+    return "" if shares is None else f"{shares[0]:.0%}, {shares[1]:.0%}"
 
 
 def _top5(variant: SeedRuns | None) -> str:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from policy.reports.paired_tables import HEADER, paired_rows, reasons
 from policy.reports.paper import Paper
 from policy.reports.paper_tables import compare
-from policy.reports.result_tree import Tasks
+from policy.reports.result_tree import Tasks, shown
 from visualizer import pages
 from visualizer.pages import Html
 
@@ -26,6 +27,14 @@ MEANINGS = {
     " Always the last checkpoint, on seeded episodes never trained on; the mean over seeds.",
     "interval": "Wilson's 95 % interval of all seeds' episodes together. It speaks of these trained"
     " planners; how much another training seed would differ is the band's matter.",
+    "end, ever": "share of episodes at the goal at their last step, and at any step, whichever"
+    " counts for the task.",
+    "with its critics": "the best of several plans by the critics of its fine-tuning; all other"
+    " numbers are the planner's alone.",
+    "over starts": "95 % interval of a difference by bootstrap (percentiles of 10,000 draws) of the"
+    " starts: it speaks of these trained planners.",
+    "over seeds too": "the same where training seeds are drawn anew with the starts: it speaks of"
+    " the ways to train. Of two or three seeds it is too narrow rather than too wide.",
     "3 x 100 episodes": "three seeds, a hundred episodes each.",
     "DP3's top-5 mean": "the mean of the five best evaluations along fine-tuning, the protocol of"
     " DP3 and of the paper's Table 7. It picks its checkpoints by what it reports, from small"
@@ -68,6 +77,7 @@ def experiment_part(name: str, tasks: Tasks, paper: Paper) -> Html:
     if about is not None:
         parts.append(pages.paragraph(f"In the paper: {about.figures}."))
     parts.append(pages.table(*compare(name, tasks, paper)))
+    parts += _paired_parts(tasks)
     used = [n.table for task in [*tasks, "mean"] for n in paper.find(name, task)]
     for table in sorted(set(used)):
         printed = paper.tables[table]
@@ -76,6 +86,15 @@ def experiment_part(name: str, tasks: Tasks, paper: Paper) -> Html:
     commands = [c for variants in tasks.values() for variant in variants.values()
                 for c in variant.commands]  # fmt: skip
     return pages.together(*parts, _made_by(commands))
+
+
+def _paired_parts(tasks: Tasks) -> list[Html]:
+    """Set out what differs on the same starts, and say what cannot be compared."""
+    rows, without = paired_rows(tasks)
+    said = reasons([(f"{one.task} {shown(one.variant)}", one) for one in without])
+    title = pages.paragraph("Differences on the same starts, in points, with 95 % intervals:")
+    table = [title, pages.table(HEADER, rows)] if rows else []
+    return [*table, *map(pages.paragraph, said)]
 
 
 def task_part(task: str, figures: Sequence[Figure]) -> Html:

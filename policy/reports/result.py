@@ -6,16 +6,19 @@ import platform
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from configs.build import build
 from datasets.store.provenance import source_commit
+from envs.success import SuccessAt
 from perception.errors import InputError
 from policy.rollouts.evaluation import Evaluation
 from policy.runs.json_files import read_json, write_json
 from policy.runs.run import read_metrics
 
+GUIDED = "_with_critics"  # Behind a variant's name: judged with its critics, not alone.
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -23,10 +26,19 @@ ROOT = Path(__file__).resolve().parents[2]
 class Result:
     """One evaluated stage of one run; None where a field does not apply.
 
+    The last fields are younger than some files, which lack them.
+
     Attributes:
+        variant: What was trained; `GUIDED` behind it: judged with its critics, not alone.
         success_rate: Of the last checkpoint, with Wilson's 95 % interval beside it.
         top5_mean: DP3's protocol: mean of the five best evaluations along the way.
         env_steps: Agent steps of online training.
+        wall_time_s: Of the stage.
+        processor_s: Seconds of all processors in it, those of worker processes included.
+        success_at: Which rule counts, `end` or `ever`.
+        seeds: Of each evaluated episode.
+        at_end: Whether each had reached the goal at its last step.
+        ever: Whether each reached it at any step.
     """
 
     experiment: str
@@ -40,7 +52,7 @@ class Result:
     wilson_low: float
     wilson_high: float
     top5_mean: float | None
-    mean_return: float
+    mean_return: float | None
     env_steps: int | None
     gradient_steps: int | None
     wall_time_s: float | None
@@ -49,11 +61,20 @@ class Result:
     source_commit: str | None
     machine: str
     date: str
+    processor_s: float | None = None
+    success_at: SuccessAt | None = None
+    seeds: tuple[int, ...] = ()
+    at_end: tuple[bool, ...] = ()
+    ever: tuple[bool, ...] = ()
+
+    def reached(self, rule: str) -> tuple[bool, ...]:
+        """Tell which episodes succeeded by a rule, `end` or `ever`; older files do not say it."""
+        return self.at_end if rule == "end" else self.ever
 
     def write(self, root: Path) -> Path:
         """Write `<experiment>/<task>/<variant>/seed<k>.json`."""
         path = root / self.experiment / self.task / self.variant / f"seed{self.seed}.json"
-        write_json(path, asdict(self))
+        write_json(path, asdict(self), rows=True)
         return path
 
     @classmethod
@@ -65,12 +86,19 @@ class Result:
         """
         values = read_json(path)
         names = {field.name for field in fields(cls)}
+        younger = {field.name for field in fields(cls) if field.default is not MISSING}
         if not isinstance(values, dict):
             raise InputError(f"{path} is no result, but {str(values)[:80]!r}")
-        if set(values) != names:
-            wrong = ", ".join(sorted(set(values) ^ names))
-            raise InputError(f"{path} is no result: it lacks, or should not have, {wrong}")
-        result = cls(**values)
+        if wrong := (set(values) - names) | (names - younger - set(values)):
+            said = ", ".join(sorted(wrong))
+            raise InputError(f"{path} is no result: it lacks, or should not have, {said}")
+        try:
+            result = build(cls, values)
+        except InputError as error:
+            raise InputError(f"{path} is no result: {error}") from error
+        episodes = {len(part) for part in (result.seeds, result.at_end, result.ever)}
+        if episodes not in ({0}, {result.episodes}):
+            raise InputError(f"{path} is no result: seeds, at_end and ever differ in length")
         where = (result.experiment, result.task, result.variant, f"seed{result.seed}")
         if where != (*path.parts[-4:-1], path.stem):
             raise InputError(f"{path} says that it is {'/'.join(where)}.json")
@@ -83,6 +111,7 @@ def make_result(
     *,
     experiment: str,
     variant: str,
+    success_at: SuccessAt,
     config_sha256: str,
     metrics: Path,
 ) -> Result:
@@ -109,7 +138,17 @@ def make_result(
         source_commit=source_commit(),
         machine=machine(),
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        processor_s=_rounded(about.get("processor_seconds")),
+        success_at=success_at,
+        **_of_episodes(evaluation),
     )
+
+
+def _of_episodes(evaluation: Evaluation) -> dict[str, Any]:
+    """Give what became of each episode; an evaluation of before may not know it."""
+    if not evaluation.at_end:
+        return {}
+    return {name: getattr(evaluation, name) for name in ("seeds", "at_end", "ever")}
 
 
 def command() -> str:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from policy.reports.result import Result
+from policy.reports.result import GUIDED, Result
 from policy.rollouts.evaluation import wilson
 from policy.runs.run import read_metrics
 
 ORDER = (  # Before fine-tuning, then the ways of fine-tuning; what is not named comes behind.
-    "pretrained", "scratch", "none", "kl", "pl", "bc_only", "bc", "offline_scratch", "offline",
-    "near_optimal", "basketball", "mt10",
+    "pretrained", "scratch", "none", "kl", "pl", "bc_only", "bc", "sodp", "offline_scratch",
+    "offline", "near_optimal", "basketball", "mt10",
 )  # fmt: skip
 
 
@@ -32,6 +32,17 @@ class SeedRuns:
         """Wilson's 95 % interval of all seeds' episodes together."""
         successes = sum(result.successes for result in self.results)
         return wilson(successes, sum(result.episodes for result in self.results))
+
+    @property
+    def end_and_ever(self) -> tuple[float, float] | None:
+        """Mean over seeds of success at the last step, and at any; None where a file is older."""
+        if not all(result.seeds for result in self.results):
+            return None
+        ends, evers = (
+            [sum(result.reached(rule)) / result.episodes for result in self.results]
+            for rule in ("end", "ever")
+        )
+        return sum(ends) / len(ends), sum(evers) / len(evers)
 
     @property
     def trials(self) -> str:
@@ -88,8 +99,20 @@ def read_tree(results: Path) -> dict[str, Tasks]:
 
 
 def in_order(names: set[str]) -> list[str]:
-    """Put variants into the order of the tables."""
-    return [*(n for n in ORDER if n in names), *sorted(names - set(ORDER))]
+    """Put variants into the order of the tables; judged with its critics, one follows itself."""
+    places = {name: place for place, name in enumerate(ORDER)}
+
+    def key(name: str) -> tuple[int, str, bool]:
+        alone = name.removesuffix(GUIDED)
+        return places.get(alone, len(places)), alone, name != alone
+
+    return sorted(names, key=key)
+
+
+def shown(variant: str) -> str:
+    """Say a variant's name as tables do."""
+    alone = variant.removesuffix(GUIDED)
+    return variant if alone == variant else f"{alone} with its critics"
 
 
 def _variants(files: Mapping[str, list[Path]]) -> dict[str, SeedRuns]:

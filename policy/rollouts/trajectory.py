@@ -14,7 +14,7 @@ from envs.vector.vector_env import Shapes, VectorOutcome
 from perception.observation import Observation
 from policy.planner.config import Sizes
 from policy.planner.planner import Planner
-from policy.rollouts.episode import Episodes, Plan, check_sizes
+from policy.rollouts.episode import Decide, Episodes, Plan, check_sizes
 
 
 @dataclass(frozen=True)
@@ -146,10 +146,12 @@ class RecordedEnv:
         self._frames.append((points, observation.robot_state[-1], scene_state, simulator.hand()))
 
 
-def play(planner: Planner, world: RecordedEnv, seed: int) -> Trajectory:
-    """Play the episode of a seed, exactly as an evaluation does."""
+def play(
+    planner: Planner, world: RecordedEnv, seed: int, decide: Decide | None = None
+) -> Trajectory:
+    """Play the episode of a seed, exactly as an evaluation does; `decide` as there."""
     plans, step = [], 0
-    for played in Episodes(planner, world, [seed]):
+    for played in Episodes(planner, world, [seed], decide=decide):
         plans.append(planned_actions(planner, played.plan, step))
         step = len(world.actions)
     return world.trajectory(plans)
@@ -170,7 +172,7 @@ def make_recorded_env(env: EnvConfig, planner: Planner) -> RecordedEnv:
 
 def planned_actions(planner: Planner, plan: Plan, step: int) -> PlannedActions:
     """Give the plan of one episode from its current step to the horizon, in the task's actions."""
-    ahead = plan.chain.plan[0, planner.config.history - 1 :].clamp(-1, 1)
+    ahead = plan.decision.plans[0, planner.config.history - 1 :].clamp(-1, 1)
     actions = planner.normalizer.actions.inverse(ahead).clamp(-1, 1)
     return PlannedActions(step, actions.cpu().numpy())
 

@@ -1,6 +1,7 @@
 """JSON as the standard has it: no NaN, no Infinity, whole files, damage told apart from absence."""
 
 import json
+import re
 from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
@@ -9,15 +10,27 @@ from typing import Any
 from configs.files import write_text_whole
 from perception.errors import InputError
 
+# A list that holds neither text nor lists; no text of JSON holds the break that it begins with.
+NUMBERS = re.compile(r"\[\n[^\[\]{}\"]*\]")
+
 
 def as_json_line(value: Any) -> str:  # noqa: ANN401
     """Give a value as one line of JSON; numbers that are not finite become null."""
     return json.dumps(_finite(value), allow_nan=False)
 
 
-def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
-    """Write a value wholly or not at all; numbers that are not finite become null."""
-    write_text_whole(path, json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+def write_json(path: Path, value: Any, *, rows: bool = False) -> None:  # noqa: ANN401
+    """Write a value wholly or not at all; numbers that are not finite become null.
+
+    Args:
+        path: The file.
+        value: What to write.
+        rows: Whether a list of numbers stands in one line.
+    """
+    text = json.dumps(_finite(value), indent=2, allow_nan=False)
+    if rows:
+        text = NUMBERS.sub(lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
+    write_text_whole(path, f"{text}\n")
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401

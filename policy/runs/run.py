@@ -5,7 +5,6 @@ import hashlib
 import json
 import logging
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -184,18 +183,6 @@ def stops(where: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise stopped(where) from None
-
-
-class Clock:
-    """Seconds of work, those before a kill included."""
-
-    def __init__(self, before: float) -> None:
-        self._start = time.perf_counter() - before
-
-    @property
-    def seconds(self) -> float:
-        """Seconds until now."""
-        return time.perf_counter() - self._start
 
 
 class Metrics:

@@ -8,6 +8,7 @@ from typing import Any
 from configs.files import write_text_whole
 from envs.config import EnvConfig
 from policy.planner.planner import Planner
+from policy.rollouts.episode import Decide
 from policy.rollouts.evaluation import Evaluation
 from policy.rollouts.loading import Loaded
 from policy.runs.run import stops
@@ -22,10 +23,25 @@ FRAMES_PER_SECOND = 20.0
 
 
 @stops("while drawing failures")
-def write_failures(loaded: Loaded, evaluation: Evaluation, folder: Path, *, count: int) -> Path:
-    """Play the first failed episodes again and write `failures.html`, with a video of each."""
+def write_failures(
+    loaded: Loaded,
+    evaluation: Evaluation,
+    folder: Path,
+    *,
+    count: int,
+    decide: Decide | None = None,
+) -> Path:
+    """Play the first failed episodes again and write `failures.html`, with a video of each.
+
+    Args:
+        loaded: The planner, which is moved to the CPU.
+        evaluation: What came of it.
+        folder: Where to write.
+        count: Episodes to show, at most.
+        decide: What chose among its plans, on the CPU; None: it was alone.
+    """
     planner, about, env = loaded.planner.cpu(), loaded.about, loaded.env
-    renderer = make_renderer(planner, env, None, size=SIZE)
+    renderer = make_renderer(planner, env, None, size=SIZE, decide=decide)
     episodes: dict[int, RenderedEpisode] = {}
     for index, seed in enumerate(evaluation.failures[:count]):
         video = folder / f"failures-{index}.mp4"

@@ -16,7 +16,8 @@ from perception.errors import InputError
 from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner
 from policy.reports.curves import comparison_plot, learning_plot, loss_plot
-from policy.rollouts.evaluation import Evaluation, read_evaluation
+from policy.rollouts.evaluation import Evaluation
+from policy.rollouts.evaluation_file import guided, read_evaluation
 from policy.runs.run import Run, read_metrics
 from policy.viewing.recorded_page import recorded_parts
 from policy.viewing.viewer import make_renderer
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 Reader = Callable[[Path], tuple[Planner, dict[str, Any]]]
 
 STAGES = {"pretrain": "pre-trained", "finetune": "fine-tuned"}
+JUDGED = {**STAGES, guided("finetune"): "fine-tuned, with its critics"}
 FRAMES_PER_SECOND = 20.0
 
 
@@ -43,7 +45,7 @@ def write_run_page(
         data: The store it was pre-trained on; left out of the page where there is none.
         read: Gives a checkpoint's planner, which may have been read before.
     """
-    evaluations = {name: read_evaluation(run.path, stage) for stage, name in STAGES.items()}
+    evaluations = {name: read_evaluation(run.path, stage) for stage, name in JUDGED.items()}
     evaluated = {name: e for name, e in evaluations.items() if e is not None}
     store = EpisodeStore.open(data) if data is not None and data.exists() else None
     parts = [*_recorded_parts(evaluated, store), _learning_part(run)]
@@ -89,6 +91,9 @@ def _result_part(evaluated: Mapping[str, Evaluation], recorded: Outcomes | None)
         judged = recorded is not None and recorded.judged
         rate = float(recorded.successes.mean()) if recorded is not None and judged else None
         parts.append(pages.figure(comparison_plot(evaluated, rate)))
+    if len({evaluation.seeds[:1] for evaluation in evaluated.values()}) > 1:
+        words = "Not all on the same starts: the command that made an older one plays it anew."
+        parts.append(pages.paragraph(words))
     return pages.together(*parts)
 
 

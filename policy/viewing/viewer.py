@@ -17,6 +17,7 @@ from perception.camera import upright
 from perception.errors import InputError
 from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner
+from policy.rollouts.episode import Decide
 from policy.rollouts.evaluation import evaluation_seeds
 from policy.rollouts.loading import task_or_none
 from policy.rollouts.trajectory import RecordedEnv, make_recorded_env, play
@@ -111,6 +112,7 @@ class EpisodeRenderer:
         scene: The task as cameras see it.
         camera: Of the videos.
         size: Of the videos, (width, height) in pixels.
+        decide: Chooses among the planner's plans; None: it is alone.
     """
 
     planner: Planner
@@ -119,10 +121,11 @@ class EpisodeRenderer:
     scene: Scene
     camera: str
     size: tuple[int, int]
+    decide: Decide | None = None
 
     def render(self, seed: int, video: Path, frames_per_second: float) -> RenderedEpisode:
         """Play the episode of a seed, make its film and write its video."""
-        trajectory = play(self.planner, self.world, seed)
+        trajectory = play(self.planner, self.world, seed, self.decide)
         pictures = render_frames(trajectory, self.scene, self.camera, size=self.size)
         upright_pictures = upright(pictures, self.scene.camera(self.camera))
         write_video(upright_pictures, video, frames_per_second)
@@ -132,7 +135,12 @@ class EpisodeRenderer:
 
 
 def make_renderer(
-    planner: Planner, env: EnvConfig, camera: str | None, *, size: tuple[int, int]
+    planner: Planner,
+    env: EnvConfig,
+    camera: str | None,
+    *,
+    size: tuple[int, int],
+    decide: Decide | None = None,
 ) -> EpisodeRenderer:
     """Make what plays and renders a planner's episodes; None chooses the camera.
 
@@ -141,7 +149,8 @@ def make_renderer(
     """
     world = make_recorded_env(env, planner)
     scene = make_scene(world.task.simulator, env)
-    return EpisodeRenderer(planner, env, world, scene, choose_camera(scene, camera), size)
+    chosen = choose_camera(scene, camera)
+    return EpisodeRenderer(planner, env, world, scene, chosen, size, decide)
 
 
 def choose_camera(scene: Scene, wanted: str | None) -> str:

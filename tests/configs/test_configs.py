@@ -18,7 +18,7 @@ from perception.errors import InputError
 from policy.finetuning.algorithms import sodp
 from policy.pipeline.config import TrainConfig
 from policy.pipeline.identity import settled_recipe
-from policy.rollouts.judge import EvaluateConfig
+from policy.pipeline.judge import EvaluateConfig
 from tests.conftest import ROOT, task_config
 
 

@@ -12,6 +12,7 @@ from configs.command import compose
 from policy.pipeline.config import TrainConfig
 from policy.pipeline.stages import train
 from policy.planner.checkpoint import load_planner
+from policy.rollouts.evaluation import evaluation_seeds
 from policy.runs.run import read_metrics
 from tests.helpers.commands import succeed
 from tests.helpers.killing import stop
@@ -133,6 +134,9 @@ def test_results_have_exactly_the_agreed_fields(
         "experiment", "task", "variant", "seed", "stage", "episodes", "successes", "success_rate",
         "wilson_low", "wilson_high", "top5_mean", "mean_return", "env_steps", "gradient_steps",
         "wall_time_s", "command", "config_sha256", "source_commit", "machine", "date",
+        "processor_s", "success_at", "seeds", "at_end", "ever",
     ]  # fmt: skip
     assert result["stage"] == "finetune"
     assert result["env_steps"] == 96
+    assert result["seeds"] == evaluation_seeds(0, 2)
+    assert 0 < result["processor_s"] < 100 * result["wall_time_s"]

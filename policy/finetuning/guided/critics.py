@@ -14,6 +14,7 @@ from envs.seeding import derive_seed
 from policy.finetuning.diverging import finite
 from policy.finetuning.guided.decisions import Decided, Decisions
 from policy.finetuning.guided.guide import least_value, situation
+from policy.finetuning.guided.saved_critics import CriticsForm, SavedCritics
 from policy.planner.planner import Planner
 
 TINY = 1e-6  # The least reward that counts as one.
@@ -54,11 +55,11 @@ class ChunkCritics:
     def __init__(self, config: CriticConfig, planner: Planner, seed: int) -> None:
         self._config, self._planner = config, planner
         contexts = planner.config.history * planner.encoder.features + 1
-        numbers = planner.config.chunk * planner.sizes.actions
+        self._sizes = contexts, planner.config.chunk * planner.sizes.actions
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed("critics", seed, 0))
             self.online, self.targets = (
-                Critics(contexts, numbers, config.hidden, config.count).to(planner.device)
+                Critics(*self._sizes, config.hidden, config.count).to(planner.device)
                 for _ in range(2)
             )
         self.targets.load_state_dict(self.online.state_dict())
@@ -71,6 +72,14 @@ class ChunkCritics:
     def ready(self) -> Critics | None:
         """The critics, once they have learned."""
         return self.online if self.scale else None
+
+    def saved(self, candidates: int) -> SavedCritics | None:
+        """Give what is kept beside a planner, once they have learned to choose among so many."""
+        config, sizes = self._config, self._sizes
+        if not self.scale:
+            return None
+        form = CriticsForm(*sizes, config.hidden, config.count, "context", self.scale, candidates)
+        return SavedCritics(self.online, form)
 
     def follow_rewards(self, rewards: Float[Tensor, " decision"]) -> None:
         """Scale rewards by the largest one so far; values that were learned stay true."""

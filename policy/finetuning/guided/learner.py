@@ -19,6 +19,7 @@ from policy.finetuning.diverging import finite
 from policy.finetuning.guided.critics import ChunkCritics, CriticConfig
 from policy.finetuning.guided.decisions import Decided, Decisions
 from policy.finetuning.guided.guide import ExploreConfig, Guide
+from policy.finetuning.guided.saved_critics import SavedCritics
 from policy.finetuning.states import read_decisions
 from policy.planner.planner import Planner
 from policy.rollouts.rollout import Rollout
@@ -97,6 +98,10 @@ class CriticLearner(ABC):
         watched = [{"critic_loss": loss} for loss in losses]
         watched += [self._planner_step() for _ in range(self._finetune.gradient_steps * episodes)]
         return {f"finetune/{name}": value for name, value in _means(watched).items()}
+
+    def saved_critics(self) -> SavedCritics | None:
+        """Give the critics; None before their first step."""
+        return self.critics.saved(self._shared.explore.candidates)
 
     @abstractmethod
     def finish(self) -> None:

@@ -11,6 +11,7 @@ from configs.command import compose_part
 from configs.kinds import make_kind
 from envs.vector.vector_env import Shapes, VectorEnv
 from policy.finetuning.config import ALGORITHMS, FinetuneConfig
+from policy.finetuning.guided.distilling import DistilConfig
 from policy.finetuning.guided.learner import CriticLearner
 from policy.finetuning.guided.trust import TrustConfig
 from policy.finetuning.trainer import Trainer
@@ -101,11 +102,8 @@ def test_once_all_is_played_the_planner_alone_learns_what_its_critics_prefer(
     before: Planner,
 ) -> None:
     """Critics that learned from another run's decisions, and a planner that has not."""
-    usual = config("q_guided", {"imitates": "successes"}, critic_steps=20, gradient_steps=1)
-    distil = dataclasses.replace(usual.algorithm.distil, steps=150)  # type: ignore[attr-defined]
-    usual = dataclasses.replace(
-        usual, algorithm=dataclasses.replace(usual.algorithm, distil=distil)
-    )
+    own = {"imitates": "successes", "batch": 64, "distil": DistilConfig(steps=100, candidates=2)}
+    usual = config("q_guided", own, critic_steps=20, gradient_steps=1)
     learner = made(copy.deepcopy(before), usual)
     generators = [torch.Generator().manual_seed(i) for i in range(40)]
     contexts = same_contexts(40)

@@ -15,7 +15,7 @@ from perception.errors import InputError
 from policy.pipeline.config import TrainConfig
 from policy.pipeline.stages import train
 from policy.planner.checkpoint import load_planner
-from policy.rollouts.evaluation import read_evaluation
+from policy.rollouts.evaluation_file import read_evaluation
 from policy.runs.json_files import read_json, write_json
 from policy.runs.run import read_metrics
 from tests.conftest import collect_config

@@ -8,9 +8,9 @@ import pytest
 from configs.command import compose
 from perception.errors import InputError
 from policy.pipeline.config import TrainConfig
+from policy.pipeline.judge import EvaluateConfig, judge
 from policy.pipeline.stages import train
 from policy.planner.checkpoint import load_planner
-from policy.rollouts.judge import EvaluateConfig, judge
 from policy.rollouts.recorder import RecordConfig, record
 from policy.viewing.viewer import ViewRolloutConfig, view
 from tests.helpers.made_up import episode, write
@@ -72,6 +72,6 @@ def test_a_task_of_the_same_robot_can_be_named(
 ) -> None:
     small = ["env=adroit-door", "env.episode_steps=6", "points=64", "envs=1", "workers=0"]
     words = [f"checkpoint={own_run}", f"out={tmp_path}", *small, "episodes=1", "gallery=0"]
-    _, evaluation = judge(compose(EvaluateConfig, "evaluate", words))
+    evaluation = judge(compose(EvaluateConfig, "evaluate", words)).evaluation
     assert len(evaluation.seeds) == 1
     assert np.isfinite(evaluation.returns).all()

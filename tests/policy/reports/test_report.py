@@ -51,8 +51,9 @@ def put_run(root: Path, where: str, seed: int, successes: int) -> None:
 def put_pages(docs: Path) -> None:
     """Write pages with nothing between the marks of their tables."""
     docs.mkdir()
-    for page, (name, _) in TABLES.items():
-        (docs / page).write_text(f"<!-- {name} -->\n<!-- /{name} -->\n")
+    for name, (page, _) in TABLES.items():
+        with (docs / page).open("a") as file:
+            file.write(f"<!-- {name} -->\n<!-- /{name} -->\n")
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from envs.seeding import derive_seed
-from policy.rollouts.evaluation import (
-    Evaluation,
-    evaluation_seeds,
+from policy.rollouts.evaluation import Evaluation, evaluation_seeds, wilson
+from policy.rollouts.evaluation_file import (
     forget_evaluation,
+    guided,
     read_evaluation,
-    wilson,
     write_evaluation,
 )
+from policy.runs.json_files import read_json
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,10 @@ def test_a_damaged_file_is_kept_beside_the_new_one(tmp_path: Path) -> None:
     assert (tmp_path / "evaluation-damaged.json").read_text() == '{"pretrain": {"succ'
     assert read_evaluation(tmp_path, "finetune", "of this") == found
     assert read_evaluation(tmp_path, "finetune", "of another") is None
-    forget_evaluation(tmp_path, "finetune")
-    assert read_evaluation(tmp_path, "finetune") is None
+    write_evaluation(tmp_path, guided("finetune"), found)
+    write_evaluation(tmp_path, "pretrain", found)
+    forget_evaluation(tmp_path, "finetune")  # Alone, and with its critics.
+    assert list(read_json(tmp_path / "evaluation.json")) == ["pretrain"]
 
 
 def test_a_stage_by_another_name_is_damage(
@@ -85,4 +87,6 @@ def test_no_episode_is_evaluated_on_that_was_trained_on() -> None:
     seeds = [derive_seed(p, run, i) for p in purposes for run in range(3) for i in range(2000)]
     assert len(set(seeds)) > 0.999 * len(seeds)  # 32 bits: a chance meeting is a chance meeting.
     assert evaluation_seeds(0, 3) == evaluation_seeds(0, 5)[:3]
+    played = Evaluation((True,) * 3, (True,) * 3, (1.0,) * 3, tuple(evaluation_seeds(0, 3)))
+    assert [played.begins_like(evaluation_seeds(n, 5)) for n in (0, 1)] == [True, False]
     assert all(0 <= seed < 2**32 for seed in seeds)

@@ -11,9 +11,10 @@ from rich.console import Console
 from configs.command import compose
 from perception.errors import InputError
 from policy.evaluate import outcome_table
+from policy.pipeline.judge import EvaluateConfig, judge
 from policy.planner.checkpoint import save_planner
-from policy.rollouts.evaluation import Evaluation, read_evaluation
-from policy.rollouts.judge import EvaluateConfig, judge
+from policy.rollouts.evaluation import Evaluation
+from policy.rollouts.evaluation_file import read_evaluation
 from policy.rollouts.loading import load_for
 from policy.viewing.failures_page import failures_page, write_failures
 from policy.viewing.viewer import make_renderer
@@ -50,7 +51,8 @@ def test_the_table_counts_and_gives_wilsons_interval() -> None:
 
 def test_the_first_failures_are_shown_with_their_seeds(checkpoint: Path, tmp_path: Path) -> None:
     config = evaluate_config(checkpoint, f"out={tmp_path}", "gallery=2")
-    loaded, found = judge(config)
+    judged = judge(config)
+    loaded, found = judged.loaded, judged.evaluation
     assert found.failures == found.seeds  # Nobody opens a door in twelve steps.
     assert read_evaluation(tmp_path, "finetune") == found
     written = write_failures(loaded, found, tmp_path, count=2).read_text()

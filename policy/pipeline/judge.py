@@ -1,0 +1,125 @@
+"""From a checkpoint to its success rate: what `policy/evaluate.py` does."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+
+from configs.build import Inline
+from configs.ranges import Count, Players, Seed, Whole
+from configs.stopping import StopRequest, stop_request
+from envs.config import EnvConfig
+from envs.request import EnvRequest
+from policy.finetuning.guided.saved_critics import Candidates, SavedCritics, load_critics
+from policy.planner.planner import Planner
+from policy.rollouts.episode import Decide
+from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds
+from policy.rollouts.evaluation_file import guided, judged, write_evaluation
+from policy.rollouts.loading import Loaded, load_for, make_envs
+from policy.runs.device import Machine, prepare
+from policy.runs.memory import names_memory
+from policy.runs.newest import given_or_newest
+from policy.runs.run import find_checkpoint, run_folder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What to evaluate; every key is explained in configs/scripts/evaluate.yaml."""
+
+    task: Annotated[EnvRequest, Inline()]
+    checkpoint: Path | None
+    out: Path | None
+    episodes: Count
+    seed: Seed
+    candidates: Candidates
+    machine: Annotated[Machine, Inline()]
+    envs: Players
+    gallery: Whole
+
+    @property
+    def folder(self) -> Path:
+        """Where to write."""
+        return self.out or run_folder(given_or_newest(self.checkpoint))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A planner from disk, and what came of it.
+
+    Attributes:
+        loaded: The planner.
+        critics: What chose among its plans; None: it was alone.
+        evaluation: What came of it.
+    """
+
+    loaded: Loaded
+    critics: SavedCritics | None
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True)
+class Court:
+    """Where planners are judged.
+
+    Attributes:
+        env: The task.
+        device: Where planners compute.
+        envs: Episodes played side by side.
+        workers: Processes that share them.
+        stop: Whether the command was asked to stop.
+    """
+
+    env: EnvConfig
+    device: torch.device
+    envs: int
+    workers: int
+    stop: StopRequest
+
+    def judge(
+        self, planner: Planner, seeds: Sequence[int], decide: Decide | None = None
+    ) -> Evaluation:
+        """Play the episodes of an evaluation; see `evaluate`."""
+        with names_memory("evaluating", "give fewer envs="):
+            planner.to(self.device)
+            envs = make_envs(self.env, planner, envs=self.envs, workers=self.workers)
+            try:
+                return evaluate(
+                    planner,
+                    envs,
+                    seeds,
+                    success_at=self.env.success_at,
+                    stop=self.stop,
+                    decide=decide,
+                )
+            finally:
+                envs.close()
+
+
+def judge(config: EvaluateConfig) -> Judged:
+    """Evaluate a checkpoint (of the newest run, where none is named) and note the outcome.
+
+    Raises:
+        InputError: The checkpoint is missing, or was made for another task; or there are several
+            candidates, and no critics to choose by.
+    """
+    checkpoint = find_checkpoint(given_or_newest(config.checkpoint))
+    device = prepare(config.machine.device, config.machine.threads)
+    loaded = load_for(checkpoint, config.task)
+    about, env, planner = loaded.about, loaded.env, loaded.planner.to(device)
+    critics, decide, stage = None, None, str(about["stage"])
+    if config.candidates > 1:
+        critics = load_critics(checkpoint, about)
+        decide, stage = critics.guide(planner, config.candidates), guided(stage)
+    with stop_request() as stop:
+        court = Court(env, device, config.envs, config.machine.workers, stop)
+        seeds = evaluation_seeds(config.seed, config.episodes)
+        evaluation = court.judge(planner, seeds, decide)
+    folder, of = config.out or run_folder(checkpoint), judged(about, env, config.candidates)
+    write_evaluation(folder, stage, evaluation, of)
+    logger.info("%s (%s): %s", checkpoint, stage, evaluation)
+    return Judged(loaded, critics, evaluation)
