@@ -24,7 +24,7 @@ from policy.rollouts.evaluation import (
     read_evaluation,
     write_evaluation,
 )
-from policy.rollouts.loading import make_envs
+from policy.rollouts.loading import EnvPool
 from policy.runs.memory import names_memory
 from policy.runs.run import Run
 
@@ -44,10 +44,11 @@ class Evaluator:
         *,
         planners: Planners,
         stop: StopRequest,
+        pool: EnvPool,
     ) -> None:
         self.config, self.recipe, self.env = config, recipe, env
         self.run, self.device = run, device
-        self._planners, self._stop = planners, stop
+        self._planners, self._stop, self._pool = planners, stop, pool
 
     def evaluate(self, stage: str, variant: str) -> None:
         """Evaluate a stage's planner, unless that is done, and keep the result."""
@@ -76,13 +77,9 @@ class Evaluator:
     def _played(self, planner: Planner, env: EnvConfig, seeds: tuple[int, ...]) -> Evaluation:
         """Play the episodes of an evaluation."""
         with names_memory("evaluating", "give fewer envs="):
-            workers = self.config.machine.workers
-            envs = make_envs(env, planner, envs=self.recipe.envs, workers=workers)
-            try:
-                planner.to(self.device)
-                return evaluate(planner, envs, seeds, success_at=env.success_at, stop=self._stop)
-            finally:
-                envs.close()
+            envs = self._pool.take(env, planner, envs=self.recipe.envs)
+            planner.to(self.device)
+            return evaluate(planner, envs, seeds, success_at=env.success_at, stop=self._stop)
 
     def _keep_result(
         self, path: Path, stage: str, planner: Planner, seeds: tuple[int, ...]

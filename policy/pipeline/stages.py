@@ -24,7 +24,7 @@ from policy.planner.checkpoint import save_planner
 from policy.planner.config import observed_by
 from policy.pretraining import pretrain as pretraining
 from policy.pretraining.pretrain import pretrain
-from policy.rollouts.loading import make_envs
+from policy.rollouts.loading import EnvPool
 from policy.runs.device import prepare
 from policy.runs.distributed import Team, said_once, team_of
 from policy.runs.memory import names_memory
@@ -52,7 +52,8 @@ def train(config: TrainConfig) -> None:
             if team.leads:
                 held.enter_context(_only_trainer(config.out))
             run = open_run(config, recipe, env)
-        stages = Stages(config, recipe, env, run, device, planners=planners, stop=stop)
+        pool = held.enter_context(EnvPool(config.machine.workers))
+        stages = Stages(config, recipe, env, run, device, planners=planners, stop=stop, pool=pool)
         if config.stage in PRETRAINING:
             stages.pretrain(team)
         if team.leads:
@@ -86,6 +87,7 @@ class Stages:
         device: Where to compute.
         planners: What was read so far.
         stop: Whether the command was asked to stop.
+        pool: The environments that all stages play in.
     """
 
     def __init__(
@@ -98,11 +100,14 @@ class Stages:
         *,
         planners: Planners,
         stop: StopRequest,
+        pool: EnvPool,
     ) -> None:
         self.config, self.recipe, self.env = config, recipe, env
         self.run, self.device = run, device
-        self._planners, self._stop = planners, stop
-        self._evaluator = Evaluator(config, recipe, env, run, device, planners=planners, stop=stop)
+        self._planners, self._stop, self._pool = planners, stop, pool
+        self._evaluator = Evaluator(
+            config, recipe, env, run, device, planners=planners, stop=stop, pool=pool
+        )
 
     def pretrain(self, team: Team) -> None:
         """Pre-train on the stores, unless that is done."""
@@ -160,15 +165,11 @@ class Stages:
             self._planners.forget(self.run.checkpoint(stage))
             remedy = "give fewer envs=, a smaller finetune.algorithm.batch= or replay_capacity="
             with names_memory("fine-tuning", remedy):
-                workers = self.config.machine.workers
-                envs = make_envs(env, planner, envs=recipe.envs, workers=workers)
-                try:
-                    finetune(
-                        planner.to(self.device), envs, recipe.finetune, run=self.run,
-                        seed=recipe.seed, success_at=env.success_at, stop=self._stop,
-                    )  # fmt: skip
-                finally:
-                    envs.close()
+                envs = self._pool.take(env, planner, envs=recipe.envs)
+                finetune(
+                    planner.to(self.device), envs, recipe.finetune, run=self.run,
+                    seed=recipe.seed, success_at=env.success_at, stop=self._stop,
+                )  # fmt: skip
         self._evaluator.evaluate(stage, self.config.variant)
 
     def _start(self) -> Path:
