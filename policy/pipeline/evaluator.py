@@ -10,7 +10,7 @@ import torch
 from configs.files import write_whole
 from configs.stopping import StopRequest
 from envs.config import EnvConfig
-from policy.finetuning import trainer as finetuning
+from policy.finetuning import loop as finetuning
 from policy.pipeline.config import Recipe, TrainConfig
 from policy.pipeline.planners import Planners
 from policy.planner.planner import Planner

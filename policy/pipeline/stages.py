@@ -12,8 +12,8 @@ from configs.stopping import StopRequest, stop_request
 from datasets.windows import load_windows
 from envs.config import EnvConfig
 from perception.errors import InputError
-from policy.finetuning import trainer as finetuning
-from policy.finetuning.trainer import finetune
+from policy.finetuning import loop as finetuning
+from policy.finetuning.loop import finetune
 from policy.pipeline.checks import FINETUNING, PRETRAINING, check, check_task
 from policy.pipeline.config import Recipe, TrainConfig
 from policy.pipeline.evaluator import Evaluator

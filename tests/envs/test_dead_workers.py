@@ -14,7 +14,7 @@ import torch
 from envs.vector.vector_env import Shapes, VectorEnv, VectorOutcome
 from envs.vector.workers import Process, as_array
 from perception.errors import InputError
-from policy.finetuning.trainer import finetune
+from policy.finetuning.loop import finetune
 from policy.planner.planner import Planner
 from policy.rollouts.episode import FirstPlan
 from policy.rollouts.evaluation import evaluate

@@ -13,10 +13,6 @@ from policy.rollouts.episode import Decide
 from policy.rollouts.rollout import Rollout
 
 
-class DivergedError(Exception):
-    """A loss, ratio or gradient that no further step can mend."""
-
-
 @runtime_checkable
 class Algorithm(Protocol):
     """Improves a planner by its own episodes.

@@ -17,9 +17,9 @@ from configs.build import Inline
 from configs.kinds import OneOf
 from datasets.behaviours.training_state import fitting
 from envs.seeding import derive_seed
-from policy.finetuning.algorithms.algorithm import DivergedError
 from policy.finetuning.buffers import ReplayBuffer, TargetBuffer
 from policy.finetuning.config import FinetuneConfig
+from policy.finetuning.diverging import DivergedError
 from policy.finetuning.experience import Chunks, Experience
 from policy.finetuning.minibatch import Minibatch, MinibatchConfig
 from policy.finetuning.objective import Objective

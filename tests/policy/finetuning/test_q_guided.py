@@ -12,8 +12,8 @@ from envs.vector.vector_env import Shapes, VectorEnv
 from policy.finetuning.algorithms import q_guided
 from policy.finetuning.algorithms.q_guided import QGuided
 from policy.finetuning.config import FinetuneConfig
-from policy.finetuning.decisions import Decided, Decisions
-from policy.finetuning.guide import Guide
+from policy.finetuning.guided.decisions import Decided, Decisions
+from policy.finetuning.guided.guide import Guide
 from policy.finetuning.trainer import Trainer
 from policy.rollouts.rollout import roll_out
 from tests.conftest import task_config

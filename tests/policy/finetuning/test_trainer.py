@@ -14,9 +14,10 @@ from perception.errors import InputError
 from policy.finetuning.algorithms.sodp import SODP
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.experience import Experience
+from policy.finetuning.loop import finetune
 from policy.finetuning.terms import ppo
 from policy.finetuning.terms.ppo import log_probabilities
-from policy.finetuning.trainer import Trainer, finetune
+from policy.finetuning.trainer import Trainer
 from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner
 from policy.rollouts.episode import FirstPlan

@@ -14,7 +14,7 @@ from configs.command import compose
 from configs.stopping import StoppedError, StopRequest
 from datasets.windows import load_windows
 from envs.vector.vector_env import Shapes, VectorEnv
-from policy.finetuning.trainer import finetune
+from policy.finetuning.loop import finetune
 from policy.pipeline.config import TrainConfig
 from policy.pipeline.stages import train
 from policy.pretraining.pretrain import Learner, PretrainConfig, pretrain

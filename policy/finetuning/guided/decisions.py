@@ -53,6 +53,10 @@ class Decided:
     def __len__(self) -> int:
         return len(self.rewards)
 
+    def to(self, device: torch.device) -> "Decided":
+        """Move everything to a device."""
+        return Decided(**{name: part.to(device) for name, part in vars(self).items()})
+
 
 class Decisions:
     """The newest decisions, at most so many; what follows one is the one behind it.

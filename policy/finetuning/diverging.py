@@ -1,0 +1,18 @@
+"""Learning that has gone wrong beyond what a further step can mend."""
+
+from torch import Tensor, isfinite
+
+
+class DivergedError(Exception):
+    """A loss, ratio or gradient that no further step can mend."""
+
+
+def finite(loss: Tensor, name: str) -> float:
+    """Give a loss as a number.
+
+    Raises:
+        DivergedError: It is not finite.
+    """
+    if not isfinite(loss):
+        raise DivergedError(f"{name} is {loss.item()}")
+    return loss.item()

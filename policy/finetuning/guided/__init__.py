@@ -1,0 +1,1 @@
+"""Learning from every decision ever made, guided by critics over chunks."""

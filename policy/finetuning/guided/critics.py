@@ -1,0 +1,148 @@
+"""Critics over executed chunks, and how they learn from every decision ever made."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from configs.ranges import Count, Rate, Share, Whole, Width, between
+from datasets.behaviours.critics import Critics, follow
+from envs.seeding import derive_seed
+from policy.finetuning.diverging import finite
+from policy.finetuning.guided.decisions import Decided, Decisions
+from policy.finetuning.guided.guide import least_value, situation
+from policy.planner.planner import Planner
+
+TINY = 1e-6  # The least reward that counts as one.
+
+
+@dataclass(frozen=True)
+class CriticConfig:
+    """How critics learn.
+
+    Attributes:
+        hidden: Width of their hidden layers.
+        count: How many there are; the least of their values counts.
+        steps: Gradient steps for each episode played.
+        batch: Decisions in each.
+        learning_rate: Of Adam.
+        discount: Of what follows a chunk.
+        tau: Step of the target critics towards the critics, after each gradient step.
+    """
+
+    hidden: Width
+    count: Annotated[int, between(1, 16)]
+    steps: Whole
+    batch: Count
+    learning_rate: Rate
+    discount: Share
+    tau: Rate
+
+
+class ChunkCritics:
+    """An ensemble that values executed chunks, with its target copy and its optimiser.
+
+    Args:
+        config: See `CriticConfig`.
+        planner: Whose contexts and chunks they see.
+        seed: Of their first weights.
+    """
+
+    def __init__(self, config: CriticConfig, planner: Planner, seed: int) -> None:
+        self._config, self._planner = config, planner
+        contexts = planner.config.history * planner.encoder.features + 1
+        numbers = planner.config.chunk * planner.sizes.actions
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed("critics", seed, 0))
+            self.online, self.targets = (
+                Critics(contexts, numbers, config.hidden, config.count).to(planner.device)
+                for _ in range(2)
+            )
+        self.targets.load_state_dict(self.online.state_dict())
+        self._optimizer = torch.optim.Adam(
+            self.online.parameters(), config.learning_rate, fused=True
+        )
+        self.scale = 0.0  # Of rewards; measured before the first step.
+
+    @property
+    def ready(self) -> Critics | None:
+        """The critics, once they have learned."""
+        return self.online if self.scale else None
+
+    def follow_rewards(self, rewards: Float[Tensor, " decision"]) -> None:
+        """Scale rewards by the largest one so far; values that were learned stay true."""
+        scale = 1 / max(float(rewards.abs().max()), TINY)
+        if self.scale:
+            scale = min(scale, self.scale)
+            for critics in (self.online, self.targets):
+                critics.rescale(scale / self.scale)
+        self.scale = scale
+
+    def learn(
+        self,
+        decisions: Decisions,
+        steps: int,
+        generator: torch.Generator,
+        value_of: Callable[[Decided], Float[Tensor, " batch"]],
+    ) -> list[float]:
+        """Take steps towards the reward plus the discounted value of what follows; give losses.
+
+        Args:
+            decisions: What is learned from.
+            steps: Gradient steps.
+            generator: Draws the decisions.
+            value_of: Values the following decisions by the target critics.
+
+        Raises:
+            DivergedError: A loss is not finite.
+        """
+        self.follow_rewards(decisions.newest().rewards)
+        losses = []
+        for _ in range(steps):
+            now, following = decisions.sample(self._config.batch, generator)
+            now, following = now.to(self._planner.device), following.to(self._planner.device)
+            wanted = now.rewards * self.scale
+            wanted = wanted + self._config.discount * value_of(following) * ~now.last
+            losses.append(self._step(now, wanted))
+        return losses
+
+    def _step(self, now: Decided, wanted: Float[Tensor, " batch"]) -> float:
+        executed = self._planner.executed(now.candidates[:, -1]).flatten(1)
+        values = self.online(situation(now.contexts, now.elapsed), executed)
+        loss = (values - wanted).square().mean(dim=1).sum()
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimizer.step()
+        follow(self.targets, self.online, self._config.tau)
+        return finite(loss, "the critics' loss")
+
+    def least(
+        self,
+        drawn: Decided,
+        plans: Float[Tensor, "batch candidate horizon action"],
+        *,
+        targets: bool = False,
+    ) -> Float[Tensor, "batch candidate"]:
+        """Value plans in the situations of decisions by the most sceptical critic."""
+        critics = self.targets if targets else self.online
+        executed = self._planner.executed(plans)
+        return least_value(critics, situation(drawn.contexts, drawn.elapsed), executed)
+
+    def state(self) -> dict[str, Any]:
+        """Plain values and tensors, for a checkpoint."""
+        return {
+            "critics": self.online.state_dict(),
+            "targets": self.targets.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scale": self.scale,
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""
+        self.online.load_state_dict(state["critics"])
+        self.targets.load_state_dict(state["targets"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.scale = state["scale"]
