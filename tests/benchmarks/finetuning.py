@@ -25,6 +25,7 @@ from policy.finetuning.trainer import Trainer
 from policy.planner.planner import Planner
 from policy.planner.schedule import Step, log_probability
 from policy.runs.device import keep_memory
+from tests.benchmarks import algorithms
 from tests.benchmarks.planners import PLAIN, make_plain, make_planner
 from tests.benchmarks.timing import Entry, entry, seconds
 from tests.conftest import task_config
@@ -50,7 +51,8 @@ def benchmark() -> dict[str, list[Entry]]:
     }
     calls = {name: side.iterate for name, side in sides.items()}
     times = seconds(calls, rounds=1, warm_up=0, clock=time.process_time)
-    return {"finetune": [_entry(name, times) for name in sides if name != "plain"]}
+    loops = [_entry(name, times) for name in sides if name != "plain"]
+    return {"finetune": [*loops, *algorithms.benchmark()]}
 
 
 def _entry(name: str, times: dict[str, float]) -> Entry:
