@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 
 from datasets.collection.collector import collect
-from tests.benchmarks import collecting, finetuning, gathering, learning, storing
+from tests.benchmarks import algorithms, collecting, finetuning, gathering, learning, storing
 from tests.benchmarks.timing import Entry, write
 from tests.conftest import collect_config
 
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[Path, Path], dict[str, list[Entry]]]] = {
     "gathering": lambda _, data: gathering.benchmark(data),
     "learning": lambda _, data: learning.benchmark(data),
     "finetuning": lambda *_: finetuning.benchmark(),
+    "algorithms": lambda *_: algorithms.benchmark(),
 }
 
 logger = logging.getLogger(__name__)
