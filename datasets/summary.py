@@ -18,6 +18,7 @@ from rich.table import Table
 from configs.command import script
 from datasets.cards.card import NOT_RECORDED, Card, SummaryConfig, make_card, outcomes
 from datasets.cards.card_files import write_card
+from datasets.cards.seen import Seen
 from datasets.cards.store_plots import overview_plots
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
@@ -48,7 +49,8 @@ def tables(card: Card) -> list[Table]:
     learned = card.along_time[-1].first_agent_step > 0
     along = [time_table(card)] if card.judged or card.rewarded else []
     noise = [noise_table(card)] if card.judged and not learned else []
-    return [outcome_table(card), *along, *noise, array_table(card)]
+    seen = [] if card.seen is None else [seen_table(card.seen)]
+    return [outcome_table(card), *along, *noise, *seen, array_table(card)]
 
 
 def suite_table(cards: list[Card]) -> Table:
@@ -122,6 +124,16 @@ def noise_table(card: Card) -> Table:
         share = f"{band.successes / band.episodes:.0%}"
         noise = f"{band.low:.2f} to {band.high:.2f}"
         table.add_row(noise, str(band.episodes), str(band.successes), share)
+    return table
+
+
+def seen_table(seen: Seen) -> Table:
+    """Set out how many points of a cloud lie on what matters."""
+    caption = f"Warning: {seen.warning}" if seen.warning else None
+    title = f"Of {seen.points} points of a cloud, in {seen.frames} frames"
+    table = Table("on", "least", "median", "mean", title=title, caption=caption)
+    for name, found in seen.on.items():
+        table.add_row(f"the {name}", str(found.least), f"{found.median:g}", f"{found.mean:g}")
     return table
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from configs.differences import differences
 from configs.ranges import Points
+from envs.boxes import box_elsewhere
 from envs.config import EnvConfig, read_env, with_view
 from perception.errors import InputError
 
@@ -69,6 +70,8 @@ class EnvRequest:
             return self.config
         env = self._other_task(made) if self.names_task else made
         wanted, values = asdict(self.config), asdict(env)
+        task = wanted["task"] if "task" in self.keys else env.task
+        values["view"] |= box_elsewhere(made, task)
         for key in self.keys:
             _put(values, key, wanted)
         if "task" in self.keys and not self.names_task:

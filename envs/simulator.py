@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 import mujoco
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from envs.state import StateLayout
 
@@ -23,6 +23,32 @@ class Outcome:
     reward: float
     success: bool
     terminated: bool
+
+
+ROLES = ("rest", "hand", "object", "goal")  # What a point of a cloud may lie on.
+REST, HAND, OBJECT, GOAL = range(len(ROLES))
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What each part of a model is to its task, as an index into `ROLES`.
+
+    Attributes:
+        bodies: Of each body, for its geoms.
+        sites: Of each site.
+    """
+
+    bodies: UInt8[np.ndarray, " body"]
+    sites: UInt8[np.ndarray, " site"]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where what matters to a task is, in world metres."""
+
+    hand: Float[np.ndarray, "3"]
+    object: Float[np.ndarray, "3"]
+    goal: Float[np.ndarray, "3"]
 
 
 @runtime_checkable
@@ -85,3 +111,14 @@ class Scripted(Protocol):
 
     def scripted_action(self) -> Float[np.ndarray, " action"]:
         """What that policy does now, in [-1, 1]."""
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """A simulator that says what of its scene is hand, object and goal; for cards and studies."""
+
+    def roles(self) -> Roles:
+        """What each body and site of the model is to the task."""
+
+    def places(self) -> Places:
+        """Where hand, object and goal are now."""

@@ -21,7 +21,7 @@ from perception.encoders.dp3 import PointNet
 from policy.pipeline.config import TrainConfig
 from policy.reports.result import ROOT
 from policy.rollouts.evaluation import evaluation_seeds
-from studies.probes import Frames, planner_of, predict
+from studies.probes import Frames, of_scenes, planner_of, predict
 from studies.repeated_noise import repeat
 
 RUNS = (
@@ -38,7 +38,8 @@ def main() -> None:
     torch.set_num_threads(1)
     config = compose(TrainConfig, "train", ["env=adroit-door", "env.view.points=256"])
     seeds = evaluation_seeds(0, EPISODES)
-    frames = Frames(ROOT / STORE, FRAMES, AdroitSimulator(config.task.config), places)
+    truths = of_scenes(AdroitSimulator(config.task.config), places)
+    frames = Frames(ROOT / STORE, FRAMES, truths)
     planners = {name: planner_of(f"planners/{name}", "pretrain") for name in PLANNERS}
     clouds = planners["adroit-door"].normalizer.points(frames.clouds)
     report = {

@@ -23,7 +23,7 @@ from policy.rollouts.episode import FirstPlan
 from policy.rollouts.evaluation import evaluation_seeds
 from policy.rollouts.loading import make_envs
 from policy.rollouts.rollout import roll_out
-from studies.probes import Frames, pointing, predict
+from studies.probes import Frames, of_scenes, pointing, predict
 
 CHECKPOINT = Path("outputs/planners/adroit-pen/checkpoints/pretrain.safetensors")
 STORE = Path("data/adroit-pen-256.zarr")
@@ -70,7 +70,7 @@ def angles(planner: Planner, simulator: AdroitSimulator) -> dict[str, dict[str, 
 
     From nothing (the mean), the robot's state, and the planner's features of the cloud.
     """
-    frames = Frames(ROOT / STORE, FRAMES, simulator, directions)
+    frames = Frames(ROOT / STORE, FRAMES, of_scenes(simulator, directions))
     features = frames.features(planner)
     sources = {
         "mean of all": torch.zeros(FRAMES, 1),

@@ -6,11 +6,11 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from datasets.store.store import EpisodeStore
-from envs.adroit.simulator import AdroitSimulator
+from envs.simulator import Simulator
 from envs.state import SCENE
 from perception.encoders.dp3 import POINT_FEATURES, PointNet
 from policy.planner.checkpoint import load_planner
@@ -20,6 +20,8 @@ from policy.reports.result import ROOT
 STEPS, BATCH = 3000, 128
 
 Truth = Callable[[mujoco.MjModel, mujoco.MjData], np.ndarray]
+# What is to be predicted of some steps of a store, (step, truth).
+Truths = Callable[[EpisodeStore, Int[np.ndarray, " step"]], np.ndarray]
 
 
 def planner_of(run: str, stage: str) -> Planner:
@@ -28,7 +30,7 @@ def planner_of(run: str, stage: str) -> Planner:
 
 
 def read_off(
-    simulator: AdroitSimulator, states: Iterable[np.ndarray], truth: Truth
+    simulator: Simulator, states: Iterable[np.ndarray], truth: Truth
 ) -> Float[np.ndarray, "state truth"]:
     """Restore each recorded state, and read a truth off the simulator."""
     model, data, found = simulator.model, simulator.data, []
@@ -37,6 +39,11 @@ def read_off(
         mujoco.mj_kinematics(model, data)
         found.append(truth(model, data))
     return np.stack(found)
+
+
+def of_scenes(simulator: Simulator, truth: Truth) -> Truths:
+    """Read a truth off the simulator for steps of a store."""
+    return lambda store, rows: read_off(simulator, store.read("sim_state")[rows], truth)
 
 
 def pointing(model: mujoco.MjModel, data: mujoco.MjData, body: str) -> Float[np.ndarray, " 3"]:
@@ -49,27 +56,22 @@ class Frames:
     """Recorded frames, sampled at random, with what is to be predicted of each.
 
     Args:
-        store: A store of Adroit's.
+        store: A store with clouds and simulator states.
         count: How many frames.
-        simulator: Of its task.
-        truth: What to predict, read off the simulator once a recorded state is restored.
+        truths: What to predict of them.
+
+    Attributes:
+        held_out: Whether each is of every fifth episode.
     """
 
-    def __init__(
-        self,
-        store: Path,
-        count: int,
-        simulator: AdroitSimulator,
-        truth: Truth,
-    ) -> None:
+    def __init__(self, store: Path, count: int, truths: Truths) -> None:
         opened = EpisodeStore.open(store)
         rows = np.sort(np.random.default_rng(0).choice(opened.steps, count, replace=False))
         episodes = np.searchsorted(opened.episode_ends, rows, side="right")
         self.held_out = torch.from_numpy(episodes % 5 == 0)
         self.clouds = torch.from_numpy(opened.read("point_cloud")[rows])
         self.robot_state = torch.from_numpy(opened.read("state")[rows])
-        true = read_off(simulator, opened.read("sim_state")[rows], truth)
-        self.truth = torch.tensor(true, dtype=torch.float32)
+        self.truth = torch.tensor(truths(opened, rows), dtype=torch.float32)
 
     @torch.no_grad()
     def features(self, planner: Planner) -> Float[Tensor, "frame feature"]:
@@ -82,6 +84,7 @@ def predict(
     wanted: Float[Tensor, "frame truth"],
     held_out: Bool[Tensor, " frame"],
     encoder: PointNet | None = None,
+    steps: int = STEPS,
 ) -> Float[Tensor, "held truth"]:
     """Train a small network on the other frames; give its predictions for those held out.
 
@@ -90,6 +93,7 @@ def predict(
         wanted: What to predict.
         held_out: Which frames are not trained on.
         encoder: Trained along, before the network.
+        steps: Gradient steps.
     """
     torch.manual_seed(0)
     if encoder is None:
@@ -105,16 +109,16 @@ def predict(
     )
     if encoder is not None:
         network = nn.Sequential(encoder, network)
-    _train(network, inputs[~held_out], targets[~held_out])
+    _train(network, inputs[~held_out], targets[~held_out], steps)
     with torch.no_grad():
         predicted = torch.cat([network(part) for part in inputs[held_out].split(500)])
     return predicted * scale + middle
 
 
-def _train(network: nn.Module, inputs: Tensor, targets: Tensor) -> None:
+def _train(network: nn.Module, inputs: Tensor, targets: Tensor, steps: int) -> None:
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
-    rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
-    for _ in range(STEPS):
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(steps):
         batch = torch.randint(len(inputs), (BATCH,))
         optimizer.zero_grad()
         (network(inputs[batch]) - targets[batch]).square().mean().backward()

@@ -16,6 +16,7 @@ from configs.command.groups import CONFIGS, check_choice, is_group, search_path
 from configs.command.overrides import Override, Texts, for_hydra
 from configs.command.renamed import as_named_now
 from configs.command.schema import hints_of
+from configs.command.tables import with_rows
 from perception.errors import InputError
 
 SCRIPTS = "scripts"  # The folder of each script's own values; the others are groups.
@@ -51,7 +52,7 @@ class Request:
         """Build the configuration; where it asks for them, with the overrides themselves."""
         plain = _plain(cfg)
         check_given(plain, "")
-        values = self.texts.put_back(plain)
+        values = with_rows(plain, self.texts)
         if "overrides" in keys(self.schema):
             values["overrides"] = list(overrides)
         try:
@@ -110,7 +111,7 @@ def compose_part(
     values = for_hydra(schema, inner, texts, kind_of, sweep=False)
     within = [_within(group, text) for text in values]
     cfg = compose_values(None, [chosen, *within])
-    return build(schema, texts.put_back(_plain(cfg))[group])
+    return build(schema, with_rows(_plain(cfg), texts)[group])
 
 
 def _within(group: str, text: str) -> str:

@@ -70,10 +70,10 @@ class Critics(nn.Module):
 
 
 @torch.no_grad()
-def follow(targets: Critics, critics: Critics, share: float) -> None:
-    """Take the target critics a step towards the critics (Polyak)."""
+def follow(targets: nn.Module, nets: nn.Module, share: float) -> None:
+    """Take target networks a step towards those that learn (Polyak)."""
     followers: list[Tensor] = list(targets.parameters())
-    leaders: list[Tensor] = list(critics.parameters())
+    leaders: list[Tensor] = list(nets.parameters())
     torch._foreach_lerp_(followers, leaders, share)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from configs.ranges import Stores
+from datasets.cards.seen import Seen, points_on
 from datasets.cards.sizes import card_bytes, folder_bytes
 from datasets.store.store import EpisodeStore
 from envs.success import counts_as_success
@@ -109,6 +110,7 @@ class Card:
         noise_bands: Success from the least noisy quarter of the episodes to the noisiest.
         stored_bytes: The whole folder on disk.
         dp3_cloud_bytes: What DP3's float32 positions and colours would take for these clouds.
+        seen: How many points of a cloud lie on hand, object and goal; None where none can tell.
     """
 
     task: str
@@ -127,6 +129,7 @@ class Card:
     arrays: tuple[ArrayCard, ...]
     stored_bytes: int
     dp3_cloud_bytes: int
+    seen: Seen | None
 
     @property
     def cloud_bytes(self) -> int:
@@ -185,6 +188,7 @@ def make_card(store: EpisodeStore, results: Outcomes) -> Card:
         arrays=arrays,
         stored_bytes=folder_bytes(store.path) - card_bytes(store.path),
         dp3_cloud_bytes=store.steps * points * DP3_POINT_BYTES,
+        seen=points_on(store),
     )
 
 

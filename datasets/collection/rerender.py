@@ -16,6 +16,7 @@ from datasets.collection.collector import Making, describe, fill
 from datasets.episode import Episode, Recording
 from datasets.recorder import check_images, make_drawing
 from datasets.store.store import EpisodeStore
+from envs.boxes import own_box
 from envs.config import EnvConfig
 from envs.make import make_simulator, settled
 from perception.errors import InputError
@@ -39,6 +40,7 @@ class RenderConfig:
     image_size: Pixels | None
     crop_low: Corner | None
     crop_high: Corner | None
+    box: Literal["own"] | None
     faces: Literal["both", "front"] | None
     images: tuple[Literal["img", "depth"], ...] | None
     zarr_format: Literal[2, 3] | None
@@ -98,6 +100,18 @@ def keep_origin(source: EpisodeStore, attributes: dict[str, Any]) -> None:
         attributes["conversion"] = source.attributes["conversion"]
 
 
+def own_box_of(env: EnvConfig) -> dict[str, Any]:
+    """Give the box that a task has by itself.
+
+    Raises:
+        InputError: It has none.
+    """
+    box = own_box(env.simulator, env.task)
+    if box is None:
+        raise InputError(f"{env.name} has no box of its own: give crop_low= and crop_high=")
+    return box
+
+
 def as_collected(source: EpisodeStore, config: RenderConfig) -> Making:
     """Say what would have made the wanted store in the first place.
 
@@ -107,7 +121,8 @@ def as_collected(source: EpisodeStore, config: RenderConfig) -> Making:
     identity, env = source.identity, source.env
     names = ("points", "cameras", "colour", "image_size", "crop_low", "crop_high", "faces")
     other = {n: getattr(config, n) for n in names if getattr(config, n) is not None}
-    view = replace(env.view, **other)
+    own = own_box_of(env) if config.box == "own" else {}
+    view = replace(env.view, **{**own, **other})
     if view.points == 0:
         raise InputError(f"points=0 draws nothing of {config.data}: say how many points= to draw")
     return Making(

@@ -12,8 +12,9 @@ from gymnasium_robotics.envs.adroit_hand.adroit_pen import AdroitHandPenEnv
 from jaxtyping import Float
 
 from envs.actions import check_action
+from envs.adroit.watching import places_of, roles_of
 from envs.config import EnvConfig
-from envs.simulator import Outcome
+from envs.simulator import Outcome, Places, Roles
 from envs.state import EXACT, SCENE, ModelEdit, StateLayout
 from perception.errors import InputError
 
@@ -186,6 +187,14 @@ class AdroitSimulator:
         self.data.sensordata[:] = sensors
         for name, length in zip(self._task.lengths, lengths, strict=True):
             setattr(self._env, name, length)
+
+    def roles(self) -> Roles:
+        """What each body and site is to the task."""
+        return roles_of(self.model, self._config.task)
+
+    def places(self) -> Places:
+        """Where the palm is, the object (handle, hammer's head, pen), and where it shall go."""
+        return places_of(self.data, self._config.task)
 
 
 def make(config: EnvConfig) -> AdroitSimulator:

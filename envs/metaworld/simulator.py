@@ -13,7 +13,8 @@ from metaworld.policies import ENV_POLICY_MAP
 from envs.actions import check_action
 from envs.config import EnvConfig
 from envs.metaworld.rotations import trust_rotations
-from envs.simulator import Outcome
+from envs.metaworld.watching import roles_of
+from envs.simulator import Outcome, Places, Roles
 from envs.state import EXACT, SCENE, ModelEdit, StateLayout
 from perception.errors import InputError
 
@@ -143,6 +144,16 @@ class MetaWorldSimulator:
         """What Meta-World's own scripted policy does now, clipped to [-1, 1]."""
         action = self._scripted.get_action(np.asarray(self._observation, np.float64))
         return np.asarray(np.clip(action, -1, 1))
+
+    def roles(self) -> Roles:
+        """What each body and site is to the task, as it stands at the start of an episode."""
+        mujoco.mj_kinematics(self.model, self.data)
+        return roles_of(self.model, self.data, self._env._get_pos_goal())
+
+    def places(self) -> Places:
+        """Where the hand is, the first object (or its handle), and the goal."""
+        thing = self._env._get_pos_objects()[:3]
+        return Places(self.hand(), np.array(thing), np.array(self._env._get_pos_goal()))
 
     def _observe_again(self) -> None:
         current = self._env._get_curr_obs_combined_no_goal()

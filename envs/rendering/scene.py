@@ -6,6 +6,7 @@ the same to the last bit, and no stale body position can be seen.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import mujoco
 import numpy as np
@@ -14,7 +15,9 @@ from jaxtyping import Float, UInt8
 from envs.config import CameraConfig, EnvConfig
 from envs.rendering.camera_checks import check_camera, check_lens
 from envs.rendering.gl import GLRenderer
+from envs.rendering.nearest import nearest_point
 from envs.rendering.zbuffer import ZBuffer
+from envs.simulator import REST, Roles
 from envs.state import SCENE, StateLayout
 from perception.camera import Pinhole
 from perception.errors import InputError
@@ -80,16 +83,56 @@ class Scene:
     def points(
         self, scene_state: Float[np.ndarray, " scene"]
     ) -> Float[np.ndarray, "point 3"] | Float[np.ndarray, "point 6"]:
-        """Give the cloud of a state: every camera of the view, cropped, fused and sampled."""
+        """Give the cloud of a state: every camera of the view, cropped, fused and sampled.
+
+        Where the box holds nothing for a moment, the seen point nearest to it is repeated.
+
+        Raises:
+            InputError: Nothing that is seen lies in the box or near it.
+        """
         self.put(scene_state)
+        return self._fuse(self.look(self.view.cameras))
+
+    def _fuse(
+        self, views: Sequence[View]
+    ) -> Float[np.ndarray, "point 3"] | Float[np.ndarray, "point 6"]:
         view = self.view
-        return fuse(
-            self.look(view.cameras),
-            self._box,
-            view.points,
-            geometry=view.geometry,
-            sampling=view.sampling,
-        )
+        try:
+            return fuse(
+                views,
+                self._box,
+                view.points,
+                geometry=view.geometry,
+                sampling=view.sampling,
+            )
+        except InputError:
+            nearest = nearest_point(views, self._box)
+            if nearest is None:
+                raise
+            return np.tile(nearest, (view.points, 1))
+
+    def look_for(self, cameras: Sequence[str], roles: Roles) -> list[View]:
+        """Take depth with each camera; in place of colour what each pixel shows, an index of ROLES.
+
+        The index stands in all three channels.
+        """
+        of_geoms = roles.bodies[self.model.geom_bodyid]
+        of_kind = {"geom": of_geoms, "site": roles.sites}
+        shown = [of_kind[part.kind][part.index] for part in self._zbuffer.parts]
+        palette = np.array([*shown, REST], np.uint8)  # Label -1 takes the last.
+        views = []
+        for view, name in zip(self.look(cameras), cameras, strict=True):
+            _, labels = self._zbuffer.render(self.data, self.camera(name))
+            views.append(replace(view, colour=np.repeat(palette[labels][..., None], 3, axis=2)))
+        return views
+
+    def roles(
+        self, scene_state: Float[np.ndarray, " scene"], roles: Roles
+    ) -> UInt8[np.ndarray, " point"]:
+        """Say what each point of a state's cloud lies on, as an index of ROLES."""
+        self.put(scene_state)
+        cloud = self._fuse(self.look_for(self.view.cameras, roles))
+        return np.asarray(np.round(cloud[:, 3] * 255), np.uint8)
 
     def picture(self, camera: str, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
         """Take a plainly lit picture of any size (width, height) without OpenGL."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from policy.finetuning.advantages import Advantage, advantages
 from policy.finetuning.experience import Chunks, Experience
 from policy.rollouts.rollout import Rollout, join
@@ -28,6 +30,7 @@ class TargetBuffer:
     def __init__(self, capacity: int, top: int) -> None:
         self._capacity, self._top = capacity, top
         self.episodes: list[Proficient] = []
+        self._joined: Chunks | None = None  # Of all episodes; made when it is first asked for.
 
     def __len__(self) -> int:
         return len(self.episodes)
@@ -52,10 +55,18 @@ class TargetBuffer:
         failed.sort(key=lambda episode: episode.episode_return, reverse=True)
         fill = failed[: max(0, self._top - len(succeeded))]
         self.episodes = fill + succeeded[-self._capacity :]
+        self._joined = None
 
     def chunks(self) -> Chunks:
         """Give all chunks of all episodes."""
-        return Chunks.join([episode.chunks for episode in self.episodes])
+        if self._joined is None:
+            self._joined = Chunks.join([episode.chunks for episode in self.episodes])
+        return self._joined
+
+    def sample(self, count: int, generator: torch.Generator) -> Chunks:
+        """Draw chunks with replacement."""
+        chunks = self.chunks()
+        return chunks[torch.randint(len(chunks.plans), (count,), generator=generator)]
 
     def state(self) -> list[dict[str, Any]]:
         """Plain values and tensors, for a checkpoint."""
@@ -66,6 +77,7 @@ class TargetBuffer:
         self.episodes = [
             Proficient(**{**episode, "chunks": Chunks(**episode["chunks"])}) for episode in state
         ]
+        self._joined = None
 
 
 class ReplayBuffer:

@@ -31,6 +31,9 @@ class Chunks:
             plans=data.plans[:, episodes][valid].clamp(-1, 1),
         )
 
+    def __getitem__(self, index: Int[Tensor, " batch"]) -> "Chunks":
+        return Chunks(**{name: part[index] for name, part in vars(self).items()})
+
     @classmethod
     def join(cls, parts: Sequence["Chunks"]) -> "Chunks":
         """Put chunks behind each other."""

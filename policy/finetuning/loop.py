@@ -1,6 +1,7 @@
 """Fine-tuning from its first episode to its last: it resumes, saves, and ends in words."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from configs.progress import progress
@@ -61,6 +62,8 @@ def finetune(
         _learn(trainer, run, shown, stop or StopRequest())
         if trainer.algorithm.gradient_steps == 0:
             raise InputError(nothing_learned(trainer.search, config))
+        with _diverging(trainer, run):
+            trainer.finish()
         save_planner(trainer.planner.eval(), run.checkpoint(STAGE), _about(trainer, run))
     return trainer.planner
 
@@ -70,7 +73,8 @@ def _learn(trainer: Trainer, run: Run, shown: Any, stop: StopRequest) -> None:  
     clock = Clock(trainer.seconds)
     with closing(run.metrics(STAGE, trainer.episodes)) as metrics:
         while trainer.episodes < trainer.config.episodes:
-            values = _iterate(trainer, run)
+            with _diverging(trainer, run):
+                values = trainer.iterate()
             if values:
                 metrics.write(trainer.episodes, values)
             if "finetune/success" in values:  # Offline nothing is played.
@@ -81,15 +85,16 @@ def _learn(trainer: Trainer, run: Run, shown: Any, stop: StopRequest) -> None:  
                 raise stopped(f"at episode {trainer.episodes}")
 
 
-def _iterate(trainer: Trainer, run: Run) -> dict[str, float]:
-    """Iterate once; where that diverges, keep the planner from before.
+@contextmanager
+def _diverging(trainer: Trainer, run: Run) -> Iterator[None]:
+    """Where learning diverges, keep the planner from before.
 
     Raises:
         InputError: It diverged.
     """
     before = trainer.episodes
     try:
-        return trainer.iterate()
+        yield
     except (DivergedError, NotFiniteError) as error:
         raise InputError(
             f"Fine-tuning diverged after episode {before}: {error}. {_last_good(trainer, run)};"

@@ -24,14 +24,9 @@ def read_experience(path: Path, *, by_start: bool) -> tuple[dict[str, Any], list
     Raises:
         InputError: There is no such file, it is another, or no two episodes began alike.
     """
-    if not path.exists():
-        raise InputError(
-            f"There is no experience {path}: give"
-            " finetune.experience=<a finished run>/checkpoints/finetune-state.pt"
-        )
-    state = as_written_now(load_state(path) or {}).get("algorithm", {})
+    state = _of_algorithm(path)
     if not {"replay", "target"} <= state.keys():
-        raise InputError(f"{path} is not the state of a fine-tuning")
+        raise InputError(f"{path} is not the state of a fine-tuning with chains (finetune=ppo_bc)")
     replay = state["replay"]
     if replay is None or not _is_rollout(replay):
         raise InputError(f"{path} is another version's: its episodes are to be played anew")
@@ -39,6 +34,33 @@ def read_experience(path: Path, *, by_start: bool) -> tuple[dict[str, Any], list
     if by_start and len(starts.unique()) == len(starts):
         raise InputError(f"In {path} no two episodes began alike: finetune.group_size=1")
     return replay, state["target"]
+
+
+def read_decisions(path: Path) -> dict[str, Any]:
+    """Read what a finished fine-tuning has decided: the part of its algorithm.
+
+    Raises:
+        InputError: There is no such file, or it is another.
+    """
+    state = _of_algorithm(path)
+    if not {"decisions", "target"} <= state.keys():
+        raise InputError(f"{path} is not the state of a fine-tuning with critics")
+    return state
+
+
+def _of_algorithm(path: Path) -> dict[str, Any]:
+    """Read the algorithm's part of a training state.
+
+    Raises:
+        InputError: There is no such file.
+    """
+    if not path.exists():
+        raise InputError(
+            f"There is no experience {path}: give"
+            " finetune.experience=<a finished run>/checkpoints/finetune-state.pt"
+        )
+    own: dict[str, Any] = as_written_now(load_state(path) or {}).get("algorithm", {})
+    return own
 
 
 def as_written_now(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,10 @@ class Trainer:
             metrics |= self._player.watch(self.algorithm, self.episodes, self.episodes - before)
         return metrics
 
+    def finish(self) -> None:
+        """Learn what is left once all episodes are played."""
+        self.algorithm.finish()
+
     def _search(self) -> dict[str, float]:
         """Roll out once more in search of successes; at its end, say what it came to."""
         rollout = self._play(self.search.room(self.config, self.episodes))

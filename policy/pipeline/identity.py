@@ -11,6 +11,7 @@ from typing import Any
 from configs import locks
 from configs.differences import differences
 from datasets.store.store import EpisodeStore
+from envs.boxes import box_of, has_own_box
 from envs.config import EnvConfig
 from envs.request import EnvRequest
 from perception.errors import InputError
@@ -83,9 +84,15 @@ def env_of_stores(paths: Sequence[Path], request: EnvRequest) -> EnvConfig | Non
         )
     first, *others = envs
     for other in others:
-        for difference in differences(asdict(envs[first].view), asdict(envs[other].view)):
+        for difference in differences(asdict(envs[first].view), _as_seen(envs[other], envs[first])):
             logger.warning("%s is seen otherwise than %s: %s", other, first, difference)
     return request.as_made(envs[first], str(first))
+
+
+def _as_seen(env: EnvConfig, first: EnvConfig) -> dict[str, Any]:
+    """Give the view of a task; each may have a box of its own, which is then no difference."""
+    own = has_own_box(env) and has_own_box(first)
+    return {**asdict(env.view), **(box_of(first.view) if own else {})}
 
 
 def _env_elsewhere(path: Path, tasks: set[str], request: EnvRequest) -> EnvConfig | None:

@@ -158,7 +158,7 @@ def _plain(path: Path, coloured: np.ndarray, times: int) -> Plain:
     start = time.perf_counter()
     for part in range(times):
         array[part * len(coloured) : (part + 1) * len(coloured)] = coloured
-    at_once = len(array) / (time.perf_counter() - start)
+    at_once = times * len(coloured) / (time.perf_counter() - start)
     start = time.perf_counter()
     array[:]
     read = time.perf_counter() - start

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from envs.boxes import box_of
 from envs.config import EnvConfig, read_env, upgrade_env
 from envs.request import EnvRequest
 from perception.errors import InputError
@@ -75,9 +76,24 @@ def test_another_task_is_seen_as_the_first_was() -> None:
     reach = task_config("metaworld-reach", "env.view.points=99")
     chosen = request("env=metaworld", env="metaworld-push").as_made(reach, "a planner")
     assert (chosen.name, chosen.task) == ("metaworld-push", "push")
-    assert chosen.view == reach.view
+    box = box_of(task_config("metaworld-push").view)
+    assert chosen.view == replace(reach.view, **box)  # Its own box; all else as the first.
     by_key = request("env.task=push", env="metaworld-reach").as_made(reach, "a planner")
     assert (by_key.name, by_key.task) == ("metaworld-push", "push")
+    assert by_key.view == chosen.view
+
+
+BEFORE = ("env.view.crop_low=[-0.7,0.2,0.005]", "env.view.crop_high=[0.4,1.05,0.5]")
+
+
+def test_a_box_that_was_chosen_stays_for_other_tasks_and_one_that_is_said_wins() -> None:
+    reach = task_config("metaworld-reach", *BEFORE)  # As files of before boxes per task say it.
+    chosen = request("env.task=push", env="metaworld-push").as_made(reach, "a planner")
+    assert chosen.view == reach.view
+    own = task_config("metaworld-reach")
+    said = request("env.task=push", BEFORE[0], env="metaworld-push").as_made(own, "a planner")
+    assert said.view.crop_low == (-0.7, 0.2, 0.005)
+    assert said.view.crop_high == task_config("metaworld-push").view.crop_high
 
 
 def test_older_files_are_read() -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from configs.command import compose
 from datasets.collection.collector import collect
+from envs.boxes import has_own_box
 from envs.config import EnvConfig, read_env
 from perception.errors import InputError
 from policy.pipeline import identity
@@ -192,3 +193,20 @@ def test_stores_that_are_seen_otherwise_are_named(
     assert caplog.messages == [
         f"{other} is seen otherwise than {one}: cameras: ('top',) -> ('fixed',)",
     ]
+
+
+def test_each_task_may_have_a_box_of_its_own(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = []
+    for task in ("reach", "push"):
+        data.append(tmp_path / f"{task}.zarr")
+        words = ("env=metaworld", f"env.task={task}", "behaviour=scripted", "env.episode_steps=2")
+        collect(collect_config(data[-1], *words, "points=32", episodes=1))
+    config = compose(TrainConfig, "train", [f"data=[{data[0]},{data[1]}]", "env.task=drawer-open"])
+    with caplog.at_level(logging.INFO):
+        env = identity.env_of_stores(config.data, config.task)
+    assert not [text for text in caplog.messages if "seen otherwise" in text]
+    assert env is not None
+    assert env.task == "drawer-open"  # An unseen task, in its own box.
+    assert has_own_box(env)

@@ -38,6 +38,13 @@ class Algorithm(Protocol):
             DivergedError: Going on would spoil the planner.
         """
 
+    def finish(self) -> None:
+        """Learn what is left once all episodes are played.
+
+        Raises:
+            DivergedError: Going on would spoil the planner.
+        """
+
     def summary(self) -> dict[str, float]:
         """Say what is remembered, by metric name."""
 

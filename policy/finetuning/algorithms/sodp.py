@@ -95,6 +95,9 @@ class SODP:
                 means[name] = means.get(name, 0.0) + value.item() / steps
         return {f"finetune/{name}": value for name, value in means.items()}
 
+    def finish(self) -> None:
+        """Do nothing more: everything was learned along the way."""
+
     def gradient_step(self, minibatch: Minibatch) -> dict[str, Tensor]:
         """Take one step; give what to watch of it."""
         losses = self.objective.losses(minibatch)

@@ -131,6 +131,18 @@ class ChunkCritics:
         executed = self._planner.executed(plans)
         return least_value(critics, situation(drawn.contexts, drawn.elapsed), executed)
 
+    def each(
+        self,
+        drawn: Decided,
+        plans: Float[Tensor, "batch candidate horizon action"],
+        *,
+        targets: bool = False,
+    ) -> Float[Tensor, "critic batch candidate"]:
+        """Value plans in the situations of decisions by every critic, differentiably."""
+        critics = self.targets if targets else self.online
+        executed = self._planner.executed(plans).flatten(2)
+        return critics.of_candidates(situation(drawn.contexts, drawn.elapsed), executed)
+
     def state(self) -> dict[str, Any]:
         """Plain values and tensors, for a checkpoint."""
         return {

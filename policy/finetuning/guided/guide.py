@@ -24,9 +24,10 @@ class ExploreConfig:
         candidates: Plans sampled for each decision, N.
         min_std: Least std of a denoising step.
         random: Share of decisions in which any candidate is taken.
-        noise: Std of what is added to each number of an executed action (normalised).
-        offset: Std of what is added to all actions of a chunk alike.
+        noise: Std of what is added to each number of an executed action, in units of `motion`.
+        offset: Std of what is added to all actions of a chunk alike, in the same units.
         offset_share: Share of chunks that get such an offset.
+        by_motion: Measure both in the task's own motion; otherwise in half the range of actions.
     """
 
     candidates: Annotated[int, between(1, 256)]
@@ -35,6 +36,7 @@ class ExploreConfig:
     noise: NotNegative
     offset: NotNegative
     offset_share: Share
+    by_motion: bool
 
 
 def situation(
@@ -63,12 +65,14 @@ class Guide:
         critics: Value what is planned; None follows the first plan.
         config: See `ExploreConfig`.
         explore: Whether to explore; its draws come from the episodes' own noise.
+        motion: How far each number of an action usually is from its mean (normalised); None is 1.
     """
 
     planner: Planner
     critics: Critics | None
     config: ExploreConfig
     explore: bool
+    motion: Float[Tensor, " action"] | None = None
 
     def __call__(
         self,
@@ -116,4 +120,5 @@ class Guide:
         if self.critics is None:
             held = torch.ones_like(held)
         drawn = config.noise * noise + config.offset * offset * (held < config.offset_share)
-        return drawn.to(executed)
+        drawn = drawn.to(executed)
+        return drawn if self.motion is None else drawn * self.motion.to(executed)

@@ -69,6 +69,9 @@ class CloneSuccesses:
         """Say how good it is."""
         return {"finetune/best_return": self._best_return}
 
+    def finish(self) -> None:
+        pass
+
     def load_experience(self, path: Path) -> None:
         """Refuse: it learns from what it plays."""
         raise InputError(f"{path} is of no use to an algorithm that learns from what it plays")

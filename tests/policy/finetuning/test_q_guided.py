@@ -1,4 +1,4 @@
-"""Learning by critics: the replay of decisions, the guide, and a planner that gets better."""
+"""Learning by critics: the replay of decisions, and the guide."""
 
 import copy
 import dataclasses
@@ -10,14 +10,11 @@ from configs.command import compose_part
 from datasets.behaviours.critics import Critics
 from envs.vector.vector_env import Shapes, VectorEnv
 from policy.finetuning.algorithms import q_guided
-from policy.finetuning.algorithms.q_guided import QGuided
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.guided.decisions import Decided, Decisions
 from policy.finetuning.guided.guide import Guide
-from policy.finetuning.trainer import Trainer
 from policy.rollouts.rollout import roll_out
 from tests.conftest import task_config
-from tests.helpers.bandit import play, played, pretrained, same_contexts
 from tests.helpers.small_planner import small_planner
 
 
@@ -95,34 +92,3 @@ def test_a_guide_follows_the_best_candidate_and_leaves_it_only_to_explore(envs: 
     other = roll_out(planner, envs, [1, 2], success_at="end", decide=exploring).chunks
     gaps = (other.plans[:, :, None] - other.candidates).abs().amax(dim=(-1, -2))
     assert (gaps > 0).all()
-
-
-def test_a_planner_learns_what_its_critics_prefer() -> None:
-    planner = pretrained()
-    before = play(planner, 300, torch.Generator().manual_seed(9)).returns.mean()
-    usual = config(gradient_steps=1, learning_rate=1e-3)
-    chosen = algorithm_config(usual)
-    fewer = dataclasses.replace(chosen, critic=dataclasses.replace(chosen.critic, steps=5))
-    learner = QGuided(fewer, planner, usual, seed=0)
-    generators = [torch.Generator().manual_seed(i) for i in range(20)]
-    for _ in range(6):
-        contexts = same_contexts(20)
-        learner.observe(played(contexts, learner.decide(explore=True)(contexts, generators, 0)))
-        learner.update(20, 1e-3)
-    after = play(planner, 300, torch.Generator().manual_seed(9)).returns.mean()
-    assert before < 0.6
-    assert after > 0.85
-
-
-def test_a_fine_tuning_goes_on_as_if_it_had_not_stopped(envs: VectorEnv) -> None:
-    usual = config(episodes=8, initial_limit=2, gradient_steps=1)
-    whole, part = (Trainer(small_planner(), envs, usual, seed=0, success_at="end") for _ in "ab")
-    for _ in range(2):
-        part.iterate()
-    gone_on = Trainer(small_planner(), envs, usual, seed=0, success_at="end")
-    gone_on.load(copy.deepcopy(part.state()))
-    gone_on.iterate()
-    for _ in range(3):
-        whole.iterate()
-    for name, weight in whole.planner.state_dict().items():
-        assert torch.equal(weight, gone_on.planner.state_dict()[name]), name
