@@ -42,7 +42,7 @@ class ViewConfig:
         crop_high: Upper corner.
         colour: Whether points carry red, green and blue.
         depth: Depth renderer: `zbuffer` (ours, no OpenGL) or `gl` (mujoco.Renderer).
-        geometry: What lifts depth to points: `open3d`, `numpy`, or `auto`.
+        geometry: What lifts depth to points: `numba`, `open3d`, `numpy`, or `auto` (Numba).
         sampling: What samples the points: a back-end of `perception.sampling`.
         faces: What is drawn of meshes that are not closed: `both` sides of their faces, or the
             `front` alone, as MuJoCo's renderer does (rays then pass through the robot's arm).
@@ -55,7 +55,7 @@ class ViewConfig:
     crop_high: Corner
     colour: bool
     depth: Literal["zbuffer", "gl"]
-    geometry: Literal["auto", "open3d", "numpy"]
+    geometry: Literal["auto", "numba", "open3d", "numpy"]
     sampling: Literal["auto", "numba", "fpsample", "open3d", "pytorch3d", "torch"]
     faces: Literal["both", "front"] = "both"
 

@@ -42,7 +42,7 @@ def open3d() -> str:
     try:
         return f"{resolve_geometry('open3d')} importable"
     except InputError as error:
-        raise InputError("does not import; its NumPy twin serves") from error
+        raise InputError("does not import; compiled loops give the same points") from error
 
 
 def foreign_files() -> str:

@@ -14,10 +14,9 @@ from envs.config import EnvConfig
 from envs.rendering.scene import Scene
 from envs.rendering.zbuffer import ZBuffer
 from envs.simulator import Simulator
-from perception.camera import Pinhole, unproject
+from perception.camera import Pinhole
 from perception.errors import InputError
-from perception.point_cloud import resolve_geometry
-from perception.sampling import farthest_points
+from perception.point_cloud import Box, View, fuse, resolve_geometry
 
 HERE = Path(__file__).resolve().parent
 BALL = "<mujoco><worldbody><geom size='1'/></worldbody></mujoco>"
@@ -58,13 +57,13 @@ def settled(config: EnvConfig) -> EnvConfig:
     """
     view = replace(config.view, geometry=resolve_geometry(config.view.geometry))
     if view.points:
-        compile_drawing(view.sampling)
+        compile_drawing(view.geometry, view.sampling)
     return replace(config, view=view)
 
 
 @cache
-def compile_drawing(sampling: str) -> None:
-    """Draw a ball and sample its points, so that the loops for it are compiled and kept."""
+def compile_drawing(geometry: str, sampling: str) -> None:
+    """Draw a ball and make a cloud of it, so that the loops for it are compiled and kept."""
     model = mujoco.MjModel.from_xml_string(BALL)
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
@@ -72,4 +71,5 @@ def compile_drawing(sampling: str) -> None:
     pose[2, 3] = -3.0  # It looks along z at the ball.
     camera = Pinhole.from_fovy(45.0, (16, 16), world_from_camera=pose)
     depth_m, _ = ZBuffer(model).render(data, camera)
-    farthest_points(unproject(depth_m, camera).astype(np.float32), 4, backend=sampling)
+    around = Box((-2.0,) * 3, (2.0,) * 3)
+    fuse([View(camera, depth_m)], around, 4, geometry=geometry, sampling=sampling)

@@ -6,7 +6,7 @@ its centre at the whole numbers u and v, so the principal point of an image of w
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -76,7 +76,7 @@ class Pinhole:
         cx, cy = self.principal_point
         return np.array([[self.focal_px, 0, cx], [0, self.focal_px, cy], [0, 0, 1]])
 
-    @property
+    @cached_property
     def camera_from_world(self) -> Float[np.ndarray, "4 4"]:
         """The inverse of `world_from_camera` (Open3D and OpenCV call it the extrinsic)."""
         rotation, position = self.world_from_camera[:3, :3], self.world_from_camera[:3, 3]

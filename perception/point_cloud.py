@@ -1,12 +1,12 @@
 """From depth images to one cloud of N points: unproject, crop, fuse, sample, fill.
 
-Open3D does the geometry where it imports. Its twin in NumPy gives the same points to float
-rounding (a test holds it there) and serves where Open3D cannot be installed; it says so once.
+Compiled loops do the geometry: they give Open3D's points, bit for bit (a test holds them there), in
+a third of its time and without its system libraries. Open3D itself, and its twin in NumPy, equal to
+float rounding, are further choices.
 """
 
 import importlib
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -16,11 +16,11 @@ from jaxtyping import Bool, Float, Shaped
 
 from perception.camera import Pinhole, hits, unproject
 from perception.errors import InputError
+from perception.lifting_kernel import lift
 from perception.sampling import farthest_points
 
-logger = logging.getLogger(__name__)
-
 DEPTH_LIMIT_M = 1000.0  # Open3D wants a limit; the crop box is the one that matters.
+NO_COLOUR = np.zeros((0, 0, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def fuse(
         views: What each camera saw; all with colour or all without.
         box: What to keep of the world.
         count: Points wanted. A short cloud is filled by repeating its own points, never by zeros.
-        geometry: `open3d`, `numpy`, or `auto` (Open3D where it imports).
+        geometry: `open3d`, `numba`, `numpy`, or `auto` (Numba).
         sampling: A back-end of `perception.sampling`.
 
     Returns:
@@ -103,8 +103,8 @@ def fuse(
     """
     if count < 1:
         raise InputError(f"A cloud has at least 1 point, not {count}")
-    lift = open3d_points if resolve_geometry(geometry) == "open3d" else numpy_points
-    points = np.concatenate([lift(view, box) for view in views]).astype(np.float32)
+    lifted = LIFTS[resolve_geometry(geometry)]
+    points = np.concatenate([lifted(view, box) for view in views]).astype(np.float32, copy=False)
     if len(points) == 0:
         raise InputError(
             f"No point lies inside the crop box {box.low} to {box.high}: {_extent(views)}"
@@ -170,23 +170,49 @@ def open3d_points(view: View, box: Box) -> Float[np.ndarray, "point axis"]:
     return points if view.colour is None else np.concatenate([points, cloud.colors], axis=1)
 
 
+def numba_points(view: View, box: Box) -> Float[np.ndarray, "point axis"]:
+    """Lift a view to the world points inside a box, compiled; Open3D's points as float32."""
+    camera = view.camera
+    return np.asarray(
+        lift(
+            np.ascontiguousarray(view.depth_m, np.float32),
+            NO_COLOUR if view.colour is None else np.ascontiguousarray(view.colour),
+            camera.camera_from_world,
+            (camera.focal_px, *camera.principal_point),
+            DEPTH_LIMIT_M,
+            np.array([box.low, box.high], np.float64),
+        )
+    )
+
+
+Geometry = Literal["numba", "open3d", "numpy"]
+LIFTS: dict[Geometry, Callable[[View, Box], Float[np.ndarray, "point axis"]]] = {
+    "numba": numba_points,
+    "open3d": open3d_points,
+    "numpy": numpy_points,
+}
+
+
 @cache
-def resolve_geometry(geometry: str) -> Literal["open3d", "numpy"]:
-    """Turn `auto` into the back-end that works here, and refuse one that does not."""
-    if geometry not in ("auto", "numpy", "open3d"):
-        raise InputError(f"geometry={geometry} is unknown; choose one of auto, numpy, open3d")
-    if geometry == "numpy":
-        return "numpy"
-    try:
-        _open3d()
-    except ImportError as error:
-        if geometry == "open3d":
+def resolve_geometry(geometry: str) -> Geometry:
+    """Turn `auto` into the fastest back-end, and refuse one that does not work here.
+
+    Raises:
+        InputError: It is unknown, or Open3D does not import.
+    """
+    if geometry == "auto":
+        return "numba"
+    if geometry not in LIFTS:
+        raise InputError(f"geometry={geometry} is unknown; choose one of auto, {', '.join(LIFTS)}")
+    if geometry == "open3d":
+        try:
+            _open3d()
+        except ImportError as error:
             raise InputError(
-                f"geometry=open3d does not import here: {error}. {APT_LINE}"
+                f"geometry=open3d does not import here: {error}. {APT_LINE}; geometry=numba gives"
+                " the same points without it"
             ) from error
-        logger.warning("Open3D does not import here (%s): its NumPy twin serves", error)
-        return "numpy"
-    return "open3d"
+    return geometry
 
 
 APT_LINE = (

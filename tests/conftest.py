@@ -32,11 +32,17 @@ def without_gl() -> str:
     return ""
 
 
+def without_open3d() -> str:
+    """Say why Open3D cannot be used here; empty where it can."""
+    try:
+        resolve_geometry("open3d")
+    except InputError as error:
+        return str(error)
+    return ""
+
+
 needs_gl = pytest.mark.skipif(bool(without_gl()), reason=without_gl())
-needs_open3d = pytest.mark.skipif(
-    resolve_geometry("auto") != "open3d",
-    reason="Open3D does not import here (see docs/troubleshooting.md)",
-)
+needs_open3d = pytest.mark.skipif(bool(without_open3d()), reason=without_open3d())
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from metaworld.policies import ENV_POLICY_MAP
 
 from envs.actions import check_action
 from envs.config import EnvConfig
+from envs.metaworld.rotations import trust_rotations
 from envs.metaworld.watching import roles_of
 from envs.simulator import Outcome, Places, Roles
 from envs.state import EXACT, SCENE, ModelEdit, StateLayout
@@ -167,7 +168,9 @@ def make(config: EnvConfig) -> MetaWorldSimulator:
 
 def _make(name: str) -> Env:
     """Construct a task that draws a seeded random goal at each reset and shows it."""
-    env = metaworld.env_dict.ALL_V3_ENVIRONMENTS[name]()
+    task = metaworld.env_dict.ALL_V3_ENVIRONMENTS[name]
+    trust_rotations(task)
+    env = task()
     env._freeze_rand_vec = False
     env.seeded_rand_vec = True
     env._set_task_called = True

@@ -50,6 +50,8 @@ class Scene:
         self._two_sided = config.view.faces == "both"
         self._zbuffer = ZBuffer(self.model, two_sided=self._two_sided)
         self._gl: GLRenderer | None = None
+        self._cameras: dict[tuple[str, tuple[int, int], float], tuple[tuple[bytes, bytes], Pinhole]]
+        self._cameras = {}
 
     def put(self, scene_state: Float[np.ndarray, " scene"]) -> None:
         """Set the scene to a state."""
@@ -61,15 +63,18 @@ class Scene:
     def camera(self, name: str, size: tuple[int, int] | None = None) -> Pinhole:
         """Give a camera as it stands now; `size` is (width, height), the view's by default."""
         index = self.model.camera(name).id
-        world_from_camera = np.eye(4)
-        # MuJoCo's cameras look along -z with y up; ours along z with y down.
-        world_from_camera[:3, :3] = self.data.cam_xmat[index].reshape(3, 3) * [1, -1, -1]
-        world_from_camera[:3, 3] = self.data.cam_xpos[index]
-        return Pinhole.from_fovy(
-            float(self.model.cam_fovy[index]),
-            size or (self.view.image_size, self.view.image_size),
-            world_from_camera=world_from_camera,
-        )
+        fovy_deg = float(self.model.cam_fovy[index])
+        size = size or (self.view.image_size, self.view.image_size)
+        stands = (self.data.cam_xmat[index].tobytes(), self.data.cam_xpos[index].tobytes())
+        key = (name, size, fovy_deg)
+        if key not in self._cameras or self._cameras[key][0] != stands:  # Most never move.
+            world_from_camera = np.eye(4)
+            # MuJoCo's cameras look along -z with y up; ours along z with y down.
+            world_from_camera[:3, :3] = self.data.cam_xmat[index].reshape(3, 3) * [1, -1, -1]
+            world_from_camera[:3, 3] = self.data.cam_xpos[index]
+            made = Pinhole.from_fovy(fovy_deg, size, world_from_camera=world_from_camera)
+            self._cameras[key] = stands, made
+        return self._cameras[key][1]
 
     def look(self, cameras: Sequence[str]) -> list[View]:
         """Take a depth image, and colour if the view wants it, with each camera."""

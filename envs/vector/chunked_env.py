@@ -13,6 +13,8 @@ from envs.actions import check_action
 from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
 from envs.rendering.scene import Scene
+from envs.simulator import Simulator
+from envs.state import StateLayout
 from perception.errors import InputError
 from perception.observation import Observation
 
@@ -42,6 +44,27 @@ class ChunkOutcome:
     done: bool
 
 
+class Scenes:
+    """The scenes of one process: one for all simulators whose states it can be put into.
+
+    Args:
+        config: The task, and how it is seen.
+    """
+
+    def __init__(self, config: EnvConfig) -> None:
+        self._config = config
+        self._made: dict[tuple[str, StateLayout], Scene] = {}
+
+    def show(self, simulator: Simulator) -> Scene:
+        """Give the scene of a simulator, made at the first look: some tasks are never looked at."""
+        key = (simulator.model_path, simulator.layout)
+        if key not in self._made:
+            view = self._config.view
+            shown = replace(view, points=view.points or SHOWN_POINTS)
+            self._made[key] = make_scene(simulator, replace(self._config, view=shown))
+        return self._made[key]
+
+
 class ChunkedTask:
     """One task, seen through a short history.
 
@@ -49,18 +72,25 @@ class ChunkedTask:
         config: The task.
         history: Frames in an observation, T_o; before there are as many the first is repeated.
         observes: What an observation holds.
+        scenes: Those of other environments of the same task, to be drawn with too.
 
     Raises:
         InputError: Clouds are to be observed, and the view has no points.
     """
 
-    def __init__(self, config: EnvConfig, history: int, observes: Observes = "points") -> None:
+    def __init__(
+        self,
+        config: EnvConfig,
+        history: int,
+        observes: Observes = "points",
+        scenes: Scenes | None = None,
+    ) -> None:
         self._config, self._history = config, history
         self._sees_points = observes == "points"
         if self._sees_points and config.view.points == 0:
             raise InputError("This planner sees clouds, and the view has none: give points=")
         self.simulator = make_simulator(config)
-        self._scene: Scene | None = None  # Made at the first look: some tasks are never looked at.
+        self.scenes = scenes or Scenes(config)
         self._frames: list[tuple[np.ndarray, np.ndarray]] = []
         self._step = 0
 
@@ -98,11 +128,7 @@ class ChunkedTask:
 
     def cloud(self, state: Float[np.ndarray, " scene"]) -> Float[np.ndarray, "point channel"]:
         """Draw the cloud of a moment, whether or not a planner is shown it."""
-        if self._scene is None:
-            view = self._config.view
-            shown = replace(view, points=view.points or SHOWN_POINTS)
-            self._scene = make_scene(self.simulator, replace(self._config, view=shown))
-        return self._scene.points(state)
+        return self.scenes.show(self.simulator).points(state)
 
     def _seen(self, state: Float[np.ndarray, " scene"]) -> Float[np.ndarray, "point channel"]:
         return self.cloud(state) if self._sees_points else NO_CLOUD

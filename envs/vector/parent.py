@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 
 PR_SET_PDEATHSIG = 1  # Of Linux' prctl: the signal to get when the parent's thread ends.
 
@@ -47,6 +48,7 @@ def deaf_to_interrupts() -> Iterator[None]:
 
     A child keeps the signal blocked from its first moment on; here it is heard after the block.
     """
+    resource_tracker.ensure_running()  # Started in the block, it would unblock the signal again.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

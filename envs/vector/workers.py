@@ -73,9 +73,9 @@ class Local:
     ) -> None:
         self.share = share
         self._arrays = {name: as_array(shared) for name, shared in buffers.items()}
-        made = [first] if first is not None else []
-        for _ in share[len(made) :]:
-            made.append(ChunkedTask(config, shapes.history, shapes.observes))
+        made = [first or ChunkedTask(config, shapes.history, shapes.observes)]
+        for _ in share[1:]:  # All are drawn in the scene of the first.
+            made.append(ChunkedTask(config, shapes.history, shapes.observes, scenes=made[0].scenes))
         self._tasks = dict(zip(share, made, strict=True))
 
     def send(self, command: str, envs: dict[int, int | None]) -> None:

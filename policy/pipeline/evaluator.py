@@ -86,11 +86,10 @@ class Evaluator:
 
     def _played(self, of: Finished, critics: SavedCritics | None) -> Evaluation:
         """Play the episodes of an evaluation."""
-        training, config = self._training, self._training.config
-        workers, envs = config.machine.workers, training.recipe.envs
+        training = self._training
         planner = of.planner.to(training.device)
         decide = None if critics is None else critics.guide(planner, critics.form.candidates)
-        court = Court(of.env, training.device, envs, workers, training.stop)
+        court = Court(of.env, training.device, training.recipe.envs, training.pool, training.stop)
         return court.judge(planner, self._seeds, decide)
 
     def _keep(

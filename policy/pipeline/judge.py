@@ -18,7 +18,7 @@ from policy.planner.planner import Planner
 from policy.rollouts.episode import Decide
 from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds
 from policy.rollouts.evaluation_file import guided, judged, write_evaluation
-from policy.rollouts.loading import Loaded, load_for, make_envs
+from policy.rollouts.loading import EnvPool, Loaded, load_for
 from policy.runs.device import Machine, prepare
 from policy.runs.memory import names_memory
 from policy.runs.newest import given_or_newest
@@ -70,14 +70,14 @@ class Court:
         env: The task.
         device: Where planners compute.
         envs: Episodes played side by side.
-        workers: Processes that share them.
+        pool: Gives their environments.
         stop: Whether the command was asked to stop.
     """
 
     env: EnvConfig
     device: torch.device
     envs: int
-    workers: int
+    pool: EnvPool
     stop: StopRequest
 
     def judge(
@@ -86,18 +86,15 @@ class Court:
         """Play the episodes of an evaluation; see `evaluate`."""
         with names_memory("evaluating", "give fewer envs="):
             planner.to(self.device)
-            envs = make_envs(self.env, planner, envs=self.envs, workers=self.workers)
-            try:
-                return evaluate(
-                    planner,
-                    envs,
-                    seeds,
-                    success_at=self.env.success_at,
-                    stop=self.stop,
-                    decide=decide,
-                )
-            finally:
-                envs.close()
+            envs = self.pool.take(self.env, planner, envs=self.envs)
+            return evaluate(
+                planner,
+                envs,
+                seeds,
+                success_at=self.env.success_at,
+                stop=self.stop,
+                decide=decide,
+            )
 
 
 def judge(config: EvaluateConfig) -> Judged:
@@ -115,8 +112,8 @@ def judge(config: EvaluateConfig) -> Judged:
     if config.candidates > 1:
         critics = load_critics(checkpoint, about)
         decide, stage = critics.guide(planner, config.candidates), guided(stage)
-    with stop_request() as stop:
-        court = Court(env, device, config.envs, config.machine.workers, stop)
+    with stop_request() as stop, EnvPool(config.machine.workers) as pool:
+        court = Court(env, device, config.envs, pool, stop)
         seeds = evaluation_seeds(config.seed, config.episodes)
         evaluation = court.judge(planner, seeds, decide)
     folder, of = config.out or run_folder(checkpoint), judged(about, env, config.candidates)

@@ -25,7 +25,7 @@ from policy.planner.checkpoint import save_planner
 from policy.planner.config import observed_by
 from policy.pretraining import pretrain as pretraining
 from policy.pretraining.pretrain import pretrain
-from policy.rollouts.loading import make_envs
+from policy.rollouts.loading import EnvPool
 from policy.runs.device import prepare
 from policy.runs.distributed import Team, said_once, team_of
 from policy.runs.memory import names_memory
@@ -53,7 +53,8 @@ def train(config: TrainConfig) -> None:
             if team.leads:
                 held.enter_context(_only_trainer(config.out))
             run = open_run(config, recipe, env)
-        stages = Stages(Training(config, recipe, env, run, device, planners, stop))
+        pool = held.enter_context(EnvPool(config.machine.workers))
+        stages = Stages(Training(config, recipe, env, run, device, planners, stop, pool))
         if config.stage in PRETRAINING:
             stages.pretrain(team)
         if team.leads:
@@ -86,7 +87,7 @@ class Stages:
     def __init__(self, training: Training) -> None:
         self.config, self.recipe, self.env = training.config, training.recipe, training.env
         self.run, self.device = training.run, training.device
-        self._planners, self._stop = training.planners, training.stop
+        self._planners, self._stop, self._pool = training.planners, training.stop, training.pool
         self._evaluator = Evaluator(training)
 
     def pretrain(self, team: Team) -> None:
@@ -145,15 +146,11 @@ class Stages:
             self._planners.forget(self.run.checkpoint(stage))
             remedy = "give fewer envs=, a smaller finetune.algorithm.batch= or replay_capacity="
             with names_memory("fine-tuning", remedy):
-                workers = self.config.machine.workers
-                envs = make_envs(env, planner, envs=recipe.envs, workers=workers)
-                try:
-                    finetune(
-                        planner.to(self.device), envs, recipe.finetune, run=self.run,
-                        seed=recipe.seed, success_at=env.success_at, stop=self._stop,
-                    )  # fmt: skip
-                finally:
-                    envs.close()
+                envs = self._pool.take(env, planner, envs=recipe.envs)
+                finetune(
+                    planner.to(self.device), envs, recipe.finetune, run=self.run,
+                    seed=recipe.seed, success_at=env.success_at, stop=self._stop,
+                )  # fmt: skip
         self._evaluator.evaluate(stage, self.config.variant)
 
     def _start(self) -> Path:

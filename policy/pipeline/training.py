@@ -8,6 +8,7 @@ from configs.stopping import StopRequest
 from envs.config import EnvConfig
 from policy.pipeline.config import Recipe, TrainConfig
 from policy.pipeline.planners import Planners
+from policy.rollouts.loading import EnvPool
 from policy.runs.run import Run
 
 
@@ -23,6 +24,7 @@ class Training:
         device: Where to compute.
         planners: What was read so far.
         stop: Whether the command was asked to stop.
+        pool: The environments that all stages play in.
     """
 
     config: TrainConfig
@@ -32,3 +34,4 @@ class Training:
     device: torch.device
     planners: Planners
     stop: StopRequest
+    pool: EnvPool

@@ -132,18 +132,55 @@ def check_robot(task: str, env: EnvConfig, what: Path) -> None:
         raise InputError(f"{what} was made for {task}, not for {env.name}: choose env={task}")
 
 
+def shapes_for(planner: Planner, envs: int) -> Shapes:
+    """Give the sizes that a planner and so many environments agree on."""
+    plan = planner.config
+    return Shapes(envs, plan.history, plan.chunk, planner.observes)
+
+
 def make_envs(env: EnvConfig, planner: Planner, *, envs: int, workers: int) -> VectorEnv:
     """Make the environments that a planner acts in.
 
     Raises:
         InputError: The planner was made for data of other sizes.
     """
-    plan = planner.config
-    shapes = Shapes(envs, plan.history, plan.chunk, planner.observes)
-    made = VectorEnv(env, shapes, workers=workers)
+    made = VectorEnv(env, shapes_for(planner, envs), workers=workers)
     try:
         check_sizes(planner, Sizes(**made.sizes), env)
     except InputError:
         made.close()
         raise
     return made
+
+
+class EnvPool:
+    """Environments that are kept for whoever needs such ones next: workers take seconds to start.
+
+    As a context it ends their processes when it is left.
+
+    Args:
+        workers: See `VectorEnv`.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._made: tuple[EnvConfig, Shapes, VectorEnv] | None = None
+
+    def __enter__(self) -> "EnvPool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._made is not None:
+            self._made[-1].close()
+            self._made = None
+
+    def take(self, env: EnvConfig, planner: Planner, *, envs: int) -> VectorEnv:
+        """Give the environments of before, or new ones where these would differ; see `make_envs`.
+
+        Whatever they played before does not show: an episode follows from its seed.
+        """
+        key = (env, shapes_for(planner, envs))
+        if self._made is None or self._made[:2] != key:
+            self.__exit__()
+            self._made = (*key, make_envs(env, planner, envs=envs, workers=self._workers))
+        return self._made[-1]

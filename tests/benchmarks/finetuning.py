@@ -50,7 +50,7 @@ def benchmark() -> dict[str, list[Entry]]:
     }
     calls = {name: side.iterate for name, side in sides.items()}
     times = seconds(calls, rounds=1, warm_up=0, clock=time.process_time)
-    return {"finetune": [_entry(name, times) for name in sides if name != "plain"]}
+    return {"finetune_loop": [_entry(name, times) for name in sides if name != "plain"]}
 
 
 def _entry(name: str, times: dict[str, float]) -> Entry:

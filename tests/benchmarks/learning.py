@@ -37,38 +37,12 @@ def make_batch(size: int, points: int, data: Path) -> Batch:
 
 
 def benchmark(data: Path) -> dict[str, list[Entry]]:
-    """Measure windows, training steps, inference and fine-tuning rollouts."""
+    """Measure training steps, inference and fine-tuning rollouts."""
     torch.set_num_threads(1)
-    found = {"windows": _windows(data), **_training(data)}
+    found = _training(data)
     found["inference"] = _inference(data)
     found["finetune_env_steps"] = _rollouts()
     return found
-
-
-def _windows(data: Path) -> list[Entry]:
-    """Windows a second out of memory, against reading Zarr for each batch."""
-    from datasets.store.store import EpisodeStore  # noqa: PLC0415
-
-    windows = load_windows([data], history=2, horizon=4, chunk=3)
-    store = EpisodeStore.open(data)
-    index = torch.randint(len(windows), (256,), generator=torch.Generator().manual_seed(0))
-    rows = windows.rows[index].numpy()
-
-    def from_zarr() -> None:
-        for start in rows[:16, 0]:
-            store.read("point_cloud", slice(int(start), int(start) + 2))
-            store.read("action", slice(int(start), int(start) + 4))
-
-    times = seconds({"ours": lambda: windows[index], "zarr": from_zarr}, rounds=10)
-    return [
-        entry(
-            "random windows, batch 256 of 2 x 512 points",
-            ours=256 / times["ours"],
-            reference=16 / times["zarr"],
-            unit="windows/s",
-            reference_is="reading each window from Zarr",
-        )
-    ]
 
 
 def _training(data: Path) -> dict[str, list[Entry]]:

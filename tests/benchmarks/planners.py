@@ -6,9 +6,11 @@ import types
 import torch
 from torch import Tensor, nn
 
+from configs.command import compose_part
 from configs.kinds import Kind
 from perception.encoders.dp3 import PointNet
 from policy.planner.config import PlannerConfig, Sizes
+from policy.planner.denoisers.mlp import Config as MlpConfig
 from policy.planner.denoisers.short_conv import ShortConv1d, ShortConvTranspose1d
 from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner
@@ -22,6 +24,14 @@ def make_planner(denoiser: Kind = SIMPLE_DP3, sampling_steps: int = 10) -> Plann
     torch.manual_seed(0)
     config = PlannerConfig(2, 4, 3, "noise", 100, sampling_steps, 1.0, "trailing", denoiser)
     return Planner(config, Sizes(3, 24, 28))
+
+
+def make_for_reach(denoiser: str) -> Planner:
+    """Make a planner for Meta-World's reach as the defaults have it, not trained."""
+    torch.manual_seed(0)
+    choice = compose_part(MlpConfig if denoiser == "mlp" else UnetConfig, "denoiser", denoiser)
+    config = PlannerConfig(2, 12, 8, "start", 100, 10, 1.0, "trailing", choice)
+    return Planner(config, Sizes(3, 9, 4))
 
 
 def make_plain(planner: Planner) -> Planner:

@@ -3,6 +3,7 @@
 import datetime
 import json
 import multiprocessing
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -66,6 +67,12 @@ class Apart:
         """Call the function there and wait until it is done."""
         self._pipe.send(None)
         self._pipe.recv()
+
+    def megabytes(self) -> float:
+        """Say how much memory the process has now (Linux)."""
+        sizes = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="utf-8").split()
+        pages = int(sizes[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def close(self) -> None:
         """End the process and give its memory back."""

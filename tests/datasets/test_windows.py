@@ -65,6 +65,16 @@ def test_a_batch_is_what_was_recorded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(batch.actions[2], episodes[1].recording.actions[[0, 0, 1, 2]])
 
 
+def test_a_batch_is_what_indexing_gives(tmp_path: Path) -> None:
+    write(tmp_path / "s.zarr", episode(12, 0), episode(9, 1))
+    windows = load_windows([tmp_path / "s.zarr"], history=2, horizon=4, chunk=3)
+    index = torch.randint(len(windows), (50,), generator=torch.Generator().manual_seed(0))
+    batch, rows = windows[index], windows.rows[index]
+    assert torch.equal(batch.actions, windows.actions[rows])
+    for name, values in vars(windows.observations).items():
+        assert torch.equal(getattr(batch.observations, name), values[rows[:, :2]])
+
+
 def test_several_stores_follow_one_another(tmp_path: Path) -> None:
     write(tmp_path / "a.zarr", episode(10, 0))
     write(tmp_path / "b.zarr", episode(10, 1))
