@@ -1,17 +1,16 @@
 """Studies that make pictures for the pages run as the pages say."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import imageio.v3 as imageio
-import numpy as np
 import pytest
+import yaml
 
-from configs.command import compose
 from datasets.collection.collector import collect
-from datasets.store.store import EpisodeStore
-from studies import boxes, eye
+from policy.planner.checkpoint import save_planner
 from tests.conftest import ROOT, collect_config
 from tests.helpers.small_planner import small_planner
 
@@ -54,11 +53,14 @@ def test_the_moving_picture_shows_every_episode_beside_its_like(
     assert "have different seeds" in done.stderr
 
 
-def test_the_eye_s_errors_are_measured_on_what_was_held_out(tiny_store: Path) -> None:
-    words = ["checkpoint=none", f"data={tiny_store}", "steps=5", "taught=true"]
-    config = compose(eye.EyeConfig, "studies/eye", words)
-    found = eye.probe(small_planner(), tiny_store, config)
-    assert (found["task"], found["frames"]) == ("adroit-door", 48)
+def test_the_eye_s_errors_are_written_for_each_store(tiny_store: Path, tmp_path: Path) -> None:
+    planner, out = tmp_path / "planner.safetensors", tmp_path / "eye.json"
+    save_planner(small_planner(), planner, {"task": "adroit-door"})
+    words = (f"data={tiny_store}", "steps=5", "taught=true", f"out={out}")
+    done = study("eye", f"checkpoint={planner}", *words)
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(out.read_text())["stores"]
+    assert (found["task"], found["frames"], found["points"]) == ("adroit-door", 48, 64)
     errors = found["median_error_cm"]
     assert set(errors) == {"mean of all", "features", "an encoder taught to"}
     for by_thing in errors.values():
@@ -66,24 +68,19 @@ def test_the_eye_s_errors_are_measured_on_what_was_held_out(tiny_store: Path) ->
         assert all(0 <= error < 100 for error in by_thing.values())
 
 
-def test_places_are_read_off_recorded_states(tmp_path: Path) -> None:
-    path = tmp_path / "push.zarr"
-    words = ("env=metaworld", "env.task=push", "behaviour=scripted", "env.episode_steps=6")
-    collect(collect_config(path, *words, "points=32"))
-    store = EpisodeStore.open(path)
-    rows = np.arange(store.steps)
-    places = eye.places(store, rows).reshape(-1, 3, 3)
-    np.testing.assert_allclose(places[:, 0], store.read("state")[:, :3], atol=1e-6)
-    assert np.ptp(places[:6, 2], axis=0).max() == 0  # The goal stays through an episode,
-    assert np.ptp(places[:, 2], axis=0).max() > 0.01  # and is another in the next.
-
-
-def test_a_box_is_measured_around_what_matters() -> None:
-    words = ["tasks=[push]", "starts=3", "episodes=1", "counted=2", "every=20"]
-    found = boxes.measure("push", compose(boxes.BoxesConfig, "studies/boxes", words))
+def test_a_box_is_measured_around_what_matters(tmp_path: Path) -> None:
+    out, table = tmp_path / "boxes.json", tmp_path / "table.yaml"
+    small = ("starts=3", "episodes=1", "counted=2", "every=20", f"out={out}", f"table={table}")
+    done = study("boxes", "tasks=[push]", *small)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())["tasks"]["push"]
     low, high = found["box"]
     assert low[2] == 0.005
     assert all(a < b for a, b in zip(low, high, strict=True))
     wide, own = (found["median_points"][name] for name in ("wide", "own"))
     assert own["object"] > wide["object"]
     assert own["goal"] > wide["goal"]
+    assert yaml.safe_load(table.read_text()) == {
+        "push": [low, high],
+        "any": [[-0.7, 0.2, 0.005], [0.4, 1.05, 0.5]],
+    }
