@@ -48,7 +48,9 @@ class Decided:
         )
 
     def __getitem__(self, index: Int[Tensor, " batch"] | slice) -> "Decided":
-        return Decided(**{name: part[index] for name, part in vars(self).items()})
+        if isinstance(index, slice):
+            return Decided(**{name: part[index] for name, part in vars(self).items()})
+        return Decided(**{name: part.index_select(0, index) for name, part in vars(self).items()})
 
     def __len__(self) -> int:
         return len(self.rewards)
