@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from configs.ranges import Count, Rate, Share, Whole, Width, between
@@ -32,6 +32,9 @@ class CriticConfig:
         learning_rate: Of Adam.
         discount: Of what follows a chunk.
         tau: Step of the target critics towards the critics, after each gradient step.
+        beyond_limit: Whether an episode that ran out of time would have gone on: its last decision
+            is then not learned from, since what followed is not known, and values do not fall
+            towards the end. Otherwise nothing is expected behind it.
     """
 
     hidden: Width
@@ -41,6 +44,7 @@ class CriticConfig:
     learning_rate: Rate
     discount: Share
     tau: Rate
+    beyond_limit: bool
 
 
 class ChunkCritics:
@@ -115,13 +119,17 @@ class ChunkCritics:
             now, following = now.to(self._planner.device), following.to(self._planner.device)
             wanted = now.rewards * self.scale
             wanted = wanted + self._config.discount * value_of(following) * ~now.last
-            losses.append(self._step(now, wanted))
+            known = ~now.last if self._config.beyond_limit else torch.ones_like(now.last)
+            losses.append(self._step(now, wanted, known))
         return losses
 
-    def _step(self, now: Decided, wanted: Float[Tensor, " batch"]) -> float:
+    def _step(
+        self, now: Decided, wanted: Float[Tensor, " batch"], known: Bool[Tensor, " batch"]
+    ) -> float:
         executed = self._planner.executed(now.candidates[:, -1]).flatten(1)
         values = self.online(situation(now.contexts, now.elapsed), executed)
-        loss = (values - wanted).square().mean(dim=1).sum()
+        errors = (values - wanted).square() * known
+        loss = errors.sum() / known.sum().clamp(min=1)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self._optimizer.step()
