@@ -1,0 +1,51 @@
+"""What critics come to believe, where it is known by arithmetic."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor
+
+from configs.command import compose_part
+from policy.finetuning.algorithms import q_guided
+from policy.finetuning.config import FinetuneConfig
+from policy.finetuning.guided.critics import ChunkCritics
+from policy.finetuning.guided.decisions import Decided, Decisions
+from tests.helpers.small_planner import small_planner
+
+STEPS, DISCOUNT = 3, 0.5
+
+
+def episode(contexts: int) -> Decided:
+    """Make an episode that earns 1 with each decision."""
+    count = torch.arange(STEPS)
+    return Decided(
+        contexts=torch.zeros(STEPS, contexts),
+        elapsed=30.0 * count,
+        candidates=torch.zeros(STEPS, 2, 4, 28),
+        rewards=torch.ones(STEPS),
+        last=count == STEPS - 1,
+    )
+
+
+@pytest.mark.parametrize(("beyond_limit", "values"), [(True, [2, 2]), (False, [1.75, 1.5, 1])])
+def test_a_time_limit_is_an_end_only_where_it_is_said_to_be(
+    beyond_limit: bool, values: list[float]
+) -> None:
+    algorithm = compose_part(FinetuneConfig, "finetune", "q_guided").algorithm
+    assert isinstance(algorithm, q_guided.Config)
+    config = dataclasses.replace(
+        algorithm.critic, hidden=16, learning_rate=1e-2, tau=0.2, discount=DISCOUNT,
+        beyond_limit=beyond_limit,
+    )  # fmt: skip
+    planner = small_planner()
+    critics, replay = ChunkCritics(config, planner, seed=0), Decisions(1024)
+    played = episode(planner.config.history * planner.encoder.features)
+    replay.add(played)
+
+    def value_of(following: Decided) -> Tensor:
+        return critics.least(following, following.candidates, targets=True).amax(dim=1)
+
+    critics.learn(replay, 400, torch.Generator().manual_seed(0), value_of)
+    learned = critics.least(played, played.candidates)[: len(values), 0]
+    torch.testing.assert_close(learned, torch.tensor(values).float(), atol=0.05, rtol=0)
