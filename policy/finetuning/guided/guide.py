@@ -1,5 +1,6 @@
 """Choosing by a critic: the best of several plans, and how to leave it while exploring."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from configs.ranges import NotNegative, Share, between
+from configs.ranges import NotNegative, Share, between, require
 from datasets.behaviours.critics import Critics
 from policy.planner.planner import Planner
 from policy.rollouts.episode import Decision
@@ -24,10 +25,11 @@ class ExploreConfig:
         candidates: Plans sampled for each decision, N.
         min_std: Least std of a denoising step.
         random: Share of decisions in which any candidate is taken.
-        noise: Std of what is added to each number of an executed action, in units of `motion`.
+        noise: Std of what is added to each number of an executed action.
         offset: Std of what is added to all actions of a chunk alike, in the same units.
         offset_share: Share of chunks that get such an offset.
-        by_motion: Measure both in the task's own motion; otherwise in half the range of actions.
+        by_motion: Measure both by how far the planner's own plans differ (see `spread`); otherwise
+            in half the range of actions.
     """
 
     candidates: Annotated[int, between(1, 256)]
@@ -38,12 +40,26 @@ class ExploreConfig:
     offset_share: Share
     by_motion: bool
 
+    def __post_init__(self) -> None:
+        several = self.candidates > 1 or not self.by_motion
+        require(several, "@by_motion=true compares plans: give @candidates=2 or more")
+
 
 def situation(
     contexts: Float[Tensor, "*lead context"], elapsed: Float[Tensor, " *lead"]
 ) -> Float[Tensor, "*lead feature"]:
     """Put together what critics see: the context, and how long the episode has lasted."""
     return torch.cat([contexts, elapsed[..., None] / ROUNDS], dim=-1)
+
+
+def spread(executed: Float[Tensor, "*lead candidate chunk action"]) -> Float[Tensor, " action"]:
+    """Give a unit of exploration: the std of each number of an action over plans of one situation.
+
+    It is made smaller as actions have more numbers, by 2 / sqrt(numbers): an arm of four and a hand
+    of 28 are then moved by vectors of equal length.
+    """
+    stds = executed.std(dim=-3)
+    return stds.reshape(-1, stds.shape[-1]).mean(dim=0) * (2 / math.sqrt(stds.shape[-1]))
 
 
 @torch.no_grad()
@@ -69,7 +85,7 @@ class Guide:
         critics: Value what is planned; None follows the first plan.
         config: See `ExploreConfig`.
         explore: Whether to explore; its draws come from the episodes' own noise.
-        motion: How far each number of an action usually is from its mean (normalised); None is 1.
+        motion: What exploration is measured in; None: in what the plans of each moment give.
         edit: Changes every candidate once; the changed ones are chosen from, too, but not kept.
     """
 
@@ -103,7 +119,8 @@ class Guide:
         followed = options[torch.arange(len(plans)), choice].clone()
         if self.explore:
             executed = planner.executed(followed)
-            executed.add_(self._disturbance(executed, generators)).clamp_(-1, 1)
+            unit = self._unit(planner.executed(plans)).to(executed)
+            executed.add_(unit * self._disturbance(executed, generators)).clamp_(-1, 1)
         return Decision(followed, plans, chain=None)
 
     def _choose(self, situations: Tensor, plans: Tensor) -> Tensor:
@@ -128,5 +145,9 @@ class Guide:
         if self.critics is None:
             held = torch.ones_like(held)
         drawn = config.noise * noise + config.offset * offset * (held < config.offset_share)
-        drawn = drawn.to(executed)
-        return drawn if self.motion is None else drawn * self.motion.to(executed)
+        return drawn.to(executed)
+
+    def _unit(self, options: Tensor) -> Tensor:
+        if not self.config.by_motion:
+            return torch.ones(options.shape[-1])
+        return spread(options) if self.motion is None else self.motion

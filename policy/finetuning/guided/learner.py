@@ -18,7 +18,7 @@ from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.diverging import finite
 from policy.finetuning.guided.critics import ChunkCritics, CriticConfig
 from policy.finetuning.guided.decisions import Decided, Decisions
-from policy.finetuning.guided.guide import ExploreConfig, Guide
+from policy.finetuning.guided.guide import ExploreConfig, Guide, spread
 from policy.finetuning.guided.saved_critics import SavedCritics
 from policy.finetuning.states import read_decisions
 from policy.planner.planner import Planner
@@ -116,10 +116,10 @@ class CriticLearner(ABC):
         return self.critics.least(following, following.candidates, targets=True).amax(dim=1)
 
     def _measure_motion(self) -> None:
-        """Measure how far actions go that the planner alone proposes, once it has played."""
+        """Measure how far the planner's own plans differ, once it has played."""
         if self._shared.explore.by_motion and self.motion is None:
             proposed = self._planner.executed(self.decisions.newest().candidates[:, :-1])
-            self.motion = proposed.flatten(0, -2).std(dim=0)
+            self.motion = spread(proposed)
 
     def _drawn(self, count: int) -> Decided:
         """Draw decisions, on the planner's device."""

@@ -12,7 +12,7 @@ from envs.vector.vector_env import Shapes, VectorEnv
 from policy.finetuning.algorithms import q_guided
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.guided.decisions import Decided, Decisions
-from policy.finetuning.guided.guide import Guide
+from policy.finetuning.guided.guide import Guide, spread
 from policy.rollouts.rollout import roll_out
 from tests.conftest import task_config
 from tests.helpers.small_planner import small_planner
@@ -66,6 +66,17 @@ def test_what_follows_a_decision_is_the_next_of_its_episode(capacity: int) -> No
     for one in (replay, other):
         one.add(decided(99, 5))
     assert torch.equal(replay.newest().contexts, other.newest().contexts)
+
+
+@pytest.mark.parametrize("numbers", [4, 28])
+def test_exploration_is_as_long_for_a_hand_as_for_an_arm(numbers: int) -> None:
+    torch.manual_seed(0)
+    plans = 0.1 * torch.randn(200, 6, 8, numbers)
+    plans[..., 1] = plans[:, :1, :, 1]  # All plans of a situation agree about one number.
+    unit = spread(plans)
+    assert unit[1] == 0
+    length = unit.square().sum().sqrt() / ((numbers - 1) / numbers) ** 0.5
+    torch.testing.assert_close(length, torch.tensor(0.2), atol=0.01, rtol=0)
 
 
 @pytest.fixture(scope="module")
