@@ -72,15 +72,18 @@ class CriticLearner(ABC):
         self.target = TargetBuffer(finetune.target_capacity, top)
         self._generator = torch.Generator().manual_seed(derive_seed("finetune-draws", seed, 0))
         self.gradient_steps = 0
+        self._observed = 0  # Episodes.
         self.motion: Tensor | None = None  # Measured before the first step.
 
     def decide(self, *, explore: bool) -> Guide:
         """How to play: before the first critic's step by the first plan."""
         config, motion = self._shared.explore, self.motion
+        explore = explore and self._observed < config.until * self._finetune.episodes
         return Guide(self._planner, self.critics.ready, config, explore=explore, motion=motion)
 
     def observe(self, rollout: Rollout) -> None:
         """Remember every decision, and the best episodes."""
+        self._observed += len(rollout)
         self.decisions.add(Decided.of(rollout))
         self.target.add(rollout)
 
@@ -188,6 +191,7 @@ class CriticLearner(ABC):
             "target": self.target.state(),
             "generator": self._generator.get_state(),
             "motion": self.motion,
+            "observed": self._observed,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -198,7 +202,7 @@ class CriticLearner(ABC):
         self.decisions.load(state["decisions"])
         self.target.load(state["target"])
         self._generator.set_state(state["generator"])
-        self.motion = state["motion"]
+        self.motion, self._observed = state["motion"], state["observed"]
 
 
 def _means(watched: list[dict[str, float]]) -> dict[str, float]:

@@ -63,7 +63,7 @@ class SavedCritics:
                 " which no robot has: they cannot guide it where it is judged; leave candidates="
                 " out, or fine-tune with critics that see the context"
             )
-        still = ExploreConfig(candidates, 0, 0, 0, 0, 0, by_motion=False)
+        still = ExploreConfig(candidates, 0, 0, 0, 0, 0, by_motion=False, until=0)
         return Guide(planner, self.critics.to(planner.device), still, explore=False)
 
 
