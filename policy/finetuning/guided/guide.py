@@ -30,8 +30,8 @@ class ExploreConfig:
         offset_share: Share of chunks that get such an offset.
         by_motion: Measure both by how far the planner's own plans differ (see `spread`); otherwise
             in half the range of actions.
-        until: Share of all episodes after which the best plan is followed as it is: what is imitated
-            in the end was then done without noise.
+        until: Share of all episodes after which the best plan is followed as it is, so that what is
+            imitated in the end was done without noise.
     """
 
     candidates: Annotated[int, between(1, 256)]
