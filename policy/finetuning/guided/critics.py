@@ -13,8 +13,9 @@ from datasets.behaviours.critics import Critics, follow
 from envs.seeding import derive_seed
 from policy.finetuning.diverging import finite
 from policy.finetuning.guided.decisions import Decided, Decisions
-from policy.finetuning.guided.guide import least_value, situation
+from policy.finetuning.guided.guide import least_value
 from policy.finetuning.guided.saved_critics import CriticsForm, SavedCritics
+from policy.finetuning.guided.sight import Sees, Sight, situation
 from policy.planner.planner import Planner
 
 TINY = 1e-6  # The least reward that counts as one.
@@ -32,6 +33,8 @@ class CriticConfig:
         learning_rate: Of Adam.
         discount: Of what follows a chunk.
         tau: Step of the target critics towards the critics, after each gradient step.
+        sees: What describes a situation: the planner's context, the simulator's state (which no
+            robot has, so that such critics guide no evaluation but along the run), or both.
     """
 
     hidden: Width
@@ -41,6 +44,7 @@ class CriticConfig:
     learning_rate: Rate
     discount: Share
     tau: Rate
+    sees: Sees = "context"
 
 
 class ChunkCritics:
@@ -50,12 +54,18 @@ class ChunkCritics:
         config: See `CriticConfig`.
         planner: Whose contexts and chunks they see.
         seed: Of their first weights.
+        features: The simulator's, where critics see them.
     """
 
-    def __init__(self, config: CriticConfig, planner: Planner, seed: int) -> None:
+    def __init__(
+        self, config: CriticConfig, planner: Planner, seed: int, features: int = 0
+    ) -> None:
         self._config, self._planner = config, planner
-        contexts = planner.config.history * planner.encoder.features + 1
-        self._sizes = contexts, planner.config.chunk * planner.sizes.actions
+        contexts = planner.config.history * planner.encoder.features
+        seen = {"context": contexts, "state": features, "both": contexts + features}[config.sees]
+        self.situation_size = seen + 1
+        self._sizes = self.situation_size, planner.config.chunk * planner.sizes.actions
+        self.sight = Sight(config.sees)  # Measured anew before each learning.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed("critics", seed, 0))
             self.online, self.targets = (
@@ -78,7 +88,7 @@ class ChunkCritics:
         config, sizes = self._config, self._sizes
         if not self.scale:
             return None
-        form = CriticsForm(*sizes, config.hidden, config.count, "context", self.scale, candidates)
+        form = CriticsForm(*sizes, config.hidden, config.count, config.sees, self.scale, candidates)
         return SavedCritics(self.online, form)
 
     def follow_rewards(self, rewards: Float[Tensor, " decision"]) -> None:
@@ -108,7 +118,9 @@ class ChunkCritics:
         Raises:
             DivergedError: A loss is not finite.
         """
-        self.follow_rewards(decisions.newest().rewards)
+        kept = decisions.newest()
+        self.follow_rewards(kept.rewards)
+        self.sight = self.sight.measured(kept.features)
         losses = []
         for _ in range(steps):
             now, following = decisions.sample(self._config.batch, generator)
@@ -120,13 +132,17 @@ class ChunkCritics:
 
     def _step(self, now: Decided, wanted: Float[Tensor, " batch"]) -> float:
         executed = self._planner.executed(now.candidates[:, -1]).flatten(1)
-        values = self.online(situation(now.contexts, now.elapsed), executed)
+        values = self.online(self.situations(now), executed)
         loss = (values - wanted).square().mean(dim=1).sum()
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self._optimizer.step()
         follow(self.targets, self.online, self._config.tau)
         return finite(loss, "the critics' loss")
+
+    def situations(self, decided: Decided) -> Float[Tensor, "decision feature"]:
+        """Give what critics see of the situations of decisions."""
+        return situation(self.sight(decided.contexts, decided.features), decided.elapsed)
 
     def least(
         self,
@@ -138,7 +154,7 @@ class ChunkCritics:
         """Value plans in the situations of decisions by the most sceptical critic."""
         critics = self.targets if targets else self.online
         executed = self._planner.executed(plans)
-        return least_value(critics, situation(drawn.contexts, drawn.elapsed), executed)
+        return least_value(critics, self.situations(drawn), executed)
 
     def each(
         self,
@@ -150,7 +166,7 @@ class ChunkCritics:
         """Value plans in the situations of decisions by every critic, differentiably."""
         critics = self.targets if targets else self.online
         executed = self._planner.executed(plans).flatten(2)
-        return critics.of_candidates(situation(drawn.contexts, drawn.elapsed), executed)
+        return critics.of_candidates(self.situations(drawn), executed)
 
     def state(self) -> dict[str, Any]:
         """Plain values and tensors, for a checkpoint."""
@@ -159,6 +175,7 @@ class ChunkCritics:
             "targets": self.targets.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "scale": self.scale,
+            "sight": self.sight.state(),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -167,3 +184,5 @@ class ChunkCritics:
         self.targets.load_state_dict(state["targets"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.scale = state["scale"]
+        if "sight" in state:  # Critics of before saw contexts alone.
+            self.sight = self.sight.load(state["sight"])

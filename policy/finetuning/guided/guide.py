@@ -10,10 +10,9 @@ from torch import Tensor
 
 from configs.ranges import NotNegative, Share, between
 from datasets.behaviours.critics import Critics
+from policy.finetuning.guided.sight import OF_CONTEXT, Sight, situation
 from policy.planner.planner import Planner
 from policy.rollouts.episode import Decision
-
-ROUNDS = 100.0  # What the number of rounds played is divided by, as an input of critics.
 
 
 @dataclass(frozen=True)
@@ -37,13 +36,6 @@ class ExploreConfig:
     offset: NotNegative
     offset_share: Share
     by_motion: bool
-
-
-def situation(
-    contexts: Float[Tensor, "*lead context"], elapsed: Float[Tensor, " *lead"]
-) -> Float[Tensor, "*lead feature"]:
-    """Put together what critics see: the context, and how long the episode has lasted."""
-    return torch.cat([contexts, elapsed[..., None] / ROUNDS], dim=-1)
 
 
 @torch.no_grad()
@@ -71,6 +63,7 @@ class Guide:
         explore: Whether to explore; its draws come from the episodes' own noise.
         motion: How far each number of an action usually is from its mean (normalised); None is 1.
         edit: Changes every candidate once; the changed ones are chosen from, too, but not kept.
+        sight: What critics (and edits) see.
     """
 
     planner: Planner
@@ -79,12 +72,14 @@ class Guide:
     explore: bool
     motion: Float[Tensor, " action"] | None = None
     edit: Edit | None = None
+    sight: Sight = OF_CONTEXT
 
     def __call__(
         self,
         contexts: Float[Tensor, "env context"],
         generators: Sequence[torch.Generator],
         elapsed: int,
+        features: Float[Tensor, "env feature"] | None = None,
     ) -> Decision:
         """Sample candidates, choose one, and change its executed part a little."""
         planner, count = self.planner, self.config.candidates
@@ -93,11 +88,13 @@ class Guide:
         repeated = contexts.repeat_interleave(count, dim=0)
         plans = planner.sample(repeated, noises, min_std=min_std).plan.clamp(-1, 1)
         plans = plans.unflatten(0, (len(contexts), count))
-        played = contexts.new_full((len(contexts),), float(elapsed))
-        situations, options = situation(contexts, played), plans
-        if self.edit is not None:
-            options = torch.cat([plans, self.edit(situations, plans, generators)], dim=1)
-        choice = self._choose(situations, options)
+        options, choice = plans, torch.zeros(len(plans), dtype=torch.long, device=plans.device)
+        if self.critics is not None:
+            seen = self.sight(contexts, contexts[:, :0] if features is None else features)
+            situations = situation(seen, contexts.new_full((len(contexts),), float(elapsed)))
+            if self.edit is not None:
+                options = torch.cat([plans, self.edit(situations, plans, generators)], dim=1)
+            choice = least_value(self.critics, situations, planner.executed(options)).argmax(dim=1)
         if self.explore:
             choice = self._sometimes_any(choice, generators)
         followed = options[torch.arange(len(plans)), choice].clone()
@@ -105,11 +102,6 @@ class Guide:
             executed = planner.executed(followed)
             executed.add_(self._disturbance(executed, generators)).clamp_(-1, 1)
         return Decision(followed, plans, chain=None)
-
-    def _choose(self, situations: Tensor, plans: Tensor) -> Tensor:
-        if self.critics is None:
-            return torch.zeros(len(plans), dtype=torch.long, device=plans.device)
-        return least_value(self.critics, situations, self.planner.executed(plans)).argmax(dim=1)
 
     def _sometimes_any(self, choice: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         if self.critics is None:

@@ -44,6 +44,7 @@ def decided(number: int, steps: int) -> Decided:
     count = torch.arange(steps).float()
     return Decided(
         contexts=(1000 * number + count)[:, None],
+        features=(1000 * number - count)[:, None],
         elapsed=count,
         candidates=torch.zeros(steps, 2, 4, 1),
         rewards=count,
