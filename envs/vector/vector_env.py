@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from envs.config import EnvConfig
 from envs.make import settled
 from envs.vector.chunked_env import ChunkedTask
-from envs.vector.workers import Local, Process, Shapes, as_array, shared_array
+from envs.vector.workers import Local, Process, Shapes, Shared, as_array, shared_array
 from perception.errors import InputError
 from perception.observation import Observation
 
@@ -51,7 +51,7 @@ class VectorEnv:
             "actions": first.simulator.action_size,
         }
         lead = (shapes.envs, shapes.history)
-        self._buffers = {
+        self._buffers: dict[str, Shared] = {
             "points": shared_array((*lead, *look.points.shape[1:]), "f"),
             "state": shared_array((*lead, self.sizes["robot_state"]), "f"),
             "chunks": shared_array((shapes.envs, shapes.chunk, self.sizes["actions"]), "f"),
@@ -61,6 +61,9 @@ class VectorEnv:
             "touched": shared_array((shapes.envs,), "b"),
             "done": shared_array((shapes.envs,), "b"),
         }
+        if shapes.features:
+            width = len(first.simulator.features())
+            self._buffers["features"] = shared_array((shapes.envs, width), "f")
         self._done, self._lost = np.ones(shapes.envs, bool), np.zeros(shapes.envs, bool)
         shares = [list(range(w, shapes.envs, max(workers, 1))) for w in range(max(workers, 1))]
         self._workers: list[Process | Local]
@@ -120,6 +123,13 @@ class VectorEnv:
             self._done.copy(),
             self._lost.copy(),
         )
+
+    @property
+    def features(self) -> Float[np.ndarray, "env feature"]:
+        """The simulator's features of this moment; of no width where they were not asked for."""
+        if "features" not in self._buffers:
+            return np.zeros((self.shapes.envs, 0), np.float32)
+        return as_array(self._buffers["features"]).copy()
 
     def close(self) -> None:
         """End the worker processes."""

@@ -38,12 +38,14 @@ class Shapes:
         history: Frames in an observation.
         chunk: Actions executed per step.
         observes: What an observation holds.
+        features: Whether the simulator's features are to be had beside observations.
     """
 
     envs: int
     history: int
     chunk: int
     observes: Observes = "points"
+    features: bool = False
 
 
 Shared = tuple[Any, tuple[int, ...], str]
@@ -105,6 +107,8 @@ class Local:
     def _show(self, env: int, observation: Observation[np.ndarray]) -> None:
         self._arrays["points"][env] = observation.points
         self._arrays["state"][env] = observation.robot_state
+        if "features" in self._arrays:
+            self._arrays["features"][env] = self._tasks[env].simulator.features()
 
 
 class Process:

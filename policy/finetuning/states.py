@@ -94,6 +94,8 @@ def _with_plans(replay: Mapping[str, Any]) -> dict[str, Any]:
     if "plans" not in chunks and "samples" in chunks:
         chunks["plans"] = chunks["samples"][:, :, -1]
         chunks["candidates"] = chunks["plans"][:, :, None][:, :, :0]
+    if "contexts" in chunks:  # Younger than those states are the simulator's features beside them.
+        chunks.setdefault("features", chunks["contexts"][:, :, :0])
     return {**replay, "chunks": chunks}
 
 

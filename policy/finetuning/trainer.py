@@ -10,7 +10,7 @@ from typing import Any
 from configs.kinds import make_kind
 from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
-from policy.finetuning.algorithms.algorithm import Algorithm
+from policy.finetuning.algorithms.algorithm import Algorithm, Privileged
 from policy.finetuning.config import ALGORITHMS, FinetuneConfig
 from policy.finetuning.player import Player
 from policy.finetuning.search import Search
@@ -46,6 +46,8 @@ class Trainer:
         self._player = Player(planner, envs, config, seed=seed, success_at=success_at)
         self._seed, self._on_episodes = seed, on_episodes
         self.algorithm: Algorithm = make_kind(ALGORITHMS, config.algorithm, planner, config, seed)
+        if isinstance(self.algorithm, Privileged):
+            self.algorithm.see_state(envs.features.shape[1])
         self.search = Search()
         self.episodes = self.env_steps = 0
         self.spent = Spent()

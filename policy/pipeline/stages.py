@@ -13,6 +13,7 @@ from datasets.windows import load_windows
 from envs.config import EnvConfig
 from perception.errors import InputError
 from policy.finetuning import loop as finetuning
+from policy.finetuning.guided.learner import sees_state
 from policy.finetuning.loop import finetune
 from policy.pipeline.checks import FINETUNING, PRETRAINING, check, check_task
 from policy.pipeline.config import TrainConfig
@@ -146,7 +147,8 @@ class Stages:
             self._planners.forget(self.run.checkpoint(stage))
             remedy = "give fewer envs=, a smaller finetune.algorithm.batch= or replay_capacity="
             with names_memory("fine-tuning", remedy):
-                envs = self._pool.take(env, planner, envs=recipe.envs)
+                features = sees_state(recipe.finetune.algorithm)
+                envs = self._pool.take(env, planner, envs=recipe.envs, features=features)
                 finetune(
                     planner.to(self.device), envs, recipe.finetune, run=self.run,
                     seed=recipe.seed, success_at=env.success_at, stop=self._stop,

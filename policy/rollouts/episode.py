@@ -30,6 +30,10 @@ class World(Protocol):
     def shapes(self) -> Shapes:
         """How many environments there are, and the sizes of histories and chunks."""
 
+    @property
+    def features(self) -> Float[np.ndarray, "env feature"]:
+        """The simulator's features of this moment; of no width where nobody asked for them."""
+
     def reset(self, seeds: Sequence[int]) -> Observation[np.ndarray]:
         """Start an episode for each seed, in the first environments."""
 
@@ -61,8 +65,12 @@ class Decide(Protocol):
         contexts: Float[Tensor, "env context"],
         generators: Sequence[torch.Generator],
         elapsed: int,
+        features: Float[Tensor, "env feature"] | None = None,
     ) -> Decision:
-        """Decide from encoded histories, each episode's own noise, and the rounds played so far."""
+        """Decide from encoded histories, each episode's own noise, and the rounds played so far.
+
+        `features` are the simulator's, of no width (or None) where the world was not asked for any.
+        """
 
 
 @dataclass(frozen=True)
@@ -72,11 +80,13 @@ class Plan:
     Attributes:
         observations: Histories; leading axes env, history.
         contexts: What the encoder made of them.
+        features: The simulator's, of no width where the world was not asked for them.
         decision: The plans.
     """
 
     observations: Observation[Tensor]
     contexts: Float[Tensor, "env context"]
+    features: Float[Tensor, "env feature"]
     decision: Decision
 
     @property
@@ -104,6 +114,7 @@ class FirstPlan:
         contexts: Float[Tensor, "env context"],
         generators: Sequence[torch.Generator],
         elapsed: int,
+        features: Float[Tensor, "env feature"] | None = None,
     ) -> Decision:
         """Sample one plan for each episode."""
         noises = self.planner.noises(generators)
@@ -173,7 +184,9 @@ class Episodes:
         """Plan in every episode from what is seen now; draws from the episodes' noise."""
         seen = self._seen()
         contexts = self._planner.encode(seen)
-        return Plan(seen, contexts, self._decide(contexts, self._generators, self._rounds))
+        features = torch.from_numpy(self._world.features[: len(contexts)]).to(contexts.device)
+        decision = self._decide(contexts, self._generators, self._rounds, features)
+        return Plan(seen, contexts, features, decision)
 
     @torch.no_grad()
     def act(self, plan: Plan) -> ChunkStep:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,19 +132,21 @@ def check_robot(task: str, env: EnvConfig, what: Path) -> None:
         raise InputError(f"{what} was made for {task}, not for {env.name}: choose env={task}")
 
 
-def shapes_for(planner: Planner, envs: int) -> Shapes:
-    """Give the sizes that a planner and so many environments agree on."""
+def shapes_for(planner: Planner, envs: int, *, features: bool = False) -> Shapes:
+    """Give the sizes that a planner and so many environments agree on; see `Shapes`."""
     plan = planner.config
-    return Shapes(envs, plan.history, plan.chunk, planner.observes)
+    return Shapes(envs, plan.history, plan.chunk, planner.observes, features)
 
 
-def make_envs(env: EnvConfig, planner: Planner, *, envs: int, workers: int) -> VectorEnv:
-    """Make the environments that a planner acts in.
+def make_envs(
+    env: EnvConfig, planner: Planner, *, envs: int, workers: int, features: bool = False
+) -> VectorEnv:
+    """Make the environments that a planner acts in; with `features`, see `Shapes`.
 
     Raises:
         InputError: The planner was made for data of other sizes.
     """
-    made = VectorEnv(env, shapes_for(planner, envs), workers=workers)
+    made = VectorEnv(env, shapes_for(planner, envs, features=features), workers=workers)
     try:
         check_sizes(planner, Sizes(**made.sizes), env)
     except InputError:
@@ -174,13 +176,18 @@ class EnvPool:
             self._made[-1].close()
             self._made = None
 
-    def take(self, env: EnvConfig, planner: Planner, *, envs: int) -> VectorEnv:
+    def take(
+        self, env: EnvConfig, planner: Planner, *, envs: int, features: bool = False
+    ) -> VectorEnv:
         """Give the environments of before, or new ones where these would differ; see `make_envs`.
 
-        Whatever they played before does not show: an episode follows from its seed.
+        Whatever they played before does not show: an episode follows from its seed. Those with the
+        simulator's features serve whoever asks for none, too.
         """
-        key = (env, shapes_for(planner, envs))
-        if self._made is None or self._made[:2] != key:
+        wanted = shapes_for(planner, envs, features=features)
+        fitting = (wanted, replace(wanted, features=True))
+        if self._made is None or self._made[0] != env or self._made[1] not in fitting:
             self.__exit__()
-            self._made = (*key, make_envs(env, planner, envs=envs, workers=self._workers))
+            made = make_envs(env, planner, envs=envs, workers=self._workers, features=features)
+            self._made = (env, wanted, made)
         return self._made[-1]

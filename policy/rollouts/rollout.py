@@ -24,6 +24,7 @@ class ChunkData:
 
     Attributes:
         contexts: What the encoder made of each history.
+        features: The simulator's, of no width where they were not asked for.
         points: The clouds of each history; of no history where they are not kept.
         robot_state: The robot's state beside them.
         plans: What was followed, normalised.
@@ -35,6 +36,7 @@ class ChunkData:
     """
 
     contexts: Float[Tensor, "time env context"]
+    features: Float[Tensor, "time env feature"]
     points: Float[Tensor, "time env history point channel"]
     robot_state: Float[Tensor, "time env history reading"]
     plans: Float[Tensor, "time env horizon action"]
@@ -189,6 +191,7 @@ def _planned(steps: Sequence[ChunkStep], keep_observations: bool) -> dict[str, T
     plans = [step.plan for step in steps]
     parts = {
         "contexts": [plan.contexts for plan in plans],
+        "features": [plan.features for plan in plans],
         "points": [plan.observations.points[:, history] for plan in plans],
         "robot_state": [plan.observations.robot_state[:, history] for plan in plans],
         "plans": [plan.decision.plans for plan in plans],

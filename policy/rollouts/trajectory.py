@@ -120,6 +120,11 @@ class RecordedEnv:
         )
 
     @property
+    def features(self) -> Float[np.ndarray, "1 0"]:
+        """None: what is recorded is what a robot sees."""
+        return np.zeros((1, 0), np.float32)
+
+    @property
     def clouds(self) -> list[Float[np.ndarray, "point axis"]]:
         """What was seen so far, a cloud for each frame."""
         return [points for points, *_ in self._frames]

@@ -95,6 +95,7 @@ def played(contexts: Float[Tensor, "count context"], decision: Decision) -> Roll
     means, samples = links(decision)
     chunks = ChunkData(
         contexts=contexts[None],
+        features=contexts[None, :, :0],
         points=torch.zeros(1, count, 0, 1, 3),
         robot_state=torch.zeros(1, count, 0, 1),
         plans=decision.plans[None],

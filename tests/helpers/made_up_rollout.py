@@ -11,6 +11,7 @@ def made_up_rollout(successes: list[bool], returns: list[float], chunks: int = 2
     earned = torch.tensor(returns).view(1, count) * torch.tensor([[1.0], [0.0]])
     data = ChunkData(
         contexts=torch.arange(count).float().view(1, count, 1).expand(2, count, 5),
+        features=torch.zeros(2, count, 0),
         points=torch.zeros(2, count, 0, 4, 3),
         robot_state=torch.zeros(2, count, 0, 24),
         plans=torch.zeros(2, count, 4, 3),

@@ -14,6 +14,14 @@ from policy.rollouts.rollout import Rollout
 
 
 @runtime_checkable
+class Privileged(Protocol):
+    """An algorithm of which a part may see the simulator's state while it learns."""
+
+    def see_state(self, features: int) -> None:
+        """Make ready for so many features of the simulator; asked once, before anything else."""
+
+
+@runtime_checkable
 class Algorithm(Protocol):
     """Improves a planner by its own episodes.
 

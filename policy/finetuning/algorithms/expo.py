@@ -18,7 +18,7 @@ from configs.ranges import Share, Whole, between
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.guided.decisions import Decided
 from policy.finetuning.guided.edits import EditConfig, Edits
-from policy.finetuning.guided.guide import Guide, situation
+from policy.finetuning.guided.guide import Guide
 from policy.finetuning.guided.learner import CriticLearner, LearnerConfig
 from policy.finetuning.guided.trust import Trust, TrustConfig
 from policy.planner.planner import Planner
@@ -57,9 +57,14 @@ class EXPO(CriticLearner):
     ) -> None:
         super().__init__(config, planner, finetune, seed)
         self._config = config
-        numbers = planner.config.history * planner.encoder.features + 1
-        self.edits = Edits(config.edit, planner, numbers, seed)
+        self.edits = Edits(config.edit, planner, self.critics.situation_size, seed)
         self.trust = Trust(config.trust, config.critic.discount)
+
+    def see_state(self, features: int) -> None:
+        """Make critics that see so many features, and edits that see what they see."""
+        super().see_state(features)
+        size = self.critics.situation_size
+        self.edits = Edits(self._config.edit, self._planner, size, self._seed)
 
     def decide(self, *, explore: bool) -> Guide:
         """How to play: with random edits to explore, with mean ones to be judged."""
@@ -94,7 +99,7 @@ class EXPO(CriticLearner):
         plans, share = following.candidates, self.trust.share
         if share:
             draws = self.edits.draws(self._generator, *plans.shape[:2])
-            seen = situation(following.contexts, following.elapsed)
+            seen = self.critics.situations(following)
             plans = torch.cat([plans, self.edits.edited(seen, plans, share, draws)], dim=1)
         with torch.no_grad():
             values = self.critics.each(following, plans, targets=True)
@@ -115,7 +120,7 @@ class EXPO(CriticLearner):
             drawn.candidates.shape[1], (config.batch,), generator=self._generator
         )
         plans = drawn.candidates[torch.arange(config.batch), choice]
-        seen = situation(drawn.contexts, drawn.elapsed)
+        seen = self.critics.situations(drawn)
         return watched | self.edits.learn(seen, plans, self.critics.online, self._generator)
 
     def state(self) -> dict[str, Any]:

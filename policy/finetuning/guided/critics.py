@@ -13,8 +13,9 @@ from datasets.behaviours.critics import Critics, follow
 from envs.seeding import derive_seed
 from policy.finetuning.diverging import finite
 from policy.finetuning.guided.decisions import Decided, Decisions
-from policy.finetuning.guided.guide import least_value, situation
+from policy.finetuning.guided.guide import least_value
 from policy.finetuning.guided.saved_critics import CriticsForm, SavedCritics
+from policy.finetuning.guided.sight import Sees, Sight, situation
 from policy.planner.planner import Planner
 
 TINY = 1e-6  # The least reward that counts as one.
@@ -35,6 +36,8 @@ class CriticConfig:
         beyond_limit: Whether an episode that ran out of time would have gone on: its last decision
             is then not learned from, since what followed is not known, and values do not fall
             towards the end. Otherwise nothing is expected behind it.
+        sees: What describes a situation: the planner's context, the simulator's state (which no
+            robot has, so that such critics guide no evaluation but along the run), or both.
     """
 
     hidden: Width
@@ -45,6 +48,7 @@ class CriticConfig:
     discount: Share
     tau: Rate
     beyond_limit: bool
+    sees: Sees = "context"
 
 
 class ChunkCritics:
@@ -54,12 +58,18 @@ class ChunkCritics:
         config: See `CriticConfig`.
         planner: Whose contexts and chunks they see.
         seed: Of their first weights.
+        features: The simulator's, where critics see them.
     """
 
-    def __init__(self, config: CriticConfig, planner: Planner, seed: int) -> None:
+    def __init__(
+        self, config: CriticConfig, planner: Planner, seed: int, features: int = 0
+    ) -> None:
         self._config, self._planner = config, planner
-        contexts = planner.config.history * planner.encoder.features + 1
-        self._sizes = contexts, planner.config.chunk * planner.sizes.actions
+        contexts = planner.config.history * planner.encoder.features
+        seen = {"context": contexts, "state": features, "both": contexts + features}[config.sees]
+        self.situation_size = seen + 1
+        self._sizes = self.situation_size, planner.config.chunk * planner.sizes.actions
+        self.sight = Sight(config.sees)  # Measured anew before each learning.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed("critics", seed, 0))
             self.online, self.targets = (
@@ -82,7 +92,7 @@ class ChunkCritics:
         config, sizes = self._config, self._sizes
         if not self.scale:
             return None
-        form = CriticsForm(*sizes, config.hidden, config.count, "context", self.scale, candidates)
+        form = CriticsForm(*sizes, config.hidden, config.count, config.sees, self.scale, candidates)
         return SavedCritics(self.online, form)
 
     def follow_rewards(self, rewards: Float[Tensor, " decision"]) -> None:
@@ -112,7 +122,9 @@ class ChunkCritics:
         Raises:
             DivergedError: A loss is not finite.
         """
-        self.follow_rewards(decisions.newest().rewards)
+        kept = decisions.newest()
+        self.follow_rewards(kept.rewards)
+        self.sight = self.sight.measured(kept.features)
         losses = []
         for _ in range(steps):
             now, following = decisions.sample(self._config.batch, generator)
@@ -127,7 +139,7 @@ class ChunkCritics:
         self, now: Decided, wanted: Float[Tensor, " batch"], known: Bool[Tensor, " batch"]
     ) -> float:
         executed = self._planner.executed(now.candidates[:, -1]).flatten(1)
-        values = self.online(situation(now.contexts, now.elapsed), executed)
+        values = self.online(self.situations(now), executed)
         errors = (values - wanted).square() * known
         loss = errors.sum() / known.sum().clamp(min=1)
         self._optimizer.zero_grad(set_to_none=True)
@@ -135,6 +147,10 @@ class ChunkCritics:
         self._optimizer.step()
         follow(self.targets, self.online, self._config.tau)
         return finite(loss, "the critics' loss")
+
+    def situations(self, decided: Decided) -> Float[Tensor, "decision feature"]:
+        """Give what critics see of the situations of decisions."""
+        return situation(self.sight(decided.contexts, decided.features), decided.elapsed)
 
     def least(
         self,
@@ -146,7 +162,7 @@ class ChunkCritics:
         """Value plans in the situations of decisions by the most sceptical critic."""
         critics = self.targets if targets else self.online
         executed = self._planner.executed(plans)
-        return least_value(critics, situation(drawn.contexts, drawn.elapsed), executed)
+        return least_value(critics, self.situations(drawn), executed)
 
     def each(
         self,
@@ -158,7 +174,7 @@ class ChunkCritics:
         """Value plans in the situations of decisions by every critic, differentiably."""
         critics = self.targets if targets else self.online
         executed = self._planner.executed(plans).flatten(2)
-        return critics.of_candidates(situation(drawn.contexts, drawn.elapsed), executed)
+        return critics.of_candidates(self.situations(drawn), executed)
 
     def state(self) -> dict[str, Any]:
         """Plain values and tensors, for a checkpoint."""
@@ -167,6 +183,7 @@ class ChunkCritics:
             "targets": self.targets.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "scale": self.scale,
+            "sight": self.sight.state(),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -175,3 +192,5 @@ class ChunkCritics:
         self.targets.load_state_dict(state["targets"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.scale = state["scale"]
+        if "sight" in state:  # Critics of before saw contexts alone.
+            self.sight = self.sight.load(state["sight"])

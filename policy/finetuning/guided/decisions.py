@@ -19,6 +19,7 @@ class Decided:
 
     Attributes:
         contexts: What the encoder made of each history.
+        features: The simulator's, of no width where no critic sees them.
         elapsed: Rounds of its episode played before it.
         candidates: The plans that could have been chosen, and last what was followed; normalised.
         rewards: Sum of the rewards of the executed chunk.
@@ -26,6 +27,7 @@ class Decided:
     """
 
     contexts: Float[Tensor, "decision context"]
+    features: Float[Tensor, "decision feature"]
     elapsed: Float[Tensor, " decision"]
     candidates: Float[Tensor, "decision candidate horizon action"]
     rewards: Float[Tensor, " decision"]
@@ -41,6 +43,7 @@ class Decided:
         choice = torch.cat([data.candidates, data.plans.clamp(-1, 1)[:, :, None]], dim=2)
         return cls(
             contexts=data.contexts.transpose(0, 1)[valid],
+            features=data.features.transpose(0, 1)[valid],
             elapsed=elapsed[valid],
             candidates=choice.transpose(0, 1)[valid],
             rewards=data.rewards.T[valid].float(),
@@ -106,8 +109,9 @@ class Decisions:
     def load(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""
         self._room, self._size, self._head = None, 0, 0
-        if state["decisions"]:
-            self.add(Decided(**state["decisions"]))
+        if kept := state["decisions"]:
+            no_features = kept["contexts"][:, :0]  # Those of before had none.
+            self.add(Decided(**{"features": no_features, **kept}))
         self._head = state["head"]
 
     def _write(self, decided: Decided) -> None:

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from configs.ranges import NotNegative, Share, between, require
 from datasets.behaviours.critics import Critics
+from policy.finetuning.guided.sight import OF_CONTEXT, Sight, situation
 from policy.planner.planner import Planner
 from policy.rollouts.episode import Decision
-
-ROUNDS = 100.0  # What the number of rounds played is divided by, as an input of critics.
 
 
 @dataclass(frozen=True)
@@ -46,13 +45,6 @@ class ExploreConfig:
     def __post_init__(self) -> None:
         several = self.candidates > 1 or not self.by_motion
         require(several, "@by_motion=true compares plans: give @candidates=2 or more")
-
-
-def situation(
-    contexts: Float[Tensor, "*lead context"], elapsed: Float[Tensor, " *lead"]
-) -> Float[Tensor, "*lead feature"]:
-    """Put together what critics see: the context, and how long the episode has lasted."""
-    return torch.cat([contexts, elapsed[..., None] / ROUNDS], dim=-1)
 
 
 def spread(executed: Float[Tensor, "*lead candidate chunk action"]) -> Float[Tensor, " action"]:
@@ -90,6 +82,7 @@ class Guide:
         explore: Whether to explore; its draws come from the episodes' own noise.
         motion: What exploration is measured in; None: in what the plans of each moment give.
         edit: Changes every candidate once; the changed ones are chosen from, too, but not kept.
+        sight: What critics (and edits) see.
     """
 
     planner: Planner
@@ -98,12 +91,14 @@ class Guide:
     explore: bool
     motion: Float[Tensor, " action"] | None = None
     edit: Edit | None = None
+    sight: Sight = OF_CONTEXT
 
     def __call__(
         self,
         contexts: Float[Tensor, "env context"],
         generators: Sequence[torch.Generator],
         elapsed: int,
+        features: Float[Tensor, "env feature"] | None = None,
     ) -> Decision:
         """Sample candidates, choose one, and change its executed part a little."""
         planner, count = self.planner, self.config.candidates
@@ -112,11 +107,13 @@ class Guide:
         repeated = contexts.repeat_interleave(count, dim=0)
         plans = planner.sample(repeated, noises, min_std=min_std).plan.clamp(-1, 1)
         plans = plans.unflatten(0, (len(contexts), count))
-        played = contexts.new_full((len(contexts),), float(elapsed))
-        situations, options = situation(contexts, played), plans
-        if self.edit is not None:
-            options = torch.cat([plans, self.edit(situations, plans, generators)], dim=1)
-        choice = self._choose(situations, options)
+        options, choice = plans, torch.zeros(len(plans), dtype=torch.long, device=plans.device)
+        if self.critics is not None:
+            seen = self.sight(contexts, contexts[:, :0] if features is None else features)
+            situations = situation(seen, contexts.new_full((len(contexts),), float(elapsed)))
+            if self.edit is not None:
+                options = torch.cat([plans, self.edit(situations, plans, generators)], dim=1)
+            choice = least_value(self.critics, situations, planner.executed(options)).argmax(dim=1)
         if self.explore:
             choice = self._sometimes_any(choice, generators)
         followed = options[torch.arange(len(plans)), choice].clone()
@@ -125,11 +122,6 @@ class Guide:
             unit = self._unit(planner.executed(plans)).to(executed)
             executed.add_(unit * self._disturbance(executed, generators)).clamp_(-1, 1)
         return Decision(followed, plans, chain=None)
-
-    def _choose(self, situations: Tensor, plans: Tensor) -> Tensor:
-        if self.critics is None:
-            return torch.zeros(len(plans), dtype=torch.long, device=plans.device)
-        return least_value(self.critics, situations, self.planner.executed(plans)).argmax(dim=1)
 
     def _sometimes_any(self, choice: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         if self.critics is None:

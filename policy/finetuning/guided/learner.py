@@ -13,6 +13,7 @@ from torch import Tensor
 from configs.ranges import between
 from datasets.behaviours.training_state import fitting
 from envs.seeding import derive_seed
+from perception.errors import InputError
 from policy.finetuning.buffers import TargetBuffer
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.diverging import finite
@@ -44,6 +45,11 @@ class LearnerConfig:
     capacity: Annotated[int, between(1024, 2**24)]
 
 
+def sees_state(algorithm: object) -> bool:
+    """Tell whether the critics of an algorithm's configuration see the simulator's features."""
+    return isinstance(algorithm, LearnerConfig) and algorithm.critic.sees != "context"
+
+
 class CriticLearner(ABC):
     """Critics, the decisions that they learn from, the best episodes, and the planner's optimiser.
 
@@ -62,6 +68,7 @@ class CriticLearner(ABC):
         self, config: LearnerConfig, planner: Planner, finetune: FinetuneConfig, seed: int
     ) -> None:
         self._shared, self._finetune, self._planner = config, finetune, planner
+        self._seed = seed
         planner.requires_grad_(requires_grad=False)
         planner.denoiser.requires_grad_(requires_grad=True)
         self._weights = list(planner.denoiser.parameters())
@@ -75,11 +82,30 @@ class CriticLearner(ABC):
         self._observed = 0  # Episodes.
         self.motion: Tensor | None = None  # Measured before the first step.
 
+    def see_state(self, features: int) -> None:
+        """Make critics that see so many features of the simulator, where they are to see any.
+
+        Raises:
+            ValueError: The environments were made without.
+        """
+        if not sees_state(self._shared):
+            return
+        if features == 0:
+            raise ValueError("These environments give no features: see envs.vector's Shapes")
+        self.critics = ChunkCritics(self._shared.critic, self._planner, self._seed, features)
+
     def decide(self, *, explore: bool) -> Guide:
         """How to play: before the first critic's step by the first plan."""
-        config, motion = self._shared.explore, self.motion
+        critics, config = self.critics, self._shared.explore
         explore = explore and self._observed < config.until * self._finetune.episodes
-        return Guide(self._planner, self.critics.ready, config, explore=explore, motion=motion)
+        return Guide(
+            self._planner,
+            critics.ready,
+            config,
+            explore=explore,
+            motion=self.motion,
+            sight=critics.sight,
+        )
 
     def observe(self, rollout: Rollout) -> None:
         """Remember every decision, and the best episodes."""
@@ -174,12 +200,19 @@ class CriticLearner(ABC):
         """Take over the decisions and the best episodes of a finished run.
 
         Raises:
-            InputError: The file is missing, or of an algorithm that keeps no decisions.
+            InputError: The file is missing, of an algorithm that keeps no decisions, or without
+                what critics are to see.
         """
         with fitting(path):
             state = read_decisions(path)
             self.decisions.load(state["decisions"])
             self.target.load(state["target"])
+        if sees_state(self._shared) and not self.decisions.newest().features.numel():
+            raise InputError(
+                f"{path} was played without the simulator's features, which critics with"
+                f" finetune.algorithm.critic.sees={self._shared.critic.sees} learn from: play it"
+                " with that key too, or leave it out here"
+            )
 
     def state(self) -> dict[str, Any]:
         """Everything but the planner that the next update depends on."""

@@ -25,6 +25,7 @@ def episode(contexts: int) -> Decided:
         candidates=torch.zeros(STEPS, 2, 4, 28),
         rewards=torch.ones(STEPS),
         last=count == STEPS - 1,
+        features=torch.zeros(STEPS, 0),
     )
 
 

@@ -21,10 +21,12 @@ from tests.helpers.bandit import play, played, pretrained, same_contexts
 from tests.helpers.small_planner import small_planner
 
 
-def config(name: str, own: dict[str, Any], critic_steps: int, **changes: object) -> FinetuneConfig:
+def config(
+    name: str, own: dict[str, Any], critic_steps: int, sees: str = "context", **changes: object
+) -> FinetuneConfig:
     usual = compose_part(FinetuneConfig, "finetune", name)
     algorithm: Any = usual.algorithm
-    critic = dataclasses.replace(algorithm.critic, steps=critic_steps, count=3)
+    critic = dataclasses.replace(algorithm.critic, steps=critic_steps, count=3, sees=sees)
     algorithm = dataclasses.replace(algorithm, critic=critic, **own)
     return dataclasses.replace(usual, algorithm=algorithm, evaluate_every=0, **changes)
 
@@ -69,21 +71,23 @@ def test_a_planner_learns_the_better_arm_of_a_bandit(
 @pytest.fixture(scope="module")
 def envs() -> VectorEnv:
     task = task_config("adroit-door", "env.episode_steps=10", "env.view.points=32")
-    return VectorEnv(task, Shapes(envs=2, history=2, chunk=3), workers=0)
+    return VectorEnv(task, Shapes(envs=2, history=2, chunk=3, features=True), workers=0)
 
 
 @pytest.mark.parametrize(
-    ("name", "own"),
+    ("name", "own", "sees"),
     [
-        ("q_guided", {}),
-        ("ogpo", {"batch": 4, "group": 3}),
-        ("expo", {"trust": TrustConfig(correlation=-1.0, episodes=3, rise=4)}),
+        ("q_guided", {}, "context"),
+        ("q_guided", {}, "both"),
+        ("ogpo", {"batch": 4, "group": 3}, "context"),
+        ("expo", {"trust": TrustConfig(correlation=-1.0, episodes=3, rise=4)}, "state"),
     ],
 )
 def test_a_fine_tuning_goes_on_as_if_it_had_not_stopped(
-    name: str, own: dict[str, Any], envs: VectorEnv
+    name: str, own: dict[str, Any], sees: str, envs: VectorEnv
 ) -> None:
-    usual = config(name, own, critic_steps=5, episodes=8, initial_limit=2, gradient_steps=1)
+    changes = {"episodes": 8, "initial_limit": 2, "gradient_steps": 1}
+    usual = config(name, own, 5, sees, **changes)
     whole, part = (Trainer(small_planner(), envs, usual, seed=0, success_at="end") for _ in "ab")
     for _ in range(2):
         part.iterate()

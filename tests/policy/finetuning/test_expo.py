@@ -13,7 +13,8 @@ from policy.finetuning.algorithms.expo import EXPO
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.guided.decisions import Decided
 from policy.finetuning.guided.edits import EditConfig, Edits, tanh_log_probability
-from policy.finetuning.guided.guide import Guide, situation
+from policy.finetuning.guided.guide import Guide
+from policy.finetuning.guided.sight import situation
 from policy.finetuning.guided.trust import Trust, TrustConfig, to_go
 from tests.helpers.bandit import played, pretrained, same_contexts
 from tests.helpers.small_planner import quick_planner
@@ -74,6 +75,7 @@ def episodes(rewards: torch.Tensor) -> Decided:
     time = torch.arange(length).float().expand(count, length)
     return Decided(
         contexts=torch.zeros(count * length, 1),
+        features=torch.zeros(count * length, 0),
         elapsed=time.flatten(),
         candidates=torch.zeros(count * length, 1, 1, 1),
         rewards=rewards.flatten(),

@@ -44,6 +44,7 @@ def decided(number: int, steps: int) -> Decided:
     count = torch.arange(steps).float()
     return Decided(
         contexts=(1000 * number + count)[:, None],
+        features=(1000 * number - count)[:, None],
         elapsed=count,
         candidates=torch.zeros(steps, 2, 4, 1),
         rewards=count,
@@ -59,6 +60,7 @@ def test_what_follows_a_decision_is_the_next_of_its_episode(capacity: int) -> No
         now, following = replay.sample(200, generator)
         gone = torch.where(now.last, 0.0, 1.0)
         assert torch.equal(following.contexts[:, 0], now.contexts[:, 0] + gone)
+        assert torch.equal(following.features[:, 0], now.features[:, 0] - gone)
         assert len(replay) <= capacity
     assert bool((replay.newest().contexts >= 1000 * 29).any())
     other = Decisions(capacity)

@@ -113,3 +113,17 @@ def test_a_longer_fine_tuning_has_critics_of_its_own(folder: Path) -> None:
     assert path.read_bytes() != before
     result = Result.read(folder / "results/trial/adroit-door/guiding_with_critics/seed1.json")
     assert result.env_steps == 6 * 12
+
+
+def test_critics_that_see_the_state_learn_and_leave_the_planner_to_be_judged_alone(
+    folder: Path, tmp_path: Path
+) -> None:
+    seeing = "finetune.algorithm.critic.sees=both"
+    run(folder / "seeing", seeing, "variant=seeing")
+    assert read_evaluation(folder / "seeing", "finetune") is not None
+    assert read_evaluation(folder / "seeing", "finetune-guided") is None
+    assert not (folder / "results" / "trial" / "adroit-door" / "seeing_with_critics").exists()
+    with pytest.raises(InputError, match=r"see the simulator's state \(sees=both\)"):
+        judge(asked(folder / "seeing", tmp_path, "candidates=2"))
+    with pytest.raises(InputError, match=r"critic\.sees"):
+        run(folder / "seeing", "variant=seeing")

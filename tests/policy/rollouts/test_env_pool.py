@@ -27,3 +27,14 @@ def test_stages_play_in_the_same_environments_as_long_as_they_need_such() -> Non
         kept = pool.take(config, planner, envs=1)._workers[0]
     assert isinstance(kept, Process)
     assert not kept._process.is_alive()
+
+
+def test_environments_with_features_serve_whoever_asks_for_none() -> None:
+    planner = small_planner()
+    config = task_config("adroit-door", "env.episode_steps=6", "env.view.points=32")
+    with EnvPool(workers=0) as pool:
+        without = pool.take(config, planner, envs=1)
+        assert without.features.shape == (1, 0)
+        envs = pool.take(config, planner, envs=1, features=True)
+        assert envs.features.shape == (1, 39)
+        assert pool.take(config, planner, envs=1) is envs
