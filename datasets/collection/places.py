@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 
-import mujoco
 import numpy as np
 from jaxtyping import Float, Int
 
 from configs.progress import progress
 from datasets.store.store import EpisodeStore
 from envs.make import make_simulator
-from envs.simulator import Places, Simulator, Watched
-from envs.state import SCENE
+from envs.simulator import Places, Watched, put
 from perception.errors import InputError
 
 
@@ -37,7 +35,7 @@ def places_at(store: EpisodeStore, rows: Int[np.ndarray, " step"]) -> Iterator[P
             simulator.restore_state(recording.provenance.start)  # It may hold the goal.
         first = store.rows(int(episode)).start
         for row in rows[episodes == episode]:
-            _put(simulator, recording.scenes[row - first])
+            put(simulator, recording.scenes[row - first])
             yield simulator.places()
 
 
@@ -56,9 +54,3 @@ def movable_places(store: EpisodeStore) -> Float[np.ndarray, "step 2 3"]:
     if not np.isfinite(found).all():
         raise InputError(f"{store.path}: hand or object are nowhere (NaN) in a simulator state")
     return found
-
-
-def _put(simulator: Simulator, state: Float[np.ndarray, " scene"]) -> None:
-    """Put a simulator into a recorded state, as far as places depend on it."""
-    simulator.layout.write(simulator.model, simulator.data, SCENE, state=state)
-    mujoco.mj_kinematics(simulator.model, simulator.data)

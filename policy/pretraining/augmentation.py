@@ -138,7 +138,8 @@ def _inside(
     places: Float[Tensor, "batch history point 3"], box: Range
 ) -> Bool[Tensor, "batch history point"]:
     far = ((places - box.shift[:3]) / box.scale[:3]).abs().amax(-1)
-    return far <= 1 + ROUNDING
+    within: Tensor = far <= 1 + ROUNDING
+    return within
 
 
 def _sources(
@@ -149,4 +150,5 @@ def _sources(
     count = counted[..., -1:]
     which = (chance * count).long().clamp(max=count - 1) + 1
     own = torch.arange(kept.shape[-1], device=kept.device)
-    return torch.where(kept, own, torch.searchsorted(counted, which))
+    others: Tensor = torch.searchsorted(counted, which)
+    return torch.where(kept, own, others)

@@ -7,9 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from configs.command import compose
 from configs.stopping import StoppedError
 from datasets.windows import load_windows
+from perception.errors import InputError
 from perception.observation import Observation
+from policy.pipeline.config import TrainConfig
+from policy.pipeline.stages import train
 from policy.planner.normalizer import Range
 from policy.pretraining.augmentation import AugmentConfig, Chances, augmented, draw
 from policy.pretraining.config import PretrainConfig
@@ -17,7 +21,6 @@ from policy.pretraining.learner import Learner
 from policy.pretraining.pretrain import pretrain
 from policy.runs.distributed import Team
 from policy.runs.run import Run, read_metrics
-from tests.helpers.commands import refuse
 from tests.helpers.small_planner import small_planner
 from tests.policy.pipeline.test_stopping import ABOUT, asked
 from tests.policy.test_training import PRETRAINING, assert_same_weights
@@ -139,14 +142,9 @@ def test_a_stopped_pre_training_with_augmentation_goes_on_bit_for_bit(
 
 
 def test_features_cannot_be_augmented(tmp_path: Path) -> None:
-    words = (
-        "policy/train.py",
-        *PRETRAINING,
-        f"out={tmp_path / 'run'}",
-        "pretrain.augment.dropout=0.2",
-    )
-    said = refuse(*words, "pretrain.features=true", "encoder_from=nowhere")
-    assert "pretrain.augment changes clouds" in said
-    assert "pretrain.augment.dropout must be between 0 and 0.9" in refuse(
-        *words, "pretrain.augment.dropout=1"
-    )
+    words = [*PRETRAINING, f"out={tmp_path / 'run'}", "pretrain.augment.dropout=0.2"]
+    for own in (["pretrain.features=true", "encoder_from=nowhere"], ["encoder=state_only"]):
+        with pytest.raises(InputError, match=r"pretrain\.augment changes clouds"):
+            train(compose(TrainConfig, "train", [*words, *own]))
+    with pytest.raises(InputError, match=r"dropout must be at most 0\.9"):
+        compose(TrainConfig, "train", [*words, "pretrain.augment.dropout=1"])
