@@ -129,7 +129,8 @@ def _turn(
     """Give rotations about axes of any length, less the identity (Rodrigues)."""
     x, y, z = torch.nn.functional.normalize(axis, dim=1).unbind(1)
     zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], 1).unflatten(1, (3, 3))
+    crossed = [zero, -z, y, z, zero, -x, -y, x, zero]
+    cross: Tensor = torch.stack(crossed, 1).unflatten(1, (3, 3))
     angle = angle[:, None, None]
     return angle.sin() * cross + (1 - angle.cos()) * (cross @ cross)
 
@@ -138,8 +139,7 @@ def _inside(
     places: Float[Tensor, "batch history point 3"], box: Range
 ) -> Bool[Tensor, "batch history point"]:
     far = ((places - box.shift[:3]) / box.scale[:3]).abs().amax(-1)
-    within: Tensor = far <= 1 + ROUNDING
-    return within
+    return far <= 1 + ROUNDING
 
 
 def _sources(
@@ -150,5 +150,4 @@ def _sources(
     count = counted[..., -1:]
     which = (chance * count).long().clamp(max=count - 1) + 1
     own = torch.arange(kept.shape[-1], device=kept.device)
-    others: Tensor = torch.searchsorted(counted, which)
-    return torch.where(kept, own, others)
+    return torch.where(kept, own, torch.searchsorted(counted, which))
