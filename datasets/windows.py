@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from datasets.collection.places import movable_places
 from datasets.collection.state_features import STATE_FEATURE
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
@@ -28,6 +29,7 @@ class Batch:
 
     observations: Observation[Tensor] | Encoded[Tensor]  # Leading axes: batch, history.
     actions: Float[Tensor, "batch horizon action"]
+    moved: Float[Tensor, "batch 2 3"] | None = None  # Of hand and object: see `Windows.moved`.
 
 
 class Windows:
@@ -38,6 +40,7 @@ class Windows:
         actions: Of all steps.
         rows: The steps of each window, (window, horizon).
         history: How many of them are observed.
+        places: Where the hand and the object are at each step, world metres; None if not asked for.
     """
 
     def __init__(
@@ -46,9 +49,10 @@ class Windows:
         actions: Float[Tensor, "step action"],
         rows: Int[Tensor, "window horizon"],
         history: int,
+        places: Float[Tensor, "step 2 3"] | None = None,
     ) -> None:
         self.observations, self.actions, self.rows = observations, actions, rows
-        self._history = history
+        self._history, self.places = history, places
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -56,18 +60,32 @@ class Windows:
     def some(self, count: int) -> "Windows":
         """Give so many of the windows, spread evenly over all."""
         spread = torch.linspace(0, len(self) - 1, min(count, len(self))).round().long()
-        return Windows(self.observations, self.actions, self.rows[spread], self._history)
+        rows = self.rows[spread]
+        return Windows(self.observations, self.actions, rows, self._history, self.places)
 
     def to(self, device: torch.device) -> "Windows":
         """Move everything to a device."""
         observations = _each(self.observations, lambda values: values.to(device))
-        return Windows(observations, self.actions.to(device), self.rows.to(device), self._history)
+        actions, rows = self.actions.to(device), self.rows.to(device)
+        places = None if self.places is None else self.places.to(device)
+        return Windows(observations, actions, rows, self._history, places)
+
+    def moved(self, rows: Int[Tensor, "batch horizon"]) -> Float[Tensor, "batch 2 3"]:
+        """Give how far hand and object come from the current step to the last of each window.
+
+        Raises:
+            ValueError: Their places were not asked for.
+        """
+        if self.places is None:
+            raise ValueError("These windows were loaded without the places of hand and object")
+        return self.places[rows[:, -1]] - self.places[rows[:, self._history - 1]]
 
     def __getitem__(self, index: Int[Tensor, " batch"]) -> Batch:
         rows = self.rows[index]
         seen = rows[:, : self._history]
         observed = _each(self.observations, lambda values: _taken(values, seen))
-        return Batch(observed, _taken(self.actions, rows))
+        moved = None if self.places is None else self.moved(rows)
+        return Batch(observed, _taken(self.actions, rows), moved)
 
 
 def _taken(
@@ -116,6 +134,7 @@ def load_windows(
     memory_map: Path | None = None,
     features: bool = False,
     observes: Literal["points", "features"] = "points",
+    places: bool = False,
 ) -> Windows:
     """Decode stores into windows.
 
@@ -128,11 +147,14 @@ def load_windows(
         features: Read what `policy/encode.py` made of the clouds instead of them.
         observes: With `features`, read the simulator's own (`policy/encode.py what=state`) in place
             of clouds and robot states; the clouds of the observations are then empty.
+        places: Read off the simulator where hand and object are at each step.
 
     Raises:
-        InputError: A store is missing, unfinished, or holds other shapes or not-a-number.
+        InputError: A store is missing, unfinished, or holds other shapes or not-a-number; places
+            are asked for where it has no simulator states.
     """
     stores = [EpisodeStore.open(path) for path in paths]
+    where = _places(stores) if places else None
     actions = _decode(stores, "action", memory_map)
     observations: Observation[Tensor] | Encoded[Tensor]
     if observes == "features":
@@ -147,7 +169,11 @@ def load_windows(
         ends = store.episode_ends
         rows.append(offset + window_rows(ends, history=history, horizon=horizon, chunk=chunk))
         offset += store.steps
-    return Windows(observations, actions, torch.from_numpy(np.concatenate(rows)), history)
+    return Windows(observations, actions, torch.from_numpy(np.concatenate(rows)), history, where)
+
+
+def _places(stores: Sequence[EpisodeStore]) -> Float[Tensor, "step 2 3"]:
+    return torch.from_numpy(np.concatenate([movable_places(store) for store in stores]))
 
 
 def _decode(

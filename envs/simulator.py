@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from envs.state import StateLayout
+from envs.state import SCENE, StateLayout
 
 
 @dataclass(frozen=True)
@@ -122,3 +122,9 @@ class Watched(Protocol):
 
     def places(self) -> Places:
         """Where hand, object and goal are now."""
+
+
+def put(simulator: Simulator, scene: Float[np.ndarray, " scene"]) -> None:
+    """Put a simulator into a recorded scene, as far as its `Places` depend on it; not to act on."""
+    simulator.layout.write(simulator.model, simulator.data, SCENE, state=scene)
+    mujoco.mj_kinematics(simulator.model, simulator.data)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mujoco
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -22,10 +21,8 @@ from torch import Tensor
 from configs.command import script
 from configs.files import write_text_whole
 from configs.ranges import Count, Output, Stores
+from datasets.collection.places import places_at
 from datasets.store.store import EpisodeStore
-from envs.make import make_simulator
-from envs.simulator import Simulator, Watched
-from envs.state import SCENE
 from perception.encoders.dp3 import PointNet
 from perception.errors import InputError
 from policy.planner.checkpoint import load_planner
@@ -128,26 +125,11 @@ def places(store: EpisodeStore, rows: Int[np.ndarray, " step"]) -> Float[np.ndar
     Raises:
         InputError: The simulator does not say.
     """
-    simulator = make_simulator(store.env)
-    episodes = np.searchsorted(store.episode_ends, rows, side="right")
-    found = []
-    for episode in np.unique(episodes):
-        recording = store.read_recording(int(episode))
-        if recording.provenance is not None:
-            simulator.restore_state(recording.provenance.start)  # It may hold the goal.
-        first = store.rows(int(episode)).start
-        for row in rows[episodes == episode]:
-            found.append(_now(simulator, recording.scenes[row - first]))
+    found = [
+        np.concatenate([getattr(where, thing) for thing in THINGS])
+        for where in places_at(store, rows)
+    ]
     return np.stack(found)
-
-
-def _now(simulator: Simulator, state: Float[np.ndarray, " scene"]) -> Float[np.ndarray, "9"]:
-    if not isinstance(simulator, Watched):
-        raise InputError("This simulator does not say where its hand, object and goal are")
-    simulator.layout.write(simulator.model, simulator.data, SCENE, state=state)
-    mujoco.mj_kinematics(simulator.model, simulator.data)
-    where = simulator.places()
-    return np.concatenate([getattr(where, thing) for thing in THINGS])
 
 
 def error_cm(

@@ -23,6 +23,13 @@ def check(config: TrainConfig) -> None:
         raise InputError("pretrain.features=true needs encoder_from=, as encode.py was given it")
     if recipe.pretrain.features and observed_by(recipe.planner.encoder) == "features":
         raise InputError("pretrain.features=true is of encoded clouds: choose encoder=dp3")
+    if recipe.pretrain.augment.changes and (
+        recipe.pretrain.features or observed_by(recipe.planner.encoder) == "features"
+    ):
+        raise InputError(
+            "pretrain.augment changes clouds, and this planner learns from features: leave it out,"
+            " or pretrain.features and encoder=state_only"
+        )
     if recipe.init_from is not None and stage in PRETRAINING:
         raise InputError(
             f"init_from= takes the place of pre-training: stage={stage} does not go with it;"

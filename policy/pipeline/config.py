@@ -10,7 +10,7 @@ from configs.ranges import Count, Name, Players, Seed, Steps, Stores, Whole
 from envs.request import EnvRequest
 from policy.finetuning.config import FinetuneConfig
 from policy.planner.config import DENOISERS, ENCODERS, PlannerConfig
-from policy.pretraining.pretrain import PretrainConfig
+from policy.pretraining.config import PretrainConfig
 from policy.runs.device import Machine
 
 Stage = Literal["pretrain", "zero_shot", "finetune", "all"]

@@ -19,7 +19,7 @@ from policy.pipeline.checks import FINETUNING, PRETRAINING
 from policy.pipeline.config import Recipe, TrainConfig
 from policy.pipeline.identity import identity, resolved
 from policy.planner.config import PlannerConfig
-from policy.pretraining.pretrain import PretrainConfig
+from policy.pretraining.config import PretrainConfig
 from policy.rollouts.evaluation_file import FILE, forget_evaluation
 from policy.runs.idle_keys import is_below, typed_keys
 from policy.runs.run import CONFIG, Run, as_yaml_knows, has_begun, read_config

@@ -104,6 +104,7 @@ class Stages:
                 chunk=plan.chunk,
                 features=recipe.pretrain.features,
                 observes=observed_by(plan.encoder),
+                places=recipe.pretrain.auxiliary > 0,
             ).to(self.device)
         torch.manual_seed(recipe.seed)
         planner = make_planner(recipe, self.config.data, windows).to(self.device)

@@ -98,7 +98,7 @@ class Planner(nn.Module):
     def loss(self, batch: Batch, noising: Noising) -> Float[Tensor, ""]:
         """Compute the pre-training loss (Eq. 7): the error of a prediction from noisy chunks."""
         context = self.encode(batch.observations)
-        return self._loss(context, self.normalizer.actions(batch.actions), noising)
+        return self.noised_loss(context, self.normalizer.actions(batch.actions), noising)
 
     def denoising_loss(
         self,
@@ -107,7 +107,18 @@ class Planner(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, ""]:
         """Compute the same for encoded contexts and normalised actions (also Eq. 14)."""
-        return self._loss(context, actions, self.noising(len(actions), generator))
+        return self.noised_loss(context, actions, self.noising(len(actions), generator))
+
+    def noised_loss(
+        self,
+        context: Float[Tensor, "batch context"],
+        actions: Float[Tensor, "batch horizon action"],
+        noising: Noising,
+    ) -> Float[Tensor, ""]:
+        """Compute the same with noise that is drawn already."""
+        noise, k = noising.noise.to(actions), noising.k.to(actions.device)
+        predicted = self.denoiser(self.schedule.add_noise(actions, noise, k), k, context)
+        return F.mse_loss(predicted, noise if self.config.prediction == "noise" else actions)
 
     def step(
         self,
@@ -174,16 +185,6 @@ class Planner(nn.Module):
         """Draw what `sample` needs, each element of the batch from a generator of its own."""
         shape = (len(self.grid) + 1, self.config.horizon, self.sizes.actions)
         return torch.stack([torch.randn(shape, generator=g) for g in generators]).to(self.device)
-
-    def _loss(
-        self,
-        context: Float[Tensor, "batch context"],
-        actions: Float[Tensor, "batch horizon action"],
-        noising: Noising,
-    ) -> Float[Tensor, ""]:
-        noise, k = noising.noise.to(actions), noising.k.to(actions.device)
-        predicted = self.denoiser(self.schedule.add_noise(actions, noise, k), k, context)
-        return F.mse_loss(predicted, noise if self.config.prediction == "noise" else actions)
 
     def _fresh_denoiser(self) -> Denoiser[Any]:
         sizes = (

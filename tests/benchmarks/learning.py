@@ -17,7 +17,8 @@ from datasets.windows import Batch, load_windows
 from envs.vector.vector_env import Shapes, VectorEnv
 from perception.observation import Observation
 from policy.planner.denoisers.mixer import Config as MixerConfig
-from policy.pretraining.pretrain import Learner, PretrainConfig
+from policy.pretraining.config import PretrainConfig
+from policy.pretraining.learner import Learner
 from policy.rollouts.episode import FirstPlan
 from policy.rollouts.rollout import roll_out
 from policy.runs.device import keep_memory

@@ -17,7 +17,8 @@ from datasets.windows import load_windows
 from perception.errors import InputError
 from policy.pipeline.config import TrainConfig
 from policy.pipeline.stages import train
-from policy.pretraining.pretrain import PretrainConfig, pretrain
+from policy.pretraining.config import PretrainConfig
+from policy.pretraining.pretrain import pretrain
 from policy.runs.distributed import Team
 from policy.runs.run import Run, read_metrics
 from tests.helpers.commands import ONE_THREAD, ROOT, succeed

@@ -17,7 +17,9 @@ from envs.vector.vector_env import Shapes, VectorEnv
 from policy.finetuning.loop import finetune
 from policy.pipeline.config import TrainConfig
 from policy.pipeline.stages import train
-from policy.pretraining.pretrain import Learner, PretrainConfig, pretrain
+from policy.pretraining.config import PretrainConfig
+from policy.pretraining.learner import Learner
+from policy.pretraining.pretrain import pretrain
 from policy.rollouts.evaluation import evaluate
 from policy.runs.run import Run, read_metrics
 from tests.conftest import task_config

@@ -1,0 +1,145 @@
+"""A planner that learns from windows, step by step, and goes on after a kill."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from configs.stopping import StopRequest
+from datasets.windows import Batch, Windows
+from perception.observation import Encoded
+from policy.planner.planner import Planner
+from policy.planner.schedule import Noising
+from policy.pretraining.augmentation import augmented, draw
+from policy.pretraining.config import PretrainConfig
+from policy.pretraining.ema import MovingAverage
+from policy.pretraining.movement import Movement
+from policy.runs.clock import Spent
+from policy.runs.distributed import ALONE, Team
+
+LOSSES = ("pretrain/loss", "pretrain/movement")
+
+
+class Learner:
+    """A planner that learns from windows, with everything needed to go on after a kill.
+
+    Args:
+        planner: It learns in place.
+        config: See `PretrainConfig`.
+        seed: Of the choice of windows, noise, denoising steps and changes of clouds.
+        team: The processes that learn together.
+        movement: Learns along, where the auxiliary loss has a weight.
+    """
+
+    def __init__(
+        self,
+        planner: Planner,
+        config: PretrainConfig,
+        seed: int,
+        team: Team = ALONE,
+        movement: Movement | None = None,
+    ) -> None:
+        self.planner, self.config, self.step, self.spent = planner.train(), config, 0, Spent()
+        self.average = MovingAverage(planner)
+        self.movement = movement
+        self._learning = [
+            *planner.parameters(),
+            *([] if movement is None else movement.parameters()),
+        ]
+        self.optimizer = torch.optim.Adam(self._learning, config.learning_rate, fused=True)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.team, self.losses = team, list[torch.Tensor]()  # Those since the last metrics.
+
+    @property
+    def finite(self) -> bool:
+        """Whether all weights are finite numbers."""
+        return all(bool(w.isfinite().all()) for w in self._learning)
+
+    def update(self, windows: Windows) -> torch.Tensor:
+        """Take one gradient step, on this process's share of the batch.
+
+        Returns:
+            The whole batch's loss of Eq. 7, and the auxiliary one where there is one.
+        """
+        count, share = self.config.batch, self.team.share
+        index = share(torch.randint(len(windows), (count,), generator=self.generator))
+        drawn = self.planner.noising(count, self.generator)
+        noising = Noising(share(drawn.noise), share(drawn.k))
+        batch = self._augmented(windows[index.to(windows.rows.device)])
+        with self._autocast():
+            losses = self._losses(batch, noising)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.add(losses[0], sum(losses[1:]), alpha=self.config.auxiliary).backward()
+        gradients = [w.grad for w in self._learning if w.grad is not None]
+        found = torch.stack([loss.detach() for loss in losses])
+        self.team.average([found, *gradients])
+        self.optimizer.step()
+        self.average.update(self.planner)
+        self.step += 1
+        return found
+
+    def asked(self, stop: StopRequest) -> bool:
+        """Tell whether any process of the team was asked to stop; all of them call it."""
+        return self.team.any(stop.requested)
+
+    def mean_losses(self) -> dict[str, float]:
+        """Average the losses since the last time, each by its name, and begin anew."""
+        losses, self.losses = self.losses, []
+        means = sum(losses, torch.zeros_like(losses[0])) / len(losses)
+        return dict(zip(LOSSES, means.tolist(), strict=False))
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        return {
+            "step": self.step,
+            **vars(self.spent),
+            "planner": self.planner.state_dict(),
+            "average": self.average.planner.state_dict(),
+            "average_steps": self.average.steps,
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "losses": [loss.cpu() for loss in self.losses],
+            **({} if self.movement is None else {"movement": self.movement.state_dict()}),
+        }
+
+    def load(self, state: dict[str, Any] | None) -> None:
+        """Go on from a saved state, if there is one."""
+        if state is None:
+            return
+        self.step, self.spent = state["step"], Spent.of(state)
+        self.planner.load_state_dict(state["planner"])
+        self.average.planner.load_state_dict(state["average"])
+        self.average.steps = state["average_steps"]
+        if self.movement is not None:
+            self.movement.load_state_dict(state["movement"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        # Older states do not hold them; the next mean is then over fewer steps.
+        losses = [loss.to(self.planner.device) for loss in state.get("losses", [])]
+        self.losses = [loss.reshape(-1) for loss in losses]  # Once without an axis.
+
+    def _augmented(self, batch: Batch) -> Batch:
+        """Change the clouds of this process's windows, as they are changed in the whole batch."""
+        config, seen = self.config.augment, batch.observations
+        if not config.changes or isinstance(seen, Encoded):
+            return batch
+        frames, points = seen.points.shape[1:3]
+        chances = draw(self.config.batch, (frames, points), self.generator, seen.points.device)
+        chances = chances.part(self.team.share)
+        box = self.planner.normalizer.points
+        return replace(batch, observations=augmented(seen, box, config, chances))
+
+    def _losses(self, batch: Batch, noising: Noising) -> list[Tensor]:
+        if self.movement is None or batch.moved is None:
+            return [self.planner.loss(batch, noising)]
+        context = self.planner.encode(batch.observations)
+        actions = self.planner.normalizer.actions(batch.actions)
+        planning = self.planner.noised_loss(context, actions, noising)
+        return [planning, self.movement.loss(context, batch.moved)]
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.config.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.planner.device.type, torch.bfloat16)
