@@ -35,7 +35,8 @@ class CriticConfig:
         tau: Step of the target critics towards the critics, after each gradient step.
         beyond_limit: Whether an episode that ran out of time would have gone on: its last decision
             is then not learned from, since what followed is not known, and values do not fall
-            towards the end. Otherwise nothing is expected behind it.
+            towards the end. Otherwise, or where all episodes are of one decision, nothing is
+            expected behind it.
         sees: What describes a situation: the planner's context, the simulator's state (which no
             robot has, so that such critics guide no evaluation but along the run), or both.
     """
@@ -125,13 +126,14 @@ class ChunkCritics:
         kept = decisions.newest()
         self.follow_rewards(kept.rewards)
         self.sight = self.sight.measured(kept.features)
+        goes_on = self._config.beyond_limit and not bool(kept.last.all())
         losses = []
         for _ in range(steps):
             now, following = decisions.sample(self._config.batch, generator)
             now, following = now.to(self._planner.device), following.to(self._planner.device)
             wanted = now.rewards * self.scale
             wanted = wanted + self._config.discount * value_of(following) * ~now.last
-            known = ~now.last if self._config.beyond_limit else torch.ones_like(now.last)
+            known = ~now.last if goes_on else torch.ones_like(now.last)
             losses.append(self._step(now, wanted, known))
         return losses
 

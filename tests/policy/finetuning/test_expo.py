@@ -125,7 +125,8 @@ def play(made: EXPO) -> None:
 
 def test_without_edits_it_decides_as_q_guided_does_and_with_them_by_candidates_and_edits() -> None:
     made, contexts = learner(), same_contexts(5)
-    plain = Guide(made._planner, made.critics.online, made._config.explore, explore=False)
+    explore = made._config.explore
+    plain = Guide(made._planner, made.critics.online, explore, explore=False, motion=made.motion)
     assert made.decide(explore=False) == plain  # No share, no edit.
     play(made)
     assert made.trust.share == 0.5
