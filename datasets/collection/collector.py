@@ -20,6 +20,7 @@ from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.provenance import as_json, source_commit, versions
 from datasets.store.store import EpisodeStore
 from datasets.worker_pool import parallel_map
+from envs.boxes import box_of, has_own_box, own_box
 from envs.config import EnvConfig, with_view
 from envs.make import make_scene, make_simulator, settled
 from envs.simulator import Scripted, Simulator
@@ -117,13 +118,23 @@ def collect(config: CollectConfig) -> None:
 
 
 def as_begun(env: EnvConfig, out: Path) -> EnvConfig:
-    """Draw the faces that a store to go on with shows: those begun before the key the front."""
+    """See a task as a store to go on with does, where its defaults were others when it was begun.
+
+    Those begun before the key show the front of faces; those begun before tasks had boxes of their
+    own, the box of all tasks.
+    """
     if not out.exists() or "env" not in (begun := EpisodeStore.begun(out)).identity:
         return env
-    if begun.env.view.faces == "both" or env.view.faces == "front":
-        return env
-    logger.info("%s goes on with env.view.faces=front, as it was begun", out)
-    return replace(env, view=replace(env.view, faces="front"))
+    seen = begun.env.view
+    kept: dict[str, Any] = {}
+    if seen.faces == "front" and env.view.faces == "both":
+        kept["faces"] = "front"
+    if has_own_box(env) and box_of(seen) == own_box(env.simulator, "any"):
+        kept |= box_of(seen)
+    if kept:
+        said = " ".join(f"env.view.{key}={value}" for key, value in kept.items())
+        logger.info("%s goes on with %s, as it was begun", out, said)
+    return replace(env, view=replace(env.view, **kept))
 
 
 def behaviour_for(behaviour: Kind, env: EnvConfig, simulator: Simulator) -> Kind:
