@@ -13,7 +13,8 @@ from configs.ranges import Count, Players, Seed, Whole
 from configs.stopping import StopRequest, stop_request
 from envs.config import EnvConfig
 from envs.request import EnvRequest
-from policy.finetuning.guided.saved_critics import Candidates, SavedCritics, load_critics
+from policy.finetuning.guided.guide import Candidates
+from policy.finetuning.guided.saved_critics import SavedCritics, load_critics
 from policy.planner.planner import Planner
 from policy.rollouts.episode import Decide
 from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds

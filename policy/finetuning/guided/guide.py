@@ -15,6 +15,8 @@ from policy.finetuning.guided.sight import OF_CONTEXT, Sight, situation
 from policy.planner.planner import Planner
 from policy.rollouts.episode import Decision
 
+Candidates = Annotated[int, between(1, 256)]  # Plans to choose among.
+
 
 @dataclass(frozen=True)
 class ExploreConfig:
@@ -33,7 +35,7 @@ class ExploreConfig:
             imitated in the end was done without noise.
     """
 
-    candidates: Annotated[int, between(1, 256)]
+    candidates: Candidates
     min_std: NotNegative
     random: Share
     noise: NotNegative

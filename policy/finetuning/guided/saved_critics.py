@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import torch
 
@@ -12,13 +12,12 @@ from configs.build import build
 from configs.ranges import Positive, Width, between
 from datasets.behaviours.critics import Critics
 from perception.errors import InputError
-from policy.finetuning.guided.guide import ExploreConfig, Guide
+from policy.finetuning.guided.guide import Candidates, ExploreConfig, Guide
+from policy.finetuning.guided.sight import Sees
 from policy.planner.planner import Planner
 from policy.planner.tensor_file import REFUSED, Contents, read_tensors, said_of, write_tensors
 
 DESCRIPTIONS = ("critics", "about")
-
-Candidates = Annotated[int, between(1, 256)]  # Plans to choose among, as `ExploreConfig` has them.
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class CriticsForm:
     actions: Width
     hidden: Width
     count: Annotated[int, between(1, 16)]
-    sees: Literal["context", "state", "both"]
+    sees: Sees
     scale: Positive
     candidates: Candidates
 
