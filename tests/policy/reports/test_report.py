@@ -73,12 +73,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Page(HTMLParser):
-    """Tables as lists of rows, headings, and every address that something is taken from."""
+    """Tables by the heading above them, and every address that something is taken from."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.headings: list[str] = []
         self.tables: list[list[list[str]]] = []
+        self._headed: list[int] = []  # How many headings stand above each table.
         self.sources: list[str] = []
         self._into: list[str] | None = None
         self.feed(text)
@@ -87,6 +88,7 @@ class Page(HTMLParser):
         self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
         if tag == "table":
             self.tables.append([])
+            self._headed.append(len(self.headings))
         if tag == "tr":
             self.tables[-1].append([])
         if tag in ("th", "td", "h2"):
@@ -102,8 +104,8 @@ class Page(HTMLParser):
             self._into[-1] += data
 
     def rows(self, section: str) -> dict[str, dict[str, str]]:
-        """Give a section's table: task, column, cell."""
-        header, *rows = self.tables[self.headings.index(section)]
+        """Give a section's first table: task, column, cell."""
+        header, *rows = self.tables[self._headed.index(self.headings.index(section) + 1)]
         return {row[0]: dict(zip(header[1:], row[1:], strict=True)) for row in rows}
 
 
