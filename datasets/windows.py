@@ -63,6 +63,10 @@ class Windows:
         rows = self.rows[spread]
         return Windows(self.observations, self.actions, rows, self._history, self.places)
 
+    def observing(self, steps: int) -> "Windows":
+        """Give the same windows, with the observations of so many of their first steps."""
+        return Windows(self.observations, self.actions, self.rows, steps, self.places)
+
     def to(self, device: torch.device) -> "Windows":
         """Move everything to a device."""
         observations = _each(self.observations, lambda values: values.to(device))

@@ -4,7 +4,8 @@ from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
 from perception.errors import InputError
 from policy.finetuning.search import check_budget
-from policy.pipeline.config import TrainConfig
+from policy.pipeline.config import Recipe, TrainConfig
+from policy.planner.building import BEFORE
 from policy.planner.config import observed_by
 from policy.runs.idle_keys import idle_in_training, is_below, refuse_idle, typed_keys
 
@@ -19,6 +20,7 @@ def check(config: TrainConfig) -> None:
         InputError: They contradict each other, one is missing, or one has no effect.
     """
     recipe, stage = config.recipe, config.stage
+    _check_policy(recipe, stage)
     if recipe.pretrain.features and recipe.encoder_from is None:
         raise InputError("pretrain.features=true needs encoder_from=, as encode.py was given it")
     if recipe.pretrain.features and observed_by(recipe.planner.encoder) == "features":
@@ -44,6 +46,27 @@ def check(config: TrainConfig) -> None:
         experiment=config.experiment is not None,
     )
     refuse_idle(idle)
+
+
+def _check_policy(recipe: Recipe, stage: str) -> None:
+    """Refuse what only the diffusion planner does.
+
+    Raises:
+        InputError: Another policy is to be fine-tuned, or to learn the auxiliary loss.
+    """
+    kind = recipe.planner.kind
+    if kind == BEFORE:
+        return
+    if stage in FINETUNING:
+        raise InputError(
+            f"stage={stage} fine-tunes, which needs denoising steps, and a policy of kind {kind}"
+            " has none: give stage=pretrain, or policy=sodp"
+        )
+    if recipe.pretrain.auxiliary and recipe.planner.observed != recipe.planner.history:
+        raise InputError(
+            f"pretrain.auxiliary predicts from one history, and policies of kind {kind} learn from"
+            " sequences: leave it out"
+        )
 
 
 def check_task(config: TrainConfig, env: EnvConfig | None, task: str) -> None:

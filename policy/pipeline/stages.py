@@ -101,11 +101,12 @@ class Stages:
                 self.config.data,
                 history=plan.history,
                 horizon=plan.horizon,
-                chunk=plan.chunk,
+                chunk=plan.padded,
                 features=recipe.pretrain.features,
                 observes=observed_by(plan.encoder),
                 places=recipe.pretrain.auxiliary > 0,
-            ).to(self.device)
+            )
+            windows = windows.observing(plan.observed).to(self.device)
         torch.manual_seed(recipe.seed)
         planner = make_planner(recipe, self.config.data, windows).to(self.device)
         self._planners.forget(self.run.checkpoint(pretraining.STAGE))

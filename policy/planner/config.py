@@ -31,6 +31,16 @@ class PolicyConfig:
     chunk: Steps
     encoder: Annotated[Kind, OneOf(ENCODERS)] = DP3
 
+    @property
+    def observed(self) -> int:
+        """Steps of a training window whose observations the loss takes."""
+        return self.history
+
+    @property
+    def padded(self) -> int:
+        """Steps by which a training window may leave the end of an episode, and one more."""
+        return self.chunk
+
     def check(self) -> None:
         """Refuse numbers that do not go together, once all are decided.
 

@@ -35,11 +35,6 @@ class Policy(nn.Module, ABC):
     Args:
         config: See `PolicyConfig`.
         sizes: The data's dimensions.
-
-    Attributes:
-        observed: Steps of a training window whose observations the loss takes; all but those of
-            policies with a memory take their history.
-        padded: Steps by which a training window may leave the end of an episode, and one more.
     """
 
     def __init__(self, config: PolicyConfig, sizes: Sizes) -> None:
@@ -49,7 +44,6 @@ class Policy(nn.Module, ABC):
         self.normalizer = Normalizer(sizes.channels, sizes.robot_state, sizes.actions)
         per_point = sizes.channels
         self.encoder: Encoder = make_kind(ENCODERS, config.encoder, per_point, sizes.robot_state)
-        self.observed, self.padded = config.history, config.chunk
 
     @property
     def observes(self) -> Literal["points", "features"]:

@@ -1,9 +1,10 @@
 """How to pre-train: the keys of `pretrain`."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from configs.ranges import Count, NotNegative, Rate, between
+from configs.ranges import Count, NotNegative, Rate, Share, Whole, between
 from policy.pretraining.augmentation import AugmentConfig
 
 
@@ -14,7 +15,7 @@ class PretrainConfig:
     Attributes:
         steps: Gradient steps.
         batch: Windows per step.
-        learning_rate: Of Adam, constant.
+        learning_rate: Of Adam, once it is warm.
         windows: How many of the data's windows to learn from; None is all. As few as a batch are
             a check: the planner must fit them almost exactly.
         features: Learn from the features that `policy/encode.py` computed from the clouds. The part
@@ -23,6 +24,10 @@ class PretrainConfig:
         log_every: Steps between metrics.
         save_every: Steps between training states; a killed run loses at most these.
         augment: How the clouds are changed at every step.
+        betas: Of Adam: how long it averages gradients and their squares.
+        weight_decay: Of every weight, apart from the gradient (AdamW).
+        warm_up: Steps over which the learning rate grows from 0.
+        decay: What it does then: stays, or falls to 0 with the last step as a cosine.
         auxiliary: Weight of the loss of `policy/pretraining/movement.py`; 0 is Eq. 7 alone.
     """
 
@@ -36,3 +41,16 @@ class PretrainConfig:
     save_every: Count
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     auxiliary: NotNegative = 0.0
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    weight_decay: NotNegative = 0.0
+    warm_up: Whole = 0
+    decay: Literal["constant", "cosine"] = "constant"
+
+    def rate(self, step: int) -> float:
+        """Give the learning rate of a step, counted from 0."""
+        if step < self.warm_up:
+            return self.learning_rate * (step + 1) / self.warm_up
+        if self.decay == "constant":
+            return self.learning_rate
+        done = (step - self.warm_up) / max(self.steps - self.warm_up, 1)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1)))

@@ -47,7 +47,14 @@ class Learner:
             *planner.parameters(),
             *([] if movement is None else movement.parameters()),
         ]
-        self.optimizer = torch.optim.Adam(self._learning, config.learning_rate, fused=True)
+        adam = torch.optim.AdamW if config.weight_decay else torch.optim.Adam
+        self.optimizer = adam(
+            self._learning,
+            config.learning_rate,
+            betas=config.betas,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
         self.generator = torch.Generator().manual_seed(seed)
         self.team, self.losses = team, list[torch.Tensor]()  # Those since the last metrics.
 
@@ -68,6 +75,8 @@ class Learner:
         batch = self._augmented(windows[index.to(windows.rows.device)])
         with self._autocast():
             losses = self._losses(batch, drawn)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.rate(self.step)
         self.optimizer.zero_grad(set_to_none=True)
         torch.add(losses[0], sum(losses[1:]), alpha=self.config.auxiliary).backward()
         gradients = [w.grad for w in self._learning if w.grad is not None]

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Generic, TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
 ConditionT = TypeVar("ConditionT")
@@ -28,14 +28,14 @@ class Denoiser(nn.Module, Generic[ConditionT]):
     def forward(
         self,
         noisy: Float[Tensor, "batch horizon action"],
-        k: Int[Tensor, " batch"],
+        k: Num[Tensor, " batch"],
         context: Float[Tensor, "batch context"],
     ) -> Float[Tensor, "batch horizon action"]:
         """Predict for chunks at denoising steps k."""
         return self.denoise(noisy, self.conditions(k, context))
 
     def conditions(
-        self, k: Int[Tensor, " batch"], context: Float[Tensor, "batch context"]
+        self, k: Num[Tensor, " batch"], context: Float[Tensor, "batch context"]
     ) -> ConditionT:
         """Compute everything that does not depend on the chunk."""
         raise NotImplementedError
@@ -80,7 +80,7 @@ def _frequencies(count: int, device: torch.device) -> Float[Tensor, " count"]:
     return torch.exp(torch.arange(count, device=device) * (-math.log(10000) / (count - 1)))
 
 
-def sinusoids(k: Int[Tensor, " batch"], size: int) -> Float[Tensor, "batch size"]:
-    """Embed denoising steps as sines and cosines of many frequencies (Vaswani et al., 2017)."""
+def sinusoids(k: Num[Tensor, " batch"], size: int) -> Float[Tensor, "batch size"]:
+    """Embed steps or moments as sines and cosines of many frequencies (Vaswani et al., 2017)."""
     angle = k[:, None].float() * _frequencies(size // 2, k.device)
     return torch.cat([angle.sin(), angle.cos()], dim=-1)

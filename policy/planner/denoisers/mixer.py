@@ -12,7 +12,7 @@ from typing import Annotated, Literal, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
 from configs.ranges import Width, between, require
@@ -89,7 +89,7 @@ class Mixer(Denoiser[TensorConditions]):
         self.leave = nn.Linear(config.width, action_size)
 
     def conditions(
-        self, k: Int[Tensor, " batch"], context: Float[Tensor, "batch context"]
+        self, k: Num[Tensor, " batch"], context: Float[Tensor, "batch context"]
     ) -> TensorConditions:
         """Compute everything that does not depend on the chunk."""
         step = self.step(sinusoids(k, self.config.condition))

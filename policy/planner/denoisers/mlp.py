@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
 from configs.ranges import Range, Width
@@ -55,7 +55,7 @@ class MLP(Denoiser[TensorConditions]):
         self.leave = nn.Linear(width, numbers)
 
     def conditions(
-        self, k: Int[Tensor, " batch"], context: Float[Tensor, "batch context"]
+        self, k: Num[Tensor, " batch"], context: Float[Tensor, "batch context"]
     ) -> TensorConditions:
         """Compute everything that does not depend on the chunk."""
         step = sinusoids(k, self.config.step)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
 from configs.ranges import Filled, Width, between, require
@@ -134,7 +134,7 @@ class Unet(Denoiser[TensorConditions]):
         return fixed_products(self)
 
     def conditions(
-        self, k: Int[Tensor, " batch"], context: Float[Tensor, "batch context"]
+        self, k: Num[Tensor, " batch"], context: Float[Tensor, "batch context"]
     ) -> TensorConditions:
         """Compute everything that does not depend on the chunk."""
         step = self.step_embedding(sinusoids(k, self.config.step_features))
