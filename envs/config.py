@@ -46,6 +46,9 @@ class ViewConfig:
         sampling: What samples the points: a back-end of `perception.sampling`.
         faces: What is drawn of meshes that are not closed: `both` sides of their faces, or the
             `front` alone, as MuJoCo's renderer does (rays then pass through the robot's arm).
+        image: How pictures are drawn: `flat` (ours, no OpenGL: flat colours lit from the camera) or
+            `gl` (mujoco.Renderer: lit and textured), both upright; `gl_turned`: as a camera that
+            hangs upside down sees it, which stores of before the choice hold.
     """
 
     cameras: tuple[str, ...]
@@ -58,6 +61,7 @@ class ViewConfig:
     geometry: Literal["auto", "numba", "open3d", "numpy"]
     sampling: Literal["auto", "numba", "fpsample", "open3d", "pytorch3d", "torch"]
     faces: Literal["both", "front"] = "both"
+    image: Literal["flat", "gl", "gl_turned"] = "flat"
 
     def __post_init__(self) -> None:
         low, high = list(self.crop_low), list(self.crop_high)
@@ -109,7 +113,8 @@ def upgrade_env(values: Any) -> dict[str, Any]:  # noqa: ANN401 (a file says any
     """Say as today what an older file says of its task.
 
     History, horizon and chunk are the planner's now; a view that showed the simulator's state
-    (`sees: state`) is one of no points; faces were drawn from the front alone.
+    (`sees: state`) is one of no points; faces were drawn from the front alone. How pictures were
+    drawn is known where they are kept: see `upgrade_identity` of stores.
 
     Raises:
         InputError: The values, or those of its view, are no group of keys.
@@ -119,7 +124,7 @@ def upgrade_env(values: Any) -> dict[str, Any]:  # noqa: ANN401 (a file says any
         view = dict(mapping(today["view"], "env.view"))
         if view.pop("sees", "points") == "state":
             view["points"] = 0
-        today["view"] = {**view, "faces": view.get("faces", "front")}
+        today["view"] = {"image": "flat", **view, "faces": view.get("faces", "front")}
     return today
 
 

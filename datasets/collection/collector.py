@@ -120,8 +120,8 @@ def collect(config: CollectConfig) -> None:
 def as_begun(env: EnvConfig, out: Path) -> EnvConfig:
     """See a task as a store to go on with does, where its defaults were others when it was begun.
 
-    Those begun before the key show the front of faces; those begun before tasks had boxes of their
-    own, the box of all tasks.
+    Those begun before the keys show the front of faces, and pictures as OpenGL draws them; those
+    begun before tasks had boxes of their own, the box of all tasks.
     """
     if not out.exists() or "env" not in (begun := EpisodeStore.begun(out)).identity:
         return env
@@ -129,6 +129,8 @@ def as_begun(env: EnvConfig, out: Path) -> EnvConfig:
     kept: dict[str, Any] = {}
     if seen.faces == "front" and env.view.faces == "both":
         kept["faces"] = "front"
+    if seen.image == "gl_turned" and env.view.image == "flat":
+        kept["image"] = "gl_turned"
     if has_own_box(env) and box_of(seen) == own_box(env.simulator, "any"):
         kept |= box_of(seen)
     if kept:

@@ -4,7 +4,7 @@ Dimension legend: B batch, H horizon, A action, S sampling steps; a chain has S 
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
@@ -15,7 +15,7 @@ from configs.kinds import make_kind
 from datasets.windows import Batch
 from perception.encoders.encoder import Encoder
 from perception.errors import InputError
-from perception.observation import Encoded, Observation
+from perception.observation import Encoded, Observation, Observes
 from policy.planner.config import DENOISERS, ENCODERS, PlannerConfig, Sizes
 from policy.planner.denoisers.denoiser import Denoiser
 from policy.planner.normalizer import Normalizer
@@ -68,8 +68,8 @@ class Planner(nn.Module):
         return Schedule(self.alpha_bar, self.grid, self.reverse)
 
     @property
-    def observes(self) -> Literal["points", "features"]:
-        """What the encoder takes: clouds and the robot's state, or the simulator's features."""
+    def observes(self) -> Observes:
+        """What the encoder takes; see `Encoder.observes`."""
         return self.encoder.observes
 
     @property
