@@ -96,7 +96,7 @@ class Resnet(Encoder):
             network(cropped(of_camera, self._crop, anywhere=self.training))
             for network, of_camera in zip(self.cameras, pictures, strict=True)
         ]
-        features = torch.cat(found, dim=-1).unflatten(0, image.shape[:-3])
+        features = torch.cat(found, dim=-1).reshape(*image.shape[:-3], -1)
         return torch.cat([features, robot_state], dim=-1)
 
 
