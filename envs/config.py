@@ -1,5 +1,6 @@
 """What a task is called, how an episode of it is counted, and how it is seen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -8,6 +9,7 @@ from configs.ranges import Corner, Pixels, Points, Positive, Real, above, betwee
 from envs.success import SuccessAt
 
 PLANNER_KEYS = ("history", "horizon", "chunk")  # Older files have them here.
+YOUNGER = (("image", "flat"),)  # Keys of views that older files lack, and what was meant.
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,15 @@ def upgrade_env(values: Any) -> dict[str, Any]:  # noqa: ANN401 (a file says any
             view["points"] = 0
         today["view"] = {"image": "flat", **view, "faces": view.get("faces", "front")}
     return today
+
+
+def for_digests(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Say a task as files of before the newest keys do, where those have their defaults.
+
+    Digests of it are then what they were, and what was made before is known again.
+    """
+    view = {k: value for k, value in values["view"].items() if (k, value) not in YOUNGER}
+    return {**values, "view": view}
 
 
 def with_view(
