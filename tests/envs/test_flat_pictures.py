@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from datasets.collection.collector import describe_camera
 from envs.make import make_scene, make_simulator
 from envs.rendering.zbuffer import ZBuffer
 from perception.camera import Pinhole
@@ -50,6 +51,9 @@ def test_what_a_planner_sees_stands_upright(task: str, hangs: bool) -> None:
     assert seen.shape == (*size, 3)
     taken = scene.picture(camera, size)
     np.testing.assert_array_equal(seen, taken[::-1, ::-1] if hangs else taken)
+    said = describe_camera(scene.camera(camera), pictures_upright=True)
+    assert said.get("img_turned_deg") == (180 if hangs else None)
+    assert "img_turned_deg" not in describe_camera(scene.camera(camera), pictures_upright=False)
     both = replace(env, view=replace(env.view, cameras=(camera, camera)))
     twice = make_scene(simulator, both).images(simulator.scene_state())
     np.testing.assert_array_equal(twice, np.concatenate([seen, seen], axis=-1))
