@@ -13,7 +13,7 @@ from datasets.collection.recorded_pictures import pictures_at
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 from perception.observation import Observation
-from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 from visualizer import pages
 from visualizer.pages import Html
 from visualizer.player import Film, as_html
@@ -23,7 +23,7 @@ SHOWN_NUMBERS = 6  # Of an action: those that vary most.
 
 
 def recorded_parts(
-    planner: Planner, store: EpisodeStore, *, episodes: int, frames_per_second: float
+    planner: Policy, store: EpisodeStore, *, episodes: int, frames_per_second: float
 ) -> list[Html]:
     """Show the first recorded episodes, and what the planner would have done in each.
 
@@ -36,7 +36,7 @@ def recorded_parts(
 
 
 def _episode_part(
-    planner: Planner, store: EpisodeStore, index: int, frames_per_second: float
+    planner: Policy, store: EpisodeStore, index: int, frames_per_second: float
 ) -> Html:
     rows = store.rows(index)
     points, states = (store.read(name, rows) for name in ("point_cloud", "state"))
@@ -60,7 +60,7 @@ def _episode_part(
 
 @torch.no_grad()
 def planned_along(
-    planner: Planner, recorded: Observation[np.ndarray], *, seed: int
+    planner: Policy, recorded: Observation[np.ndarray], *, seed: int
 ) -> Float[np.ndarray, "step action"]:
     """Plan along recorded observations, as if each chunk had led to them.
 
@@ -71,12 +71,12 @@ def planned_along(
     if sizes != (planner.sizes.channels, planner.sizes.robot_state):
         raise InputError(f"The planner was made for {planner.sizes}; the data have {sizes}")
     history, chunk = planner.config.history, planner.config.chunk
-    generator, actions = torch.Generator().manual_seed(seed), []
-    for step in range(0, len(recorded.robot_state), chunk):
+    generator, actions, decide = torch.Generator().manual_seed(seed), [], planner.begin(1)
+    for elapsed, step in enumerate(range(0, len(recorded.robot_state), chunk)):
         seen = np.clip(np.arange(step - history + 1, step + 1), 0, None)
         contexts = planner.encode(recorded.each(partial(_of_steps, seen)))
-        chain = planner.sample(contexts, planner.noises([generator]))
-        actions.append(planner.to_actions(chain.plan)[0].numpy())
+        decision = decide(contexts, [generator], elapsed)
+        actions.append(planner.to_actions(decision.plans)[0].numpy())
     return np.concatenate(actions)[: len(recorded.robot_state)]
 
 

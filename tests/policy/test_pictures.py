@@ -114,7 +114,7 @@ def test_a_few_windows_are_learned_and_the_planner_is_kept_whole(
     optimizer = torch.optim.Adam(planner.parameters(), 3e-3)
     losses = []
     for _ in range(60):
-        loss = planner.loss(batch, planner.noising(8))
+        loss = planner.loss(batch, planner.draw(8))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
