@@ -13,6 +13,7 @@ from datasets.collection.collector import collect
 from datasets.collection.rerender import RenderConfig, render_again
 from datasets.store.store import EpisodeStore
 from datasets.windows import Windows, load_windows
+from envs.vector.chunked_env import ChunkedTask
 from envs.vector.vector_env import Shapes, VectorEnv
 from perception.encoders import resnet
 from perception.errors import InputError
@@ -87,6 +88,18 @@ def test_a_task_shows_the_pictures_that_its_store_keeps(store: Path) -> None:
         assert outcome.observations.image is not None
         shown = np.stack([pictures[row + step + 2 : row + step + 4] for row in rows])
         np.testing.assert_array_equal(outcome.observations.image, shown)
+
+
+def test_pictures_of_several_cameras_lie_behind_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "two.zarr"
+    collect(collect_config(path, *PICTURES, "cameras=[top,fixed]", episodes=1))
+    opened = EpisodeStore.open(path)
+    image = load_windows([path], **PLAN, observes="image").observations.image
+    expected = np.concatenate([opened.read("img_top"), opened.read("img_fixed")], axis=-1)
+    np.testing.assert_array_equal(image.numpy(), expected)
+    shown = ChunkedTask(opened.env, 1, "image").reset(int(opened.read("meta/seed")[0])).image
+    assert shown is not None
+    np.testing.assert_array_equal(shown[0], expected[0])
 
 
 def test_windows_hold_bytes_and_planners_see_them_from_minus_one_to_one(
