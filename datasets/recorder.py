@@ -60,7 +60,7 @@ def render(recording: Recording, scene: Scene, images: tuple[str, ...] = ()) -> 
         scene.put(state)
         for camera in scene.view.cameras:
             for kind in images:
-                take = scene.rgb if kind == "img" else scene.depth
+                take = scene.image if kind == "img" else scene.depth
                 pictures[picture_name(scene, kind, camera)].append(take(camera))
     return Episode(recording, points, {name: np.stack(taken) for name, taken in pictures.items()})
 

@@ -9,18 +9,18 @@ is the one taken at the current step.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from datasets.collection.places import movable_places
+from datasets.collection.recorded_pictures import recorded_pictures
 from datasets.collection.state_features import STATE_FEATURE
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
-from perception.observation import Encoded, Observation
+from perception.observation import Encoded, Observation, Observes
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ class Windows:
 
 
 def _taken(
-    values: Float[Tensor, "step ..."], rows: Int[Tensor, "batch window"]
-) -> Float[Tensor, "batch window ..."]:
+    values: Shaped[Tensor, "step ..."], rows: Int[Tensor, "batch window"]
+) -> Shaped[Tensor, "batch window ..."]:
     """Gather steps; `index_select` copies them whole, twice as fast as indexing does."""
     gathered: Tensor = values.index_select(0, rows.flatten())
     return gathered.reshape(*rows.shape, *values.shape[1:])
@@ -106,7 +106,7 @@ def _each(
     """Do the same to every part of observations."""
     if isinstance(observations, Encoded):
         return Encoded(change(observations.visual), change(observations.robot_state))
-    return Observation(change(observations.points), change(observations.robot_state))
+    return observations.each(change)
 
 
 def window_rows(
@@ -137,7 +137,7 @@ def load_windows(
     chunk: int,
     memory_map: Path | None = None,
     features: bool = False,
-    observes: Literal["points", "features"] = "points",
+    observes: Observes = "points",
     places: bool = False,
 ) -> Windows:
     """Decode stores into windows.
@@ -149,8 +149,9 @@ def load_windows(
         chunk: Executed steps, T_a.
         memory_map: A folder for decoded clouds too large for memory; None keeps them in memory.
         features: Read what `policy/encode.py` made of the clouds instead of them.
-        observes: With `features`, read the simulator's own (`policy/encode.py what=state`) in place
-            of clouds and robot states; the clouds of the observations are then empty.
+        observes: With `image`, read pictures (bytes) in place of clouds; with `features`, the
+            simulator's own (`policy/encode.py what=state`) in place of clouds and robot states. The
+            clouds of the observations are then empty.
         places: Read off the simulator where hand and object are at each step.
 
     Raises:
@@ -164,6 +165,10 @@ def load_windows(
     if observes == "features":
         state = _decode(stores, STATE_FEATURE, memory_map)
         observations = Observation(state.new_zeros(len(state), 0, 0), state)
+    elif observes == "image":
+        state = _decode(stores, "state", memory_map)
+        pictures = torch.from_numpy(recorded_pictures(stores))
+        observations = Observation(state.new_zeros(len(state), 0, 0), state, pictures)
     else:
         seen = _decode(stores, "visual_feature" if features else "point_cloud", memory_map)
         kind = Encoded if features else Observation

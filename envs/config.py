@@ -1,5 +1,6 @@
 """What a task is called, how an episode of it is counted, and how it is seen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -8,6 +9,7 @@ from configs.ranges import Corner, Pixels, Points, Positive, Real, above, betwee
 from envs.success import SuccessAt
 
 PLANNER_KEYS = ("history", "horizon", "chunk")  # Older files have them here.
+YOUNGER = (("image", "flat"),)  # Keys of views that older files lack, and what was meant.
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ class ViewConfig:
         sampling: What samples the points: a back-end of `perception.sampling`.
         faces: What is drawn of meshes that are not closed: `both` sides of their faces, or the
             `front` alone, as MuJoCo's renderer does (rays then pass through the robot's arm).
+        image: How pictures are drawn: `flat` (ours, no OpenGL: flat colours lit from the camera) or
+            `gl` (mujoco.Renderer: lit and textured), both upright; `gl_turned`: as a camera that
+            hangs upside down sees it, which stores of before the choice hold.
     """
 
     cameras: tuple[str, ...]
@@ -58,6 +63,7 @@ class ViewConfig:
     geometry: Literal["auto", "numba", "open3d", "numpy"]
     sampling: Literal["auto", "numba", "fpsample", "open3d", "pytorch3d", "torch"]
     faces: Literal["both", "front"] = "both"
+    image: Literal["flat", "gl", "gl_turned"] = "flat"
 
     def __post_init__(self) -> None:
         low, high = list(self.crop_low), list(self.crop_high)
@@ -109,7 +115,8 @@ def upgrade_env(values: Any) -> dict[str, Any]:  # noqa: ANN401 (a file says any
     """Say as today what an older file says of its task.
 
     History, horizon and chunk are the planner's now; a view that showed the simulator's state
-    (`sees: state`) is one of no points; faces were drawn from the front alone.
+    (`sees: state`) is one of no points; faces were drawn from the front alone. How pictures were
+    drawn is known where they are kept: see `upgrade_identity` of stores.
 
     Raises:
         InputError: The values, or those of its view, are no group of keys.
@@ -119,8 +126,17 @@ def upgrade_env(values: Any) -> dict[str, Any]:  # noqa: ANN401 (a file says any
         view = dict(mapping(today["view"], "env.view"))
         if view.pop("sees", "points") == "state":
             view["points"] = 0
-        today["view"] = {**view, "faces": view.get("faces", "front")}
+        today["view"] = {"image": "flat", **view, "faces": view.get("faces", "front")}
     return today
+
+
+def for_digests(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Say a task as files of before the newest keys do, where those have their defaults.
+
+    Digests of it are then what they were, and what was made before is known again.
+    """
+    view = {k: value for k, value in values["view"].items() if (k, value) not in YOUNGER}
+    return {**values, "view": view}
 
 
 def with_view(

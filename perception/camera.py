@@ -142,8 +142,19 @@ def upright(
     pictures: UInt8[np.ndarray, "*lead height width 3"], camera: Pinhole
 ) -> UInt8[np.ndarray, "*lead height width 3"]:
     """Turn the pictures of a camera that hangs upside down (Meta-World's do) by half a turn."""
-    hangs = camera.world_from_camera[2, 1] > 0.1  # Its downward axis points up in the world.
-    return np.ascontiguousarray(pictures[..., ::-1, ::-1, :]) if hangs else pictures
+    return turned(pictures) if hangs(camera) else pictures
+
+
+def hangs(camera: Pinhole) -> bool:
+    """Tell whether a camera hangs upside down: its downward axis points up in the world."""
+    return bool(camera.world_from_camera[2, 1] > 0.1)
+
+
+def turned(
+    pictures: UInt8[np.ndarray, "*lead height width 3"],
+) -> UInt8[np.ndarray, "*lead height width 3"]:
+    """Turn pictures by half a turn."""
+    return np.ascontiguousarray(pictures[..., ::-1, ::-1, :])
 
 
 @cache

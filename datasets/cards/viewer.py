@@ -14,6 +14,7 @@ from datasets.cards.rerun_export import write_rerun
 from datasets.cards.store_page import contact_sheet, pinhole, store_page
 from datasets.episode import Episode
 from datasets.store.store import EpisodeStore
+from perception.camera import turned
 from perception.errors import InputError
 from visualizer.player import Film
 
@@ -79,12 +80,17 @@ def make_film(episode: Episode, store: EpisodeStore, frames_per_second: float) -
     """Make a film of a recorded episode, with the pictures that the store keeps."""
     cameras = {n: pinhole(c) for n, c in store.attributes["cameras"].items()}
     names = {camera: "img" if len(cameras) == 1 else f"img_{camera}" for camera in cameras}
+    pictures = {c: episode.further[n] for c, n in names.items() if n in episode.further}
+    as_taken = {
+        c: turned(p) if "img_turned_deg" in store.attributes["cameras"][c] else p
+        for c, p in pictures.items()
+    }
     rewards, successes = episode.recording.rewards, episode.recording.successes
     numbers = {"reward": rewards, "success": successes}
     return Film(
         episode.points,
         cameras,
         frames_per_second,
-        pictures={c: episode.further[n] for c, n in names.items() if n in episode.further},
+        pictures=as_taken,
         numbers={n: a.astype(np.float32) for n, a in numbers.items() if a is not None},
     )

@@ -25,6 +25,7 @@ from envs.config import EnvConfig, with_view
 from envs.make import make_scene, make_simulator, settled
 from envs.simulator import Scripted, Simulator
 from envs.success import counts_as_success
+from perception.camera import Pinhole, hangs
 
 logger = logging.getLogger(__name__)
 
@@ -120,8 +121,8 @@ def collect(config: CollectConfig) -> None:
 def as_begun(env: EnvConfig, out: Path) -> EnvConfig:
     """See a task as a store to go on with does, where its defaults were others when it was begun.
 
-    Those begun before the key show the front of faces; those begun before tasks had boxes of their
-    own, the box of all tasks.
+    Those begun before the keys show the front of faces, and pictures as OpenGL draws them; those
+    begun before tasks had boxes of their own, the box of all tasks.
     """
     if not out.exists() or "env" not in (begun := EpisodeStore.begun(out)).identity:
         return env
@@ -129,6 +130,8 @@ def as_begun(env: EnvConfig, out: Path) -> EnvConfig:
     kept: dict[str, Any] = {}
     if seen.faces == "front" and env.view.faces == "both":
         kept["faces"] = "front"
+    if seen.image == "gl_turned" and env.view.image == "flat":
+        kept["image"] = "gl_turned"
     if has_own_box(env) and box_of(seen) == own_box(env.simulator, "any"):
         kept |= box_of(seen)
     if kept:
@@ -211,11 +214,9 @@ def describe(making: Making, simulator: Simulator) -> dict[str, Any]:
     scene = make_scene(simulator, making.env)
     simulator.reset(0)
     scene.put(simulator.scene_state())
+    upright = "img" in making.images and making.env.view.image != "gl_turned"
     cameras = {
-        name: {
-            "intrinsics": scene.camera(name).intrinsics.tolist(),
-            "world_from_camera": scene.camera(name).world_from_camera.tolist(),
-        }
+        name: describe_camera(scene.camera(name), pictures_upright=upright)
         for name in making.env.view.cameras
     }
     return {
@@ -228,3 +229,12 @@ def describe(making: Making, simulator: Simulator) -> dict[str, Any]:
         "versions": versions(),
         "source_commit": source_commit(),
     }
+
+
+def describe_camera(camera: Pinhole, *, pictures_upright: bool) -> dict[str, Any]:
+    """Say where a camera stands, and whether its pictures (not its depth) were turned to stand."""
+    said = {
+        "intrinsics": camera.intrinsics.tolist(),
+        "world_from_camera": camera.world_from_camera.tolist(),
+    }
+    return {**said, "img_turned_deg": 180} if pictures_upright and hangs(camera) else said

@@ -42,6 +42,7 @@ class RenderConfig:
     crop_high: Corner | None
     box: Literal["own"] | None
     faces: Literal["both", "front"] | None
+    image: Literal["flat", "gl"] | None
     images: tuple[Literal["img", "depth"], ...] | None
     zarr_format: Literal[2, 3] | None
     error_mm: ErrorMm | None
@@ -119,7 +120,7 @@ def as_collected(source: EpisodeStore, config: RenderConfig) -> Making:
         InputError: The store was made without clouds, and no number of points is wanted.
     """
     identity, env = source.identity, source.env
-    names = ("points", "cameras", "colour", "image_size", "crop_low", "crop_high", "faces")
+    names = ("points", "cameras", "colour", "image_size", "image", "crop_low", "crop_high", "faces")
     other = {n: getattr(config, n) for n in names if getattr(config, n) is not None}
     own = own_box_of(env) if config.box == "own" else {}
     view = replace(env.view, **{**own, **other})

@@ -16,11 +16,17 @@ USUAL_RANDOM = {"noise": [0.0, 0.0], "random_share": [1.0, 1.0]}
 
 
 def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Say what an identity says in today's keys; one of today's stays as it is."""
+    """Say what an identity says in today's keys; one of today's stays as it is.
+
+    Pictures were drawn by OpenGL alone, as the camera hung, before there was a choice.
+    """
     today = dict(identity)
     for key, upgrade in UPGRADES.items():
         if key in identity:
             today[key] = upgrade(identity[key])
+    pictures = "env" in identity and "img" in (identity.get("images") or ())
+    if pictures and "image" not in identity["env"]["view"]:
+        today["env"]["view"]["image"] = "gl_turned"
     return today
 
 

@@ -19,7 +19,7 @@ from envs.rendering.nearest import nearest_point
 from envs.rendering.zbuffer import ZBuffer
 from envs.simulator import REST, Roles
 from envs.state import SCENE, StateLayout
-from perception.camera import Pinhole
+from perception.camera import Pinhole, upright
 from perception.errors import InputError
 from perception.point_cloud import Box, View, fuse
 
@@ -137,6 +137,21 @@ class Scene:
     def picture(self, camera: str, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
         """Take a plainly lit picture of any size (width, height) without OpenGL."""
         return self._zbuffer.picture(self.data, self.camera(camera, size))
+
+    def image(self, camera: str) -> UInt8[np.ndarray, "height width 3"]:
+        """Take the picture that a planner sees, and a store keeps: as the view has it, upright."""
+        taken = self.camera(camera)
+        if self.view.image == "flat":
+            return upright(self._zbuffer.picture(self.data, taken), taken)
+        picture = self.rgb(camera)
+        return upright(picture, taken) if self.view.image == "gl" else picture
+
+    def images(
+        self, scene_state: Float[np.ndarray, " scene"]
+    ) -> UInt8[np.ndarray, "height width channel"]:
+        """Give the pictures of a state by every camera of the view, behind each other."""
+        self.put(scene_state)
+        return np.concatenate([self.image(name) for name in self.view.cameras], axis=-1)
 
     def rgb(self, camera: str) -> UInt8[np.ndarray, "height width 3"]:
         """Take a lit, textured picture (needs OpenGL)."""

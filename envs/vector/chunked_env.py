@@ -1,10 +1,9 @@
 """A task played in chunks of actions: only the frames that a planner reads are rendered.
 
-None are where it reads the simulator's own features instead of clouds.
+None are where it reads the simulator's own features instead of clouds or pictures.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -16,11 +15,10 @@ from envs.rendering.scene import Scene
 from envs.simulator import Simulator
 from envs.state import StateLayout
 from perception.errors import InputError
-from perception.observation import Observation
+from perception.observation import Observation, Observes
 
 NO_CLOUD = np.zeros((0, 0), np.float32)
 SHOWN_POINTS = 512  # Of a cloud for people, where the view has none for the planner.
-Observes = Literal["points", "features"]  # Clouds with the robot's state; or the simulator's state.
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,8 @@ class ChunkedTask:
         scenes: Those of other environments of the same task, to be drawn with too.
 
     Raises:
-        InputError: Clouds are to be observed, and the view has no points.
+        InputError: Clouds are to be observed, and the view has no points; or pictures, and it has
+            no camera.
     """
 
     def __init__(
@@ -86,9 +85,11 @@ class ChunkedTask:
         scenes: Scenes | None = None,
     ) -> None:
         self._config, self._history = config, history
-        self._sees_points = observes == "points"
-        if self._sees_points and config.view.points == 0:
+        self._observes = observes
+        if observes == "points" and config.view.points == 0:
             raise InputError("This planner sees clouds, and the view has none: give points=")
+        if observes == "image" and not config.view.cameras:
+            raise InputError("This planner sees pictures, and the view has none: give cameras=")
         self.simulator = make_simulator(config)
         self.scenes = scenes or Scenes(config)
         self._frames: list[tuple[np.ndarray, np.ndarray]] = []
@@ -130,14 +131,20 @@ class ChunkedTask:
         """Draw the cloud of a moment, whether or not a planner is shown it."""
         return self.scenes.show(self.simulator).points(state)
 
-    def _seen(self, state: Float[np.ndarray, " scene"]) -> Float[np.ndarray, "point channel"]:
-        return self.cloud(state) if self._sees_points else NO_CLOUD
+    def _seen(self, state: Float[np.ndarray, " scene"]) -> np.ndarray:
+        """Draw what the planner is shown of a moment: a cloud, pictures, or neither."""
+        if self._observes == "image":
+            return self.scenes.show(self.simulator).images(state)
+        return self.cloud(state) if self._observes == "points" else NO_CLOUD
 
     def _now(self) -> tuple[np.ndarray, np.ndarray]:
         simulator = self.simulator
-        sensed = simulator.robot_state() if self._sees_points else simulator.features()
+        features = self._observes == "features"
+        sensed = simulator.features() if features else simulator.robot_state()
         return simulator.scene_state(), sensed
 
     def _observation(self) -> Observation[np.ndarray]:
-        points, robot_state = zip(*self._frames, strict=True)
-        return Observation(np.stack(points), np.stack(robot_state))
+        seen, robot_states = map(np.stack, zip(*self._frames, strict=True))
+        if self._observes == "image":
+            return Observation(np.stack([NO_CLOUD] * len(seen)), robot_states, seen)
+        return Observation(seen, robot_states)

@@ -46,7 +46,7 @@ class VectorEnv:
         first = ChunkedTask(config, shapes.history, shapes.observes)
         look = first.reset(0)
         self.sizes = {
-            "channels": look.points.shape[-1],
+            "channels": look.channels,
             "robot_state": look.robot_state.shape[-1],
             "actions": first.simulator.action_size,
         }
@@ -61,6 +61,8 @@ class VectorEnv:
             "touched": shared_array((shapes.envs,), "b"),
             "done": shared_array((shapes.envs,), "b"),
         }
+        if look.image is not None:
+            self._buffers["image"] = shared_array((*lead, *look.image.shape[1:]), "B")
         if shapes.features:
             width = len(first.simulator.features())
             self._buffers["features"] = shared_array((shapes.envs, width), "f")
@@ -169,4 +171,6 @@ class VectorEnv:
 
     def _observations(self) -> Observation[np.ndarray]:
         points, state = (as_array(self._buffers[name]).copy() for name in ("points", "state"))
-        return Observation(points, state)
+        if "image" not in self._buffers:
+            return Observation(points, state)
+        return Observation(points, state, as_array(self._buffers["image"]).copy())

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from envs.config import EnvConfig
-from envs.vector.chunked_env import ChunkedTask, Observes
+from envs.vector.chunked_env import ChunkedTask
 from envs.vector.parent import deaf_to_interrupts, end_with_parent
 from perception.errors import InputError
-from perception.observation import Observation
+from perception.observation import Observation, Observes
 
 logger = logging.getLogger(__name__)
 
@@ -49,17 +49,18 @@ class Shapes:
 
 
 Shared = tuple[Any, tuple[int, ...], str]
+KINDS: dict[str, type[np.generic]] = {"f": np.float32, "b": np.int8, "B": np.uint8}
 
 
 def shared_array(shape: tuple[int, ...], kind: str) -> Shared:
-    """Reserve memory that child processes see too; `kind` is `f` (float32) or `b` (a byte)."""
+    """Reserve memory that child processes see too; `kind` is one of `KINDS`."""
     return multiprocessing.get_context("spawn").RawArray(kind, int(np.prod(shape))), shape, kind
 
 
 def as_array(shared: Shared) -> np.ndarray:
     """Look at shared memory as an array."""
     raw, shape, kind = shared
-    return np.frombuffer(raw, np.float32 if kind == "f" else np.int8).reshape(shape)
+    return np.frombuffer(raw, KINDS[kind]).reshape(shape)
 
 
 class Local:
@@ -107,6 +108,8 @@ class Local:
     def _show(self, env: int, observation: Observation[np.ndarray]) -> None:
         self._arrays["points"][env] = observation.points
         self._arrays["state"][env] = observation.robot_state
+        if observation.image is not None:
+            self._arrays["image"][env] = observation.image
         if "features" in self._arrays:
             self._arrays["features"][env] = self._tasks[env].simulator.features()
 

@@ -2,16 +2,15 @@
 
 An encoder is a module of this folder that exports `Config` and `make(config, channels,
 robot_state)`, or a foreign class `module:Class` that is called with the same arguments: the numbers
-per point (3, 6 with colour, 0 where there are no points) and those in the robot's state.
+per point (3, 6 with colour, 0 where there are no points) or per pixel (3 for each camera), and
+those in the robot's state.
 """
-
-from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from perception.errors import InputError
-from perception.observation import Encoded, Observation
+from perception.observation import Encoded, Observation, Observes
 
 
 class Encoder(nn.Module):
@@ -19,12 +18,12 @@ class Encoder(nn.Module):
 
     Attributes:
         features: Numbers in the feature vector.
-        observes: `points`: a cloud and the robot's state; or `features`: the simulator's own
-            features, which come as `robot_state`, and no points.
+        observes: `points`: a cloud and the robot's state; `image`: pictures and the robot's state;
+            or `features`: the simulator's own features, which come as `robot_state`.
     """
 
     features: int
-    observes: Literal["points", "features"] = "points"
+    observes: Observes = "points"
 
     def forward(
         self, observations: Observation[Tensor] | Encoded[Tensor]

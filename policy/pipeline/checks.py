@@ -23,14 +23,14 @@ def check(config: TrainConfig) -> None:
     _check_policy(recipe, stage)
     if recipe.pretrain.features and recipe.encoder_from is None:
         raise InputError("pretrain.features=true needs encoder_from=, as encode.py was given it")
-    if recipe.pretrain.features and observed_by(recipe.planner.encoder) == "features":
+    observed = observed_by(recipe.planner.encoder)
+    if recipe.pretrain.features and observed != "points":
         raise InputError("pretrain.features=true is of encoded clouds: choose encoder=dp3")
-    if recipe.pretrain.augment.changes and (
-        recipe.pretrain.features or observed_by(recipe.planner.encoder) == "features"
-    ):
+    if recipe.pretrain.augment.changes and (recipe.pretrain.features or observed != "points"):
         raise InputError(
-            "pretrain.augment changes clouds, and this planner learns from features: leave it out,"
-            " or pretrain.features and encoder=state_only"
+            "pretrain.augment changes clouds, and this planner learns from"
+            f" {'pictures' if observed == 'image' else 'features'}: leave it out, or"
+            f" pretrain.features and encoder={recipe.planner.encoder.kind}"
         )
     if recipe.init_from is not None and stage in PRETRAINING:
         raise InputError(
@@ -90,5 +90,5 @@ def check_task(config: TrainConfig, env: EnvConfig | None, task: str) -> None:
     if env is not None and config.stage in (*PRETRAINING, "zero_shot"):
         # The others make it before they do anything.
         simulator = make_simulator(env)
-        if config.stage == "zero_shot" or observed_by(config.recipe.planner.encoder) == "points":
+        if config.stage == "zero_shot" or observed_by(config.recipe.planner.encoder) != "features":
             make_scene(simulator, env)

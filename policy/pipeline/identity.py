@@ -12,7 +12,7 @@ from configs import locks
 from configs.build import differences
 from datasets.store.store import EpisodeStore
 from envs.boxes import box_of, has_own_box
-from envs.config import EnvConfig
+from envs.config import EnvConfig, for_digests
 from envs.request import EnvRequest
 from perception.errors import InputError
 from policy.pipeline.checks import PRETRAINING
@@ -166,12 +166,17 @@ def makers(paths: Sequence[Path], out: Path) -> dict[str, Any]:
     for path in map(Path.resolve, paths):
         said = before.get(str(path))
         if path.exists():
-            identity_text = json.dumps(
-                EpisodeStore.open(path).identity, sort_keys=True, default=str
-            )
-            said = hashlib.sha256(identity_text.encode()).hexdigest()[:16]
+            said = maker(EpisodeStore.open(path).identity)
         found[str(path)] = said
     return found
+
+
+def maker(identity: Mapping[str, Any]) -> str:
+    """Identify the command that made a store."""
+    if "env" in identity:
+        identity = {**identity, "env": for_digests(identity["env"])}
+    text = json.dumps(identity, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _sha256(path: Path) -> str:

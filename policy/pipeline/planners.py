@@ -52,8 +52,8 @@ def make_planner(recipe: Recipe, data: tuple[Path, ...], windows: Windows) -> Po
     observations = windows.observations
     robot_state, actions = observations.robot_state.shape[-1], windows.actions.shape[-1]
     if isinstance(observations, Observation):
-        channels = observations.points.shape[-1]
-        return make_policy(recipe.planner, Sizes(channels, robot_state, actions))
+        sizes = Sizes(observations.channels, robot_state, actions)
+        return make_policy(recipe.planner, sizes)
     if recipe.encoder_from is None:
         raise RuntimeError("A run on features was begun without the encoder that made them")
     path = find_checkpoint(recipe.encoder_from)

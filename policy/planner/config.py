@@ -7,6 +7,7 @@ from configs.kinds import Kind, OneOf, find_kind
 from configs.ranges import Share, Steps, between
 from perception.encoders import dp3
 from perception.errors import InputError
+from perception.observation import Observes
 
 ENCODERS, DENOISERS = "perception.encoders", "policy.planner.denoisers"
 POLICIES = "policy.planner.policies"
@@ -102,15 +103,15 @@ class PlannerConfig(PolicyConfig):
 
 @dataclass(frozen=True)
 class Sizes:
-    """The dimensions of a task's data."""
+    """The dimensions of a task's data; `channels` are those of a point, or of a pixel."""
 
     channels: int
     robot_state: int
     actions: int
 
 
-def observed_by(encoder: Kind) -> Literal["points", "features"]:
+def observed_by(encoder: Kind) -> Observes:
     """Tell what an encoder will observe, before there is one; see `Encoder.observes`."""
     choice = find_kind(ENCODERS, encoder.kind)
     own = getattr(choice.make, "observes", "points")
-    return cast(Literal["points", "features"], getattr(choice.config, "observes", own))
+    return cast(Observes, getattr(choice.config, "observes", own))

@@ -1,16 +1,17 @@
 """Observations and actions to [-1, 1] and back, each channel by the range it has in the data.
 
 Whether a channel changes is judged by its own size, not by a length of ours: the same data in other
-units are learned alike.
+units are learned alike. Bytes of pictures have the same range in all data.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from perception.observation import Encoded, Observation
 
 ROUNDING = 1e-6  # Eight times float32's: what changes by a smaller share does not change.
+HALF_BYTE = 127.5
 
 
 class Range(nn.Module):
@@ -79,6 +80,16 @@ class Normalizer(nn.Module):
         self, observations: Observation[Tensor] | Encoded[Tensor]
     ) -> Observation[Tensor] | Encoded[Tensor]:
         """Normalise observations; features of clouds are left as they are."""
+        state = self.state(observations.robot_state)
         if isinstance(observations, Encoded):
-            return Encoded(observations.visual, self.state(observations.robot_state))
-        return Observation(self.points(observations.points), self.state(observations.robot_state))
+            return Encoded(observations.visual, state)
+        if observations.image is not None:
+            return Observation(observations.points, state, scaled(observations.image))
+        return Observation(self.points(observations.points), state)
+
+
+def scaled(
+    image: UInt8[Tensor, "*lead height width channel"],
+) -> Float[Tensor, "*lead height width channel"]:
+    """Map bytes of pictures to [-1, 1]."""
+    return image.float() / HALF_BYTE - 1

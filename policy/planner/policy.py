@@ -6,7 +6,7 @@ A policy is a module of `policy/planner/policies/` that exports `Config` (see `P
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -16,7 +16,7 @@ from configs.kinds import make_kind
 from datasets.windows import Batch
 from perception.encoders.encoder import Encoder
 from perception.errors import InputError
-from perception.observation import Encoded, Observation
+from perception.observation import Encoded, Observation, Observes
 from policy.planner.config import ENCODERS, PolicyConfig, Sizes
 from policy.planner.decision import Decide
 from policy.planner.normalizer import Normalizer
@@ -46,8 +46,8 @@ class Policy(nn.Module, ABC):
         self.encoder: Encoder = make_kind(ENCODERS, config.encoder, per_point, sizes.robot_state)
 
     @property
-    def observes(self) -> Literal["points", "features"]:
-        """What the encoder takes: clouds and the robot's state, or the simulator's features."""
+    def observes(self) -> Observes:
+        """What the encoder takes; see `Encoder.observes`."""
         return self.encoder.observes
 
     @property

@@ -107,6 +107,7 @@ class Learner:
             "average_steps": self.average.steps,
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
+            "torch_generator": torch.get_rng_state(),  # What encoders draw while they learn.
             "losses": [loss.cpu() for loss in self.losses],
             **({} if self.movement is None else {"movement": self.movement.state_dict()}),
         }
@@ -123,6 +124,7 @@ class Learner:
             self.movement.load_state_dict(state["movement"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
+        torch.set_rng_state(state.get("torch_generator", torch.get_rng_state()))
         # Older states do not hold them; the next mean is then over fewer steps.
         losses = [loss.to(self.planner.device) for loss in state.get("losses", [])]
         self.losses = [loss.reshape(-1) for loss in losses]  # Once without an axis.

@@ -146,11 +146,7 @@ class Episodes:
     def _seen(self) -> Observation[Tensor]:
         """Move the episodes' observations to the planner's device."""
         count, device = len(self._not_done), self._planner.device
-        points, robot_state = (
-            torch.from_numpy(part[:count]).to(device)
-            for part in (self._observations.points, self._observations.robot_state)
-        )
-        return Observation(points, robot_state)
+        return self._observations.each(lambda part: torch.from_numpy(part[:count]).to(device))
 
 
 def check_sizes(planner: Policy, sizes: Sizes, env: EnvConfig) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.build import build
-from envs.config import EnvConfig
+from envs.config import EnvConfig, for_digests
 from perception.errors import InputError
 from policy.rollouts.evaluation import Evaluation
 from policy.runs.json_files import read_json, write_json
@@ -35,7 +35,7 @@ def judged(about: Mapping[str, Any], env: EnvConfig, candidates: int = 1) -> str
         env: The task.
         candidates: Plans that critics choose among; with one, the planner is alone.
     """
-    of = [about.get("stage"), about.get("gradient_steps"), asdict(env)]
+    of = [about.get("stage"), about.get("gradient_steps"), for_digests(asdict(env))]
     of += [candidates] if candidates > 1 else []
     return hashlib.sha256(json.dumps(of, default=str).encode()).hexdigest()[:16]
 

@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float
 from datasets.episode import Provenance, Recording
 from envs.config import EnvConfig
 from envs.success import counts_as_success
-from envs.vector.chunked_env import ChunkedTask, Observes
+from envs.vector.chunked_env import ChunkedTask
 from envs.vector.vector_env import Shapes, VectorOutcome
-from perception.observation import Observation
+from perception.observation import Observation, Observes
 from policy.planner.config import Sizes
 from policy.planner.decision import Decide
 from policy.planner.policy import Policy
@@ -172,7 +172,7 @@ def make_recorded_env(env: EnvConfig, planner: Policy) -> RecordedEnv:
     plan = planner.config
     world = RecordedEnv(env, history=plan.history, chunk=plan.chunk, observes=planner.observes)
     look, actions = world.reset([0]), world.task.simulator.action_size
-    check_sizes(planner, Sizes(look.points.shape[-1], look.robot_state.shape[-1], actions), env)
+    check_sizes(planner, Sizes(look.channels, look.robot_state.shape[-1], actions), env)
     return world
 
 
@@ -184,4 +184,4 @@ def planned_actions(planner: Policy, plan: Plan, step: int) -> PlannedActions:
 
 
 def _of_one(observation: Observation[np.ndarray]) -> Observation[np.ndarray]:
-    return Observation(observation.points[None], observation.robot_state[None])
+    return observation.each(lambda part: part[None])

@@ -1,12 +1,15 @@
 """A planner beside what was recorded, where no simulator can play: its clouds and its actions."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from datasets.cards.store_page import pinhole
+from datasets.collection.recorded_pictures import pictures_at
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 from perception.observation import Observation
@@ -38,11 +41,13 @@ def _episode_part(
     rows = store.rows(index)
     points, states = (store.read(name, rows) for name in ("point_cloud", "state"))
     recorded = store.read("action", rows)
-    planned = planned_along(planner, points, states, seed=index)
+    image = pictures_at(store, rows) if planner.observes == "image" else None
+    planned = planned_along(planner, Observation(points, states, image), seed=index)
     error = float(np.abs(planned - recorded).mean())
     cameras = {n: pinhole(c) for n, c in store.attributes.get("cameras", {}).items()}
     film = Film(points, cameras, frames_per_second)
-    player = pages.embedded(as_html(film), "What the planner sees. Drag to turn.", height_px=560)
+    sees = "What the planner sees" if image is None else "The scene as a cloud"
+    player = pages.embedded(as_html(film), f"{sees}. Drag to turn.", height_px=560)
     caption = (
         "Actions: recorded in black, planned in red from what was seen at that moment, a chunk at a"
         f" time. They differ by {error:.3g} in the mean. Whether the task would be done, only a"
@@ -55,29 +60,30 @@ def _episode_part(
 
 @torch.no_grad()
 def planned_along(
-    planner: Policy,
-    points: Float[np.ndarray, "step point channel"],
-    states: Float[np.ndarray, "step reading"],
-    *,
-    seed: int,
+    planner: Policy, recorded: Observation[np.ndarray], *, seed: int
 ) -> Float[np.ndarray, "step action"]:
     """Plan along recorded observations, as if each chunk had led to them.
 
     Raises:
         InputError: The planner was made for observations of other sizes.
     """
-    sizes = (points.shape[-1], states.shape[-1])
+    sizes = (recorded.channels, recorded.robot_state.shape[-1])
     if sizes != (planner.sizes.channels, planner.sizes.robot_state):
         raise InputError(f"The planner was made for {planner.sizes}; the data have {sizes}")
     history, chunk = planner.config.history, planner.config.chunk
     generator, actions, decide = torch.Generator().manual_seed(seed), [], planner.begin(1)
-    for elapsed, step in enumerate(range(0, len(points), chunk)):
+    for elapsed, step in enumerate(range(0, len(recorded.robot_state), chunk)):
         seen = np.clip(np.arange(step - history + 1, step + 1), 0, None)
-        look = (torch.from_numpy(part[seen][None]).float() for part in (points, states))
-        contexts = planner.encode(Observation(*look))
+        contexts = planner.encode(recorded.each(partial(_of_steps, seen)))
         decision = decide(contexts, [generator], elapsed)
         actions.append(planner.to_actions(decision.plans)[0].numpy())
-    return np.concatenate(actions)[: len(points)]
+    return np.concatenate(actions)[: len(recorded.robot_state)]
+
+
+def _of_steps(steps: Int[np.ndarray, " step"], part: np.ndarray) -> Tensor:
+    """Take some steps as the one history of a batch; bytes stay bytes."""
+    taken = torch.from_numpy(part[steps][None])
+    return taken if part.dtype == np.uint8 else taken.float()
 
 
 def actions_plot(

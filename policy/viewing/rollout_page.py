@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from envs.config import EnvConfig
-from envs.vector.chunked_env import Observes
+from perception.observation import Observes
 from policy.planner.policy import Policy
 from policy.rollouts.trajectory import Trajectory
 from visualizer import pages, plots
 from visualizer.pages import Html
 from visualizer.player import Film, as_html
+
+SEEN: dict[Observes, tuple[str, str]] = {  # What the cloud and the camera of a film are.
+    "points": ("What the planner sees", "that it sees it with"),
+    "image": ("The scene as a cloud", "whose pictures the planner sees"),
+    "features": ("The scene as a cloud", "that drew it: the planner sees numbers only"),
+}
 
 
 @dataclass(frozen=True)
@@ -60,11 +66,10 @@ def episode_part(title: str, env: EnvConfig, episode: RenderedEpisode) -> Html:
         if film.paths
         else "Plans of this task are joint targets, not places, so no planned path is drawn."
     )
-    sees = episode.observes == "points"
+    cloud, camera = SEEN[episode.observes]
     caption = (
-        f"{'What the planner sees' if sees else 'The scene as a cloud'}, at"
-        f" {film.frames_per_second:g} frames a second on a grid of 10 cm, and the camera that"
-        f" {'it sees it with' if sees else 'drew it: the planner sees numbers only'}. {path}"
+        f"{cloud}, at {film.frames_per_second:g} frames a second on a grid of 10 cm, and the camera"
+        f" {camera}. {path}"
     )
     player = pages.embedded(as_html(film), caption, height_px=620)
     beside = pages.together(
@@ -77,7 +82,10 @@ def episode_part(title: str, env: EnvConfig, episode: RenderedEpisode) -> Html:
 def provenance_part(planner: Policy, about: dict[str, Any], env: EnvConfig) -> Html:
     """Say what played."""
     plan = planner.config
-    sees = f"{plan.history} frames of {env.view.points} points from {', '.join(env.view.cameras)}"
+    shown = f"{env.view.points} points"
+    if planner.observes == "image":
+        shown = f"{env.view.image_size} x {env.view.image_size} pixels"
+    sees = f"{plan.history} frames of {shown} from {', '.join(env.view.cameras)}"
     if planner.observes == "features":
         sees = f"{plan.history} frames of the simulator's {planner.sizes.robot_state} features"
     facts = {

@@ -128,7 +128,7 @@ class PlainTuner:
         observations = self.envs.reset([next(self._seeds) for _ in range(envs)])
         done = False
         while not done:
-            seen = Observation(*(torch.from_numpy(a) for a in vars(observations).values()))
+            seen = observations.each(torch.from_numpy)
             samples = self._plan(seen)
             rewards = torch.zeros(envs)
             for action in self.planner.to_actions(samples[:, -1]).unbind(1):

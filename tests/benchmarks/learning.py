@@ -183,7 +183,7 @@ def _rollouts() -> list[Entry]:
         done = False
         generator = torch.Generator().manual_seed(0)
         while not done:
-            seen = Observation(*(torch.from_numpy(a) for a in vars(observations).values()))
+            seen = observations.each(torch.from_numpy)
             with torch.no_grad():
                 context = plain.encode(seen)
                 chunk = plain.to_actions(plain.sample(context, plain.noises([generator])).plan)

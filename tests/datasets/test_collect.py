@@ -23,6 +23,7 @@ from tests.helpers.commands import refuse, succeed
 from tests.helpers.killing import assert_equal, grown, stop, whole_episodes
 
 TINY = ("env.episode_steps=12", "points=64")
+GL = ("env.view.depth=gl", "env.view.image=gl")
 
 
 def test_the_number_of_workers_does_not_matter(tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ def test_pictures_are_kept_when_asked_for(tmp_path: Path) -> None:
 
 @needs_gl
 def test_rgb_and_opengl_depth_are_kept_when_asked_for(tmp_path: Path) -> None:
-    config = collect_config(tmp_path / "s.zarr", "images=[img]", "env.view.depth=gl", "colour=true")
+    config = collect_config(tmp_path / "s.zarr", *GL, "images=[img]", "colour=true")
     collect(replace(config, episodes=1))
     store = EpisodeStore.open(tmp_path / "s.zarr")
     assert store.read("img").shape == (12, 84, 84, 3)

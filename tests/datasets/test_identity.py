@@ -84,7 +84,7 @@ def test_a_planners_horizon_does_not_matter() -> None:
 
 def test_a_task_seen_as_a_state_draws_nothing() -> None:
     view = {"cameras": ["top"], "points": 512}
-    today = {**view, "faces": "front"}
+    today = {**view, "faces": "front", "image": "flat"}
     assert upgrade_env({"view": {**view, "sees": "points"}}) == {"view": today}
     assert upgrade_env({"view": {**view, "sees": "state"}}) == {"view": {**today, "points": 0}}
 
@@ -104,6 +104,15 @@ def test_a_store_of_before_two_sided_faces_goes_on_as_it_was_begun(
     own = [f"data={path}", f"out={again}", "workers=0", "faces=both"]
     render_again(compose(RenderConfig, "render", own))
     assert EpisodeStore.open(again).env.view.faces == "both"
+
+
+def test_pictures_of_before_the_choice_are_opengls_as_the_camera_hung() -> None:
+    said = {"env": {"view": {"cameras": ["top"]}}, "images": ["img"]}
+    assert upgrade_identity(said)["env"]["view"]["image"] == "gl_turned"
+    assert upgrade_identity({**said, "images": []})["env"]["view"]["image"] == "flat"
+    assert upgrade_identity(upgrade_identity(said)) == upgrade_identity(said)
+    foreign = {"images": ["img"], "source": "elsewhere"}
+    assert upgrade_identity(foreign) == foreign
 
 
 def test_behaviours_keep_their_own_keys_only() -> None:

@@ -1,5 +1,6 @@
 """Laws of every encoder, those from outside the repository among them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from configs.command import compose
 from configs.kinds import Kind, kinds, make_kind
-from perception.encoders import dp3, state_only
+from perception.encoders import dp3, resnet, state_only
 from perception.encoders.dp3 import Dp3
 from perception.encoders.encoder import Encoder
 from perception.errors import InputError
@@ -17,10 +18,11 @@ from policy.planner.config import ENCODERS
 from tests.helpers.own.encoder import Means
 
 OWN = "tests.helpers.own.encoder:Means"
-CONFIGS: list[tuple[Kind, int]] = [  # With the numbers per point.
+CONFIGS: list[tuple[Kind, int]] = [  # With the numbers per point, or of two cameras per pixel.
     (dp3.Config("dp3"), 3),
     (dp3.Config("dp3"), 6),
     (state_only.Config("state_only"), 0),
+    (resnet.Config("resnet", width=16, crop=76), 6),
     (Means.Config(OWN), 3),
 ]
 every_encoder = pytest.mark.parametrize(
@@ -33,14 +35,17 @@ def make(config: Kind, channels: int) -> Any:  # noqa: ANN401 (of any class)
     return make_kind(ENCODERS, config, channels, 24)
 
 
-def observation(*lead: int, channels: int) -> Observation[torch.Tensor]:
-    points = 50 if channels else 0
-    return Observation(torch.randn(*lead, points, channels), torch.randn(*lead, 24))
+def observation(*lead: int, config: Kind, channels: int) -> Observation[torch.Tensor]:
+    state = torch.randn(*lead, 24)
+    if isinstance(config, resnet.Config):
+        image = torch.rand(*lead, 42, 42, channels) * 2 - 1
+        return Observation(torch.zeros(*lead, 0, 0), state, image)
+    return Observation(torch.randn(*lead, 50 if channels else 0, channels), state)
 
 
 def test_each_file_is_a_choice() -> None:
-    assert kinds(ENCODERS) == ["dp3", "state_only"]
-    assert {config.kind for config, _ in CONFIGS} == {"dp3", "state_only", OWN}
+    assert kinds(ENCODERS) == ["dp3", "resnet", "state_only"]
+    assert {config.kind for config, _ in CONFIGS} == {"dp3", "resnet", "state_only", OWN}
 
 
 @every_encoder
@@ -49,12 +54,14 @@ def test_the_features_have_the_promised_size_over_any_leading_axes(
 ) -> None:
     encoder = make(config, channels)
     for lead in ((), (2,), (3, 2)):
-        assert encoder(observation(*lead, channels=channels)).shape == (*lead, encoder.features)
+        seen = observation(*lead, config=config, channels=channels)
+        assert encoder(seen).shape == (*lead, encoder.features)
 
 
 @every_encoder
 def test_with_and_without_gradient_the_features_are_the_same(config: Kind, channels: int) -> None:
-    encoder, seen = make(config, channels), observation(3, 2, channels=channels)
+    encoder = make(config, channels).eval()
+    seen = observation(3, 2, config=config, channels=channels)
     with torch.no_grad():
         plain = encoder(seen)
     torch.testing.assert_close(encoder(seen), plain, rtol=1e-5, atol=1e-6)
@@ -64,11 +71,15 @@ def test_with_and_without_gradient_the_features_are_the_same(config: Kind, chann
 def test_what_it_observes_matters_and_the_order_of_points_does_not(
     config: Kind, channels: int
 ) -> None:
-    encoder, seen = make(config, channels).eval(), observation(2, channels=channels)
+    encoder = make(config, channels).eval()
+    seen = observation(2, config=config, channels=channels)
     before = encoder(seen)
-    assert not torch.equal(encoder(Observation(seen.points, seen.robot_state + 1)), before)
-    assert encoder.observes == ("points" if channels else "features")
-    if channels:
+    assert not torch.equal(encoder(replace(seen, robot_state=seen.robot_state + 1)), before)
+    shown = "image" if seen.image is not None else "points" if channels else "features"
+    assert encoder.observes == shown
+    if seen.image is not None:
+        assert not torch.equal(encoder(replace(seen, image=seen.image.flip(-2))), before)
+    elif channels:
         shuffled = seen.points[:, torch.randperm(50)]
         torch.testing.assert_close(encoder(Observation(shuffled, seen.robot_state)), before)
         assert not torch.equal(encoder(Observation(seen.points + 1, seen.robot_state)), before)
@@ -76,8 +87,9 @@ def test_what_it_observes_matters_and_the_order_of_points_does_not(
 
 @every_encoder
 def test_clouds_encoded_once_give_the_same_or_are_refused(config: Kind, channels: int) -> None:
-    encoder, seen = make(config, channels), observation(3, 2, channels=channels)
-    if not channels:
+    encoder = make(config, channels)
+    seen = observation(3, 2, config=config, channels=channels)
+    if encoder.observes != "points":
         with pytest.raises(InputError, match="no part that encodes clouds"):
             encoder.visual(seen.points)
         return
@@ -103,7 +115,7 @@ def test_an_encoder_refuses_data_it_cannot_observe() -> None:
         make(state_only.Config("state_only"), 3)
 
 
-@pytest.mark.parametrize("kind", ["dp3", "state_only"])
+@pytest.mark.parametrize("kind", ["dp3", "resnet", "state_only"])
 def test_every_encoder_is_chosen_by_its_name(kind: str) -> None:
     config = compose(TrainConfig, "train", [f"encoder={kind}"])
     assert config.recipe.planner.encoder == config.encoder

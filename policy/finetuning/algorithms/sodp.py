@@ -17,6 +17,7 @@ from configs.build import Inline
 from configs.kinds import OneOf
 from datasets.behaviours.training_state import fitting
 from envs.seeding import derive_seed
+from perception.errors import InputError
 from policy.finetuning.buffers import ReplayBuffer, TargetBuffer
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.diverging import DivergedError
@@ -56,6 +57,11 @@ class SODP:
     ) -> None:
         self._config, self._finetune, self._planner = config, finetune, planner
         self.keep_observations = config.minibatch.encoder == "trained"
+        if self.keep_observations and planner.observes == "image":
+            raise InputError(
+                "finetune.algorithm.encoder=trained keeps the clouds that were seen, and no"
+                " pictures: choose encoder=frozen"
+            )
         planner.requires_grad_(requires_grad=False)
         planner.denoiser.requires_grad_(requires_grad=True)
         planner.encoder.requires_grad_(self.keep_observations)

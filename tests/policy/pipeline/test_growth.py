@@ -13,6 +13,7 @@ from datasets.behaviours.training_state import load_state
 from datasets.collection.collector import collect
 from perception.errors import InputError
 from policy.pipeline.config import TrainConfig
+from policy.pipeline.identity import maker
 from policy.pipeline.stages import train
 from policy.planner.checkpoint import load_planner
 from policy.rollouts.evaluation_file import read_evaluation
@@ -134,6 +135,15 @@ def test_a_store_by_another_name_is_the_same_and_one_made_anew_is_not(
     finally:
         shutil.rmtree(store)
         kept.rename(store)
+
+
+def test_runs_of_before_pictures_know_their_stores_again() -> None:
+    view = {"cameras": ["top"], "faces": "both"}
+    older, flat, other = (
+        {"seed": 0, "env": {"task": "door", "view": {**view, **image}}}
+        for image in ({}, {"image": "flat"}, {"image": "gl"})
+    )
+    assert maker(older) == maker(flat) != maker(other)
 
 
 def test_a_first_try_that_was_refused_or_killed_does_not_bind(store: Path, tmp_path: Path) -> None:

@@ -86,7 +86,10 @@ def test_the_oldest_checkpoints_are_understood(
 
 @pytest.mark.parametrize(
     ("part", "message"),
-    [("denoiser", "choose one of mixer, mlp, unet"), ("encoder", "choose one of dp3, state_only")],
+    [
+        ("denoiser", "choose one of mixer, mlp, unet"),
+        ("encoder", "choose one of dp3, resnet, state_only"),
+    ],
 )
 def test_a_checkpoint_of_an_unknown_kind_is_refused(
     part: str, message: str, tmp_path: Path
