@@ -178,7 +178,7 @@ def numba_points(view: View, box: Box) -> Float[np.ndarray, "point axis"]:
             np.ascontiguousarray(view.depth_m, np.float32),
             NO_COLOUR if view.colour is None else np.ascontiguousarray(view.colour),
             camera.camera_from_world,
-            (camera.focal_px, *camera.principal_point),
+            camera.lens,
             DEPTH_LIMIT_M,
             np.array([box.low, box.high], np.float64),
         )
