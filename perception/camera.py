@@ -6,13 +6,14 @@ its centre at the whole numbers u and v, so the principal point of an image of w
 """
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped, UInt8
 
 from perception.errors import InputError
 
+LENSES_KEPT = 16
 RIGID = 1e-4  # How far a rotation's axes may be from being of length 1 and at right angles.
 
 
@@ -191,7 +192,7 @@ def upright(
     return np.ascontiguousarray(pictures[..., ::-1, ::-1, :]) if hangs else pictures
 
 
-@cache
+@lru_cache(maxsize=LENSES_KEPT)  # Who shows pictures from afar may bring any number of them.
 def _rays_camera(
     width: int, height: int, lens: tuple[float, float, float, float]
 ) -> Float[np.ndarray, "height width 3"]:
