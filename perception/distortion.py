@@ -2,7 +2,7 @@
 
 OpenCV's model of five coefficients (k1, k2, p1, p2, k3: Brown, 1966; `plumb_bob` in ROS). Each
 pixel of the ideal picture takes the nearest one of the real picture: a mean of depths across an
-edge would be a place where nothing is. A place is thus true to half a pixel.
+edge would be a place where nothing is. A place is thus true to half a pixel of the real one.
 """
 
 from dataclasses import dataclass
