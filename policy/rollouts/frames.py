@@ -17,6 +17,7 @@ from perception.sensors import check_lens, depth_in_metres
 
 Array = Shaped[np.ndarray, "..."]
 ByCamera = Array | Mapping[str, Array]
+IDEAL = np.zeros(5)
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,8 @@ def _view(parts: Mapping[str, Array]) -> View:
     camera = Pinhole.from_intrinsics(parts["intrinsics"], (width, height), pose)
     check_lens(camera)
     view = View(camera, depth_m, colour)
-    if "distortion" not in parts or not parts["distortion"].any():
+    lens = parts.get("distortion", IDEAL)
+    if lens.dtype.kind in "fiu" and not lens.any():
         return view
-    table = Undistortion.of(camera, parts["distortion"])
+    table = Undistortion.of(camera, lens)
     return View(camera, table.apply(depth_m), None if colour is None else table.apply(colour))

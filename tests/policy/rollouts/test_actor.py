@@ -89,7 +89,7 @@ def test_whole_millimetres_are_said_once_and_act_nearly_alike(
 ) -> None:
     sensors._say_millimetres.cache_clear()
     actor, frame = Actor.load(run[0]), of_one_camera(filmed.frames[0])
-    millimetres = np.rint(frame.depth * 1000).astype(np.uint16)
+    millimetres = np.rint(np.asarray(frame.depth) * 1000).astype(np.uint16)
     with caplog.at_level(logging.INFO):
         for _ in range(2):
             actor.reset(SEED)
@@ -108,7 +108,7 @@ def mirrored(frame: Frame) -> np.ndarray:
     return frame.world_from_camera @ np.diag([-1.0, 1, 1, 1])
 
 
-Wrong = Callable[[Frame], dict[str, Any]]
+Wrong = Callable[[Any], dict[str, Any]]
 WRONG: list[tuple[Wrong, str]] = [
     (lambda f: {"depth": f.depth * 1000}, r"Camera top: .*these are millimetres"),
     (lambda f: {"depth": f.depth / 1000}, "divided by 1000 twice"),
@@ -128,7 +128,7 @@ WRONG: list[tuple[Wrong, str]] = [
         lambda f: {"intrinsics": np.diag([8.0, 8, 1]) @ f.intrinsics},
         "picture is 84 x 84, and K .* of pictures of about 665 x 665",
     ),
-    (lambda f: {"distortion": np.zeros(8)}, "five coefficients"),
+    (lambda f: {"distortion": np.ones(8)}, "five coefficients"),
     (lambda f: {"robot_state": f.robot_state[:7]}, r"24 real numbers, not float32 of \(7,\)"),
     (
         lambda f: {"robot_state": np.where(np.arange(24) == 3, np.nan, f.robot_state)},
