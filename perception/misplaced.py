@@ -35,6 +35,8 @@ def explain(views: Sequence[View], box: Box, least: int) -> str:
     if len(points) == 0:
         return f"{said}; no pixel has a depth: is the camera covered, or too near?"
     low, high = np.quantile(points, [0.05, 0.95], axis=0)
+    if count > ENOUGH * len(points):
+        return f"{said}; few pixels have a depth at all: is the camera covered, or too near?"
     where = f"most lie within {_corner(low)} to {_corner(high)} (world frame, metres)"
     return f"{said}; {where}. {_likely(views, box)}"
 

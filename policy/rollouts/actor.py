@@ -16,7 +16,6 @@ from envs.config import ViewConfig
 from envs.seeding import derive_seed
 from perception.errors import InputError
 from perception.observation import Observation
-from policy.planner.checkpoint import load_planner
 from policy.planner.planner import Planner
 from policy.rollouts.episode import FirstPlan
 from policy.rollouts.frames import (
@@ -28,8 +27,7 @@ from policy.rollouts.frames import (
     read_cloud,
     read_robot_state,
 )
-from policy.rollouts.loading import env_of
-from policy.runs.run import find_checkpoint
+from policy.rollouts.seeing import check_sight, load_seeing
 
 logger = logging.getLogger(__name__)
 
@@ -183,37 +181,20 @@ class Actor:
                 plan.history,
             )
 
+    def warm_up(self) -> None:
+        """Plan once for a made-up frame, and reset: loops are compiled at the first call."""
+        view, pose = self.view, np.eye(4)
+        pose[:3, 3] = np.add(view.crop_low, view.crop_high) / 2 - [0, 0, 1]
+        lens = np.array([[1e6, 0, 31.5], [0, 1e6, 31.5], [0, 0, 1]])  # All see the box's middle.
 
-def load_seeing(checkpoint: Path, view: ViewConfig | None = None) -> tuple[Planner, ViewConfig]:
-    """Read a planner that sees clouds, and how they are made: as it says, or else as given.
+        def of_each(part: Array) -> dict[str, Array]:
+            return dict.fromkeys(view.cameras, part)
 
-    Raises:
-        InputError: See `Actor.load`.
-    """
-    path = find_checkpoint(checkpoint)
-    planner, about = load_planner(path)
-    env = env_of(about, path)
-    own = view or (env.view if env else None)
-    if own is None:
-        raise InputError(f"{path} does not say how its clouds were made: give view= (a ViewConfig)")
-    check_sight(planner, own)
-    return planner, own
-
-
-def check_sight(planner: Planner, view: ViewConfig) -> None:
-    """Refuse a planner that cameras cannot serve.
-
-    Raises:
-        InputError: It sees the simulator's state, or clouds of another kind than the view.
-    """
-    if planner.observes == "features":
-        raise InputError(
-            "This planner sees the simulator's own state, which no camera does: train one that sees"
-            " clouds (encoder=dp3)"
+        self.act(
+            depth=of_each(np.ones((64, 64), np.float32)),
+            intrinsics=of_each(lens),
+            world_from_camera=of_each(pose),
+            robot_state=np.zeros(self.planner.sizes.robot_state),
+            colour=of_each(np.zeros((64, 64, 3), np.uint8)),
         )
-    channels = 6 if view.colour else 3
-    if planner.sizes.channels != channels or view.points < 1:
-        raise InputError(
-            f"The planner sees points of {planner.sizes.channels} numbers, and the view makes"
-            f" {view.points} points of {channels}"
-        )
+        self.reset()

@@ -21,7 +21,8 @@ from perception.point_cloud import (
     resolve_geometry,
 )
 from tests.conftest import needs_open3d, task_config
-from tests.perception.test_camera import random_lens, random_pose
+from tests.perception.test_camera import random_pose
+from tests.perception.test_lens import random_lens
 
 EVERYWHERE = Box((-100.0, -100.0, -100.0), (100.0, 100.0, 100.0))
 
