@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from perception.camera import Pinhole
 from perception.errors import InputError
 
 LENSES_KEPT = 16
+LEAST_TRUE = 0.5  # Share of a picture that its lens must describe.
 
 Coefficients = tuple[float, float, float, float, float]
 Slopes = tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]
@@ -25,7 +26,7 @@ class Undistortion:
     """Where each pixel of a camera's ideal picture lies in the real one.
 
     Attributes:
-        source: Its row-major index there; -1 where the real picture ends.
+        source: Its row-major index there; -1 beyond the real picture.
     """
 
     source: Int[np.ndarray, "height width"]
@@ -39,13 +40,15 @@ class Undistortion:
             coefficients: Five numbers, or none or zeros of an ideal lens.
 
         Raises:
-            InputError: These are not five finite numbers, or the lens would fold its picture.
+            InputError: These are not five finite numbers, or they fold most of the picture.
         """
         if coefficients.size != 5 or coefficients.dtype.kind not in "fiu":
             raise InputError(
                 "A lens has OpenCV's five coefficients (k1, k2, p1, p2, k3), not"
                 f" {coefficients.dtype} of {coefficients.shape}"
             )
+        if not np.isfinite(coefficients).all():
+            raise InputError(f"A lens has five finite coefficients, not {coefficients.tolist()}")
         k1, k2, p1, p2, k3 = coefficients.astype(np.float64).ravel().tolist()
         return _made((camera.width, camera.height), camera.lens, (k1, k2, p1, p2, k3))
 
@@ -77,26 +80,35 @@ def _made(
     """Make the table of a lens."""
     (width, height), (fx, fy, cx, cy) = size, lens
     u, v = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
-    x, y = distort((u - cx) / fx, (v - cy) / fy, of)
+    ideal = (u - cx) / fx, (v - cy) / fy
+    x, y = distort(*ideal, of)
     real_u, real_v = cx + fx * x, cy + fy * y
-    if not _is_unfolded(real_u, real_v):
+    true = _is_true(*ideal, of)
+    if true.mean() < LEAST_TRUE:
         raise InputError(
             f"A lens of coefficients {list(of)} would fold its picture: give k1, k2, p1, p2, k3 in"
             " OpenCV's order, with the K that was calibrated together with them"
         )
     column, row = np.rint(real_u), np.rint(real_v)
-    seen = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    seen = true & (column >= 0) & (column < width) & (row >= 0) & (row < height)
     source = np.full((height, width), -1)
     source[seen] = (row[seen] * width + column[seen]).astype(np.int64)
     return Undistortion(source)
 
 
-def _is_unfolded(
-    u: Float[np.ndarray, "height width"], v: Float[np.ndarray, "height width"]
-) -> bool:
-    """Tell whether each pixel's neighbours stay to the right of it and below it."""
-    if not (np.isfinite(u).all() and np.isfinite(v).all()):
-        return False
-    across = np.diff(u, axis=1)[:-1] * np.diff(v, axis=0)[:, :-1]
-    along = np.diff(v, axis=1)[:-1] * np.diff(u, axis=0)[:, :-1]
-    return bool((across > along).all())
+def _is_true(
+    x: Float[np.ndarray, "height width"], y: Float[np.ndarray, "height width"], of: Coefficients
+) -> Bool[np.ndarray, "height width"]:
+    """Tell where the polynomials can be those of a lens: nearer to the axis than their first fold.
+
+    A fold is where the map's Jacobian is not positive. Wide pictures reach beyond it in their
+    corners, where a calibration has seen nothing.
+    """
+    k1, k2, p1, p2, k3 = of
+    r2 = x * x + y * y
+    radial, slope = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)), k1 + r2 * (2 * k2 + r2 * 3 * k3)
+    across = 2 * (x * y * slope + p1 * x + p2 * y)
+    x_by_x = radial + 2 * x * x * slope + 2 * p1 * y + 6 * p2 * x
+    y_by_y = radial + 2 * y * y * slope + 6 * p1 * y + 2 * p2 * x
+    unfolded = (x_by_x > 0) & (x_by_x * y_by_y > across * across)
+    return np.asarray(r2 < r2[~unfolded].min(initial=np.inf))

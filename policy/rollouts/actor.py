@@ -137,6 +137,7 @@ class Actor:
         self.take(Frame(*parts))
         return self.plan()
 
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # What is not finite is refused.
     def take(self, frame: Frame) -> None:
         """Take a frame into the history, as `observe` does."""
         check_stamp(frame.stamp, self._stamp, self._limits)

@@ -79,12 +79,27 @@ def test_colours_move_with_their_depth_and_a_table_is_made_once() -> None:
     assert not cushion.apply(grey[..., 0])[cushion.source < 0].any()
 
 
+def test_corners_beyond_the_fold_of_a_wide_lens_show_nothing() -> None:
+    of = (-0.28, 0.0, 0.0, 0.0, 0.0)  # It folds where 1 = 3 * 0.28 r^2.
+    wide = Pinhole.from_intrinsics(
+        np.array([[130.0, 0, 160], [0, 130, 120], [0, 0, 1]]), SIZE, np.eye(4)
+    )
+    u, v = np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1]))
+    radius = np.hypot(u - 160, v - 120) / 130
+    source = Undistortion.of(wide, np.array(of)).source
+    assert (source[radius > np.sqrt(1 / 0.84) + 1e-9] < 0).all()
+    assert (source[radius < np.sqrt(1 / 0.84) - 1e-9] >= 0).all()
+    np.testing.assert_array_equal(
+        source[119:122, 159:162], v[119:122, 159:162] * 320 + u[119:122, 159:162]
+    )
+
+
 @pytest.mark.parametrize(
     ("of", "message"),
     [
         (np.zeros(4), r"five coefficients \(k1, k2, p1, p2, k3\), not float64 of \(4,\)"),
         (np.array(["a"] * 5), "five coefficients"),
-        (np.array([np.nan, 0, 0, 0, 0]), "would fold its picture"),
+        (np.array([np.nan, 0, 0, 0, 0]), "five finite"),
         (np.array([-5.0, 0, 0, 0, 0]), "would fold its picture"),
     ],
 )
