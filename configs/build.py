@@ -1,7 +1,7 @@
-"""From plain values to frozen, checked dataclasses."""
+"""From plain values to frozen, checked dataclasses, and what differs between two nests of them."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -22,6 +22,7 @@ from configs.ranges import Check, KeysDisagreeError
 from perception.errors import InputError
 
 ConfigT = TypeVar("ConfigT")
+LONGEST = 60  # Characters of a value.
 
 
 @dataclass(frozen=True)
@@ -188,3 +189,21 @@ FITS: dict[Any, Callable[[tuple[Any, ...], Any, str], Any]] = {
     tuple: _fit_tuple,
     dict: _fit_dict,
 }
+
+
+def differences(
+    there: Mapping[str, Any], here: Mapping[str, Any], prefix: str = ""
+) -> Iterator[str]:
+    """List what differs between two nests of dictionaries, as `key: there -> here`."""
+    for key in sorted(there.keys() | here.keys(), key=str):
+        old, new = there.get(key), here.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            yield f"{prefix}{key}: {_short(old)} -> {_short(new)}"
+
+
+def _short(value: Any) -> str:  # noqa: ANN401
+    """Write a value in a few words; of a long one, its beginning."""
+    text = str(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

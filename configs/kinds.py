@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from perception.errors import InputError
 
-CONFIG = re.compile(r"^class Config\b", re.MULTILINE)
+CONFIG = re.compile(r"^(class|from .+ as) Config\b", re.MULTILINE)
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from configs.differences import differences
+from configs.build import differences
 from configs.ranges import Points
 from envs.boxes import box_elsewhere
 from envs.config import EnvConfig, read_env, with_view

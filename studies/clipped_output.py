@@ -14,8 +14,9 @@ from typing import Any
 from configs.command import compose
 from configs.files import write_text_whole
 from policy.pipeline.judge import EvaluateConfig
-from policy.planner.building import build_planner
-from policy.planner.planner import Planner
+from policy.planner.building import build_policy
+from policy.planner.config import PlannerConfig
+from policy.planner.policy import Policy
 from policy.reports.result import ROOT, machine
 from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds
 from policy.rollouts.loading import Loaded, load_for, make_envs
@@ -62,13 +63,14 @@ def measured(task: str) -> Iterator[tuple[str, dict[str, Any]]]:
         )
 
 
-def sampling(planner: Planner, eta: float, *, clipped: bool) -> Planner:
+def sampling(planner: Policy, eta: float, *, clipped: bool) -> Policy:
     """Copy a planner that samples otherwise."""
+    assert isinstance(planner.config, PlannerConfig)
     config = replace(planner.config, eta=eta, use_clipped_model_output=clipped)
-    return build_planner(config, planner.sizes, planner.state_dict()).eval()
+    return build_policy(config, planner.sizes, planner.state_dict()).eval()
 
 
-def played(loaded: Loaded, planner: Planner, workers: int) -> Evaluation:
+def played(loaded: Loaded, planner: Policy, workers: int) -> Evaluation:
     """Evaluate on the starts that all ways share."""
     envs = make_envs(loaded.env, planner, envs=SIDE_BY_SIDE, workers=workers)
     seeds = evaluation_seeds(0, PLAYED)

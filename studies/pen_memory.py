@@ -18,9 +18,8 @@ from policy.finetuning.buffers import TargetBuffer
 from policy.finetuning.experience import Chunks
 from policy.finetuning.states import as_written_now
 from policy.pipeline.config import TrainConfig
-from policy.planner.planner import Planner
+from policy.planner.planner import FirstPlan, Planner
 from policy.reports.result import ROOT
-from policy.rollouts.episode import FirstPlan
 from policy.rollouts.loading import make_envs
 from policy.rollouts.rollout import roll_out
 from studies.probes import planner_of

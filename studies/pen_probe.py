@@ -17,9 +17,8 @@ from configs.command import compose
 from envs.adroit.simulator import AdroitSimulator
 from policy.pipeline.config import TrainConfig
 from policy.planner.checkpoint import load_planner
-from policy.planner.planner import Planner
+from policy.planner.planner import FirstPlan, Planner
 from policy.reports.result import ROOT
-from policy.rollouts.episode import FirstPlan
 from policy.rollouts.evaluation import evaluation_seeds
 from policy.rollouts.loading import make_envs
 from policy.rollouts.rollout import roll_out

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from configs.differences import differences
+from configs.build import differences
 from configs.locks import resolved
 from configs.progress import progress
 from configs.ranges import Output, Stores

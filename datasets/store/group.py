@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 
 import zarr
 
-from configs.differences import differences
+from configs.build import differences
 from configs.files import sync_folder
 from configs.locks import resolved
 from datasets.store.chunk_codecs import StoreFormat

@@ -15,7 +15,8 @@ from policy.finetuning.guided.saved_critics import save_critics
 from policy.finetuning.search import check_budget, nothing_learned
 from policy.finetuning.trainer import Trainer
 from policy.planner.checkpoint import save_planner
-from policy.planner.planner import NotFiniteError, Planner
+from policy.planner.planner import Planner
+from policy.planner.policy import NotFiniteError
 from policy.runs.clock import Clock
 from policy.runs.run import Run, stopped
 

@@ -5,8 +5,7 @@ from envs.vector.vector_env import VectorEnv
 from policy.finetuning.algorithms.algorithm import Algorithm
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.validation import validate
-from policy.planner.planner import Planner
-from policy.rollouts.episode import FirstPlan
+from policy.planner.planner import FirstPlan, Planner
 from policy.rollouts.rollout import Rollout, roll_out
 
 

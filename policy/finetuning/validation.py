@@ -3,8 +3,8 @@
 from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
 from policy.finetuning.config import FinetuneConfig
+from policy.planner.decision import Decide
 from policy.planner.planner import Planner
-from policy.rollouts.episode import Decide
 from policy.rollouts.evaluation import evaluate
 
 

@@ -9,7 +9,7 @@ from configs.kinds import Kind, OneOf
 from configs.ranges import Count, Name, Players, Seed, Steps, Stores, Whole
 from envs.request import EnvRequest
 from policy.finetuning.config import FinetuneConfig
-from policy.planner.config import DENOISERS, ENCODERS, PlannerConfig
+from policy.planner.config import DENOISERS, ENCODERS, POLICIES, PolicyConfig
 from policy.pretraining.config import PretrainConfig
 from policy.runs.device import Machine
 
@@ -38,7 +38,7 @@ class Recipe:
         envs: Episodes played side by side.
         init_from: The planner that fine-tuning starts from, where it is not the run's own.
         encoder_from: The planner whose encoder made the features that pre-training learns from.
-        planner: The planner's architecture and sampling.
+        planner: The policy: its architecture and how it plans.
         pretrain: How to pre-train.
         finetune: How to fine-tune.
     """
@@ -47,7 +47,7 @@ class Recipe:
     envs: Players
     init_from: Path | None
     encoder_from: Path | None
-    planner: PlannerConfig
+    planner: Annotated[PolicyConfig, OneOf(POLICIES)]
     pretrain: PretrainConfig
     finetune: FinetuneConfig
 
@@ -61,6 +61,7 @@ class TrainConfig:
         task: The task as the command gives it.
         data: Stores to pre-train on.
         machine: Where to compute.
+        policy: The name of the group that sets `planner` and how it is trained.
         denoiser: The group that `planner.denoiser` takes.
         encoder: The group that `planner.encoder` takes.
         plans: Horizon and chunk of simulators for which they are not the defaults.
@@ -78,6 +79,7 @@ class TrainConfig:
     task: Annotated[EnvRequest, Inline()]
     data: Stores
     machine: Annotated[Machine, Inline()]
+    policy: Name
     denoiser: Annotated[Kind, OneOf(DENOISERS)]
     encoder: Annotated[Kind, OneOf(ENCODERS)]
     plans: dict[str, Plan]

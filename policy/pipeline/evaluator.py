@@ -13,7 +13,7 @@ from policy.finetuning import loop as finetuning
 from policy.finetuning.guided.saved_critics import SavedCritics, critics_path, load_critics
 from policy.pipeline.judge import Court
 from policy.pipeline.training import Training
-from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 from policy.reports.result import GUIDED, make_result
 from policy.reports.traces import write_traces
 from policy.rollouts.evaluation import Evaluation, evaluation_seeds
@@ -34,7 +34,7 @@ class Finished:
     """
 
     stage: str
-    planner: Planner
+    planner: Policy
     about: dict[str, Any]
     env: EnvConfig
 

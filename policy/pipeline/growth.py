@@ -1,16 +1,17 @@
 """How a command agrees with the folder of its run: what may differ, grow, or come anew."""
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
 import yaml
 
-from configs.build import build
-from configs.differences import differences
+from configs.build import build, differences
 from configs.files import write_text_whole
 from envs.config import EnvConfig, read_env
 from perception.errors import InputError
@@ -18,7 +19,7 @@ from policy.finetuning.config import FinetuneConfig
 from policy.pipeline.checks import FINETUNING, PRETRAINING
 from policy.pipeline.config import Recipe, TrainConfig
 from policy.pipeline.identity import identity, resolved
-from policy.planner.config import PlannerConfig
+from policy.planner.building import policy_config
 from policy.pretraining.config import PretrainConfig
 from policy.rollouts.evaluation_file import FILE, forget_evaluation
 from policy.runs.idle_keys import is_below, typed_keys
@@ -27,7 +28,11 @@ from policy.runs.run import CONFIG, Run, as_yaml_knows, has_begun, read_config
 logger = logging.getLogger(__name__)
 
 Values = dict[str, Any]
-SECTIONS = {"planner": PlannerConfig, "pretrain": PretrainConfig, "finetune": FinetuneConfig}
+SECTIONS: dict[str, Callable[[Values], Any]] = {
+    "planner": policy_config,
+    "pretrain": partial(build, PretrainConfig),
+    "finetune": partial(build, FinetuneConfig),
+}
 OF_PRETRAINING = ("planner", "pretrain", "encoder_from", "stores", "made_by")
 PLACES = {"denoiser": "planner.denoiser", "encoder": "planner.encoder"}
 GROWING = {"pretrain": "steps", "finetune": "episodes"}
@@ -140,9 +145,9 @@ def _at(values: Values, place: str) -> Any:  # noqa: ANN401
 def upgraded(there: Values, wanted: Values) -> Values:
     """Bring a written configuration into today's form: keys younger than it have their defaults."""
     there = resolved(there)
-    for name, schema in SECTIONS.items():
+    for name, read in SECTIONS.items():
         with suppress(InputError, KeyError):
-            there[name] = as_yaml_knows(asdict(build(schema, there[name])))
+            there[name] = as_yaml_knows(asdict(read(there[name])))
     about = there.get("about", {})
     with suppress(InputError, KeyError):
         there["about"] = {**about, "env": as_yaml_knows(asdict(read_env(about["env"])))}

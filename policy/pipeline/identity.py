@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from configs import locks
-from configs.differences import differences
+from configs.build import differences
 from datasets.store.store import EpisodeStore
 from envs.boxes import box_of, has_own_box
 from envs.config import EnvConfig

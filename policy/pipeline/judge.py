@@ -15,8 +15,8 @@ from envs.config import EnvConfig
 from envs.request import EnvRequest
 from policy.finetuning.guided.guide import Candidates
 from policy.finetuning.guided.saved_critics import SavedCritics, load_critics
-from policy.planner.planner import Planner
-from policy.rollouts.episode import Decide
+from policy.planner.decision import Decide
+from policy.planner.policy import Policy
 from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds
 from policy.rollouts.evaluation_file import guided, judged, write_evaluation
 from policy.rollouts.loading import EnvPool, Loaded, load_for
@@ -82,7 +82,7 @@ class Court:
     stop: StopRequest
 
     def judge(
-        self, planner: Planner, seeds: Sequence[int], decide: Decide | None = None
+        self, planner: Policy, seeds: Sequence[int], decide: Decide | None = None
     ) -> Evaluation:
         """Play the episodes of an evaluation; see `evaluate`."""
         with names_memory("evaluating", "give fewer envs="):

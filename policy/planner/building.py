@@ -1,40 +1,67 @@
-"""A planner from a description and weights that a file brings: neither is trusted."""
+"""A policy from a description and weights that a file brings: neither is trusted."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
 
 import torch
 from torch import Tensor
 
-from policy.planner.config import PlannerConfig, Sizes
-from policy.planner.planner import Planner
+from configs.build import build
+from configs.kinds import OneOf, make_kind
+from policy.planner.config import POLICIES, PolicyConfig, Sizes
+from policy.planner.policy import Policy
+
+BEFORE = "diffusion"  # The policy of every file that is older than the choice.
 
 
-def build_planner(config: PlannerConfig, sizes: Sizes, weights: Mapping[str, Tensor]) -> Planner:
-    """Build a planner around its weights; those of another one are refused before memory is taken.
+@dataclass(frozen=True)
+class _Chosen:
+    planner: Annotated[PolicyConfig, OneOf(POLICIES)]
+
+
+def policy_config(values: Mapping[str, Any]) -> PolicyConfig:
+    """Read the configuration of a policy from plain values.
+
+    Raises:
+        InputError: A key is unknown or missing, or a value is of another type.
+    """
+    return build(_Chosen, {"planner": {"kind": BEFORE, **values}}).planner
+
+
+def make_policy(config: PolicyConfig, sizes: Sizes) -> Policy:
+    """Make a policy of its kind, without weights that mean anything.
 
     Raises:
         InputError: Its numbers do not go together.
-        ValueError: They are not the weights of such a planner, or there can be no such planner.
+    """
+    return cast(Policy, make_kind(POLICIES, config, sizes))
+
+
+def build_policy(config: PolicyConfig, sizes: Sizes, weights: Mapping[str, Tensor]) -> Policy:
+    """Build a policy around its weights; those of another one are refused before memory is taken.
+
+    Raises:
+        InputError: Its numbers do not go together.
+        ValueError: They are not the weights of such a policy, or there can be no such policy.
     """
     config.check()
+    parts = (config, config.encoder, getattr(config, "denoiser", None))
     try:
-        if not any(":" in kind.kind for kind in (config.encoder, config.denoiser)):
+        if not any(":" in part.kind for part in parts if part is not None):
             # One's own kinds need not be able to exist without memory.
-            _compare(_without_memory(config, sizes), weights)
-        planner = Planner(config, sizes)
+            with torch.device("meta"):
+                nothing = make_policy(config, sizes)
+            _compare(nothing, weights)
+        policy = make_policy(config, sizes)
     except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError) as error:
         raise ValueError(f"no such planner can be built: {error}") from error
-    _compare(planner, weights)
-    planner.load_state_dict(dict(weights))
-    return planner
+    _compare(policy, weights)
+    policy.load_state_dict(dict(weights))
+    return policy
 
 
-def _without_memory(config: PlannerConfig, sizes: Sizes) -> Planner:
-    with torch.device("meta"):
-        return Planner(config, sizes)
-
-
-def _compare(planner: Planner, weights: Mapping[str, Tensor]) -> None:
+def _compare(planner: Policy, weights: Mapping[str, Tensor]) -> None:
     """Hold a planner's tensors to those of a file.
 
     Raises:

@@ -10,17 +10,18 @@ from torch import Tensor
 
 from configs.build import build
 from perception.errors import InputError
-from policy.planner.building import build_planner
-from policy.planner.config import PlannerConfig, Sizes
+from policy.planner.building import BEFORE, build_policy, policy_config
+from policy.planner.config import Sizes
 from policy.planner.dp3.archive import is_archive
 from policy.planner.dp3.checkpoint import load_dp3
 from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 from policy.planner.tensor_file import REFUSED, Contents, read_tensors, said_of, write_tensors
 
 DESCRIPTIONS = ("planner", "sizes", "about")
 
 
-def save_planner(planner: Planner, path: Path, about: Mapping[str, Any]) -> None:
+def save_planner(planner: Policy, path: Path, about: Mapping[str, Any]) -> None:
     """Write weights, normaliser and configuration as one safetensors file, with their SHA-256.
 
     Args:
@@ -41,7 +42,31 @@ def save_planner(planner: Planner, path: Path, about: Mapping[str, Any]) -> None
 
 
 def load_planner(path: Path) -> tuple[Planner, dict[str, Any]]:
-    """Read a planner, ready to act, and what was said about it; also a checkpoint of DP3.
+    """Read a diffusion planner, ready to act, and what was said about it; see `load_policy`.
+
+    Raises:
+        InputError: As there, or it is a policy of another kind.
+    """
+    policy, about = load_policy(path)
+    return as_planner(policy, path), about
+
+
+def as_planner(policy: Policy, path: Path) -> Planner:
+    """Take a policy for the diffusion planner that it must be.
+
+    Raises:
+        InputError: It is of another kind.
+    """
+    if isinstance(policy, Planner):
+        return policy
+    raise InputError(
+        f"{path} is a policy of kind {policy.config.kind}, which has no denoising steps: it is"
+        " trained by stage=pretrain, evaluated and viewed, and nothing else"
+    )
+
+
+def load_policy(path: Path) -> tuple[Policy, dict[str, Any]]:
+    """Read a policy, ready to act, and what was said about it; also a checkpoint of DP3.
 
     Raises:
         InputError: There is no such file, or it is not a planner, is damaged, or diverged.
@@ -49,15 +74,15 @@ def load_planner(path: Path) -> tuple[Planner, dict[str, Any]]:
     if not path.is_file():
         raise InputError(f"There is no checkpoint {path}: train first (policy/train.py)")
     try:
-        planner, about = load_dp3(path) if is_archive(path) else _load(path)
+        policy, about = load_dp3(path) if is_archive(path) else _load(path)
     except REFUSED as error:
         raise InputError(
             f"{path} is not a planner of this program, or is damaged: {said_of(error)}"
         ) from error
-    return planner.eval(), about
+    return policy.eval(), about
 
 
-def _load(path: Path) -> tuple[Planner, dict[str, Any]]:
+def _load(path: Path) -> tuple[Policy, dict[str, Any]]:
     """Read a planner of ours, and what was said about it."""
     contents = read_tensors(path, DESCRIPTIONS)
     planner, sizes, about = (json.loads(contents.metadata[key]) for key in DESCRIPTIONS)
@@ -81,13 +106,15 @@ def _check_about(about: Any) -> None:  # noqa: ANN401 (whatever the file says)
 
 def _built(
     planner: Mapping[str, Any], sizes: Mapping[str, int], tensors: Mapping[str, Tensor]
-) -> Planner:
-    """Build the planner that is described, with what older files say otherwise or leave unsaid.
+) -> Policy:
+    """Build the policy that is described, with what older files say otherwise or leave unsaid.
 
     `robot_state` was `readings`. The oldest know only U-Nets that take the context as it is; before
     there was a choice of encoders, data without points meant that the simulator's features were
     encoded.
     """
+    if planner.get("kind", BEFORE) != BEFORE:
+        return build_policy(policy_config(planner), build(Sizes, sizes), tensors)
     named = {"robot_state" if key == "readings" else key: n for key, n in sizes.items()}
     dimensions = build(Sizes, named)
     denoiser = planner["denoiser"]
@@ -95,4 +122,4 @@ def _built(
         denoiser = {"kind": "unet", "context_features": None, **denoiser}
     encoder = {"kind": "dp3" if dimensions.channels else "state_only"}
     values = {"encoder": encoder, **planner, "denoiser": denoiser}
-    return build_planner(build(PlannerConfig, values), dimensions, tensors)
+    return build_policy(policy_config(values), dimensions, tensors)

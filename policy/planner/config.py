@@ -1,4 +1,4 @@
-"""How a planner plans and denoises, and the dimensions of its data."""
+"""How a policy plans, how the planner denoises, and the dimensions of its data."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal, cast
@@ -9,38 +9,64 @@ from perception.encoders import dp3
 from perception.errors import InputError
 
 ENCODERS, DENOISERS = "perception.encoders", "policy.planner.denoisers"
+POLICIES = "policy.planner.policies"
 DP3 = dp3.Config("dp3")  # The encoder of every file that is older than the choice.
 
 
-@dataclass(frozen=True)
-class PlannerConfig:
-    """How a planner looks back and ahead, and how it denoises.
+@dataclass(frozen=True, kw_only=True)
+class PolicyConfig:
+    """How a policy looks back and ahead; every kind adds keys of its own.
 
     Attributes:
+        kind: The module's name, among the policies (`policy/planner/policies/`).
         history: Observations it takes, T_o.
         horizon: Actions it plans, T_p.
         chunk: Actions it executes before it plans again, T_a.
+        encoder: Which network encodes observations, and its sizes.
+    """
+
+    kind: str
+    history: Steps
+    horizon: Steps
+    chunk: Steps
+    encoder: Annotated[Kind, OneOf(ENCODERS)] = DP3
+
+    def check(self) -> None:
+        """Refuse numbers that do not go together, once all are decided.
+
+        Raises:
+            InputError: The plan is shorter than what is executed of it.
+        """
+        least = self.history + self.chunk - 1
+        if self.horizon < least:
+            raise InputError(
+                f"planner.horizon={self.horizon} must be at least planner.history +"
+                f" planner.chunk - 1 = {least}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannerConfig(PolicyConfig):
+    """How the diffusion planner denoises.
+
+    Attributes:
         prediction: What the network predicts: the `noise` (the paper) or the clean `start` (DP3).
         denoising_steps: K.
         sampling_steps: DDIM steps taken when acting.
         eta: Share of DDPM's noise in them.
         spacing: Where they lie; see `Schedule.cosine`.
         denoiser: Which network denoises, and its sizes.
-        encoder: Which network encodes observations, and its sizes.
         use_clipped_model_output: Whether the noise of a step follows from the clipped prediction;
             see `Schedule.step`. Files from before the choice do so.
     """
 
-    history: Steps
-    horizon: Steps
-    chunk: Steps
+    kind: Literal["diffusion"] = "diffusion"
     prediction: Literal["noise", "start"]
     denoising_steps: Annotated[int, between(1, 10_000)]
     sampling_steps: Annotated[int, between(1, 10_000)]
     eta: Share
     spacing: Literal["trailing", "leading"]
     denoiser: Annotated[Kind, OneOf(DENOISERS)]
-    encoder: Annotated[Kind, OneOf(ENCODERS)] = DP3
     use_clipped_model_output: bool = True
 
     def check(self) -> None:
@@ -50,12 +76,7 @@ class PlannerConfig:
             InputError: The plan is shorter than what is executed of it, the network cannot halve
                 it, or sampling cannot visit the denoising steps evenly.
         """
-        least = self.history + self.chunk - 1
-        if self.horizon < least:
-            raise InputError(
-                f"planner.horizon={self.horizon} must be at least planner.history +"
-                f" planner.chunk - 1 = {least}"
-            )
+        super().check()
         multiple = getattr(self.denoiser, "horizon_multiple", 1)
         if self.horizon % multiple:
             raise InputError(

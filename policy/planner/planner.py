@@ -4,29 +4,24 @@ Dimension legend: B batch, H horizon, A action, S sampling steps; a chain has S 
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from configs.kinds import make_kind
-from datasets.windows import Batch
-from perception.encoders.encoder import Encoder
-from perception.errors import InputError
-from perception.observation import Encoded, Observation
-from policy.planner.config import DENOISERS, ENCODERS, PlannerConfig, Sizes
+from policy.planner.config import DENOISERS, PlannerConfig, Sizes
+from policy.planner.decision import Decision
 from policy.planner.denoisers.denoiser import Denoiser
-from policy.planner.normalizer import Normalizer
-from policy.planner.schedule import Chain, Noising, Schedule, Step
+from policy.planner.policy import Draws, Policy
+from policy.planner.schedule import Chain, Schedule, Step
 
 
-class NotFiniteError(InputError):
-    """What a planner computes is not finite."""
-
-
-class Planner(nn.Module):
+class Planner(Policy):
     """Plans the next actions from recent observations.
 
     Args:
@@ -39,12 +34,8 @@ class Planner(nn.Module):
     reverse: Tensor
 
     def __init__(self, config: PlannerConfig, sizes: Sizes) -> None:
-        super().__init__()
-        config.check()
-        self.config, self.sizes = config, sizes
-        self.normalizer = Normalizer(sizes.channels, sizes.robot_state, sizes.actions)
-        per_point = sizes.channels
-        self.encoder: Encoder = make_kind(ENCODERS, config.encoder, per_point, sizes.robot_state)
+        super().__init__(config, sizes)
+        self.config: PlannerConfig = config
         self.denoiser = self._fresh_denoiser()
         schedule = Schedule.cosine(
             config.denoising_steps, config.sampling_steps, config.eta, config.spacing
@@ -67,38 +58,11 @@ class Planner(nn.Module):
         """The noise schedule, on the planner's device."""
         return Schedule(self.alpha_bar, self.grid, self.reverse)
 
-    @property
-    def observes(self) -> Literal["points", "features"]:
-        """What the encoder takes: clouds and the robot's state, or the simulator's features."""
-        return self.encoder.observes
-
-    @property
-    def device(self) -> torch.device:
-        """Where the planner lives."""
-        return self.normalizer.actions.shift.device
-
-    def encode(
-        self, observations: Observation[Tensor] | Encoded[Tensor]
-    ) -> Float[Tensor, "batch context"]:
-        """Encode histories; leading axes batch, history."""
-        return cast(Tensor, self.encoder(self.normalizer(observations)).flatten(1))
-
-    def visual(
-        self, points: Float[Tensor, "*lead point channel"]
-    ) -> Float[Tensor, "*lead feature"]:
-        """Encode clouds alone: the features that `policy/encode.py` keeps."""
-        return self.encoder.visual(self.normalizer.points(points))
-
-    def noising(self, count: int, generator: torch.Generator | None = None) -> Noising:
-        """Draw noise and denoising steps for as many chunks."""
+    def draw(self, count: int, generator: torch.Generator | None = None) -> Draws:
+        """Draw the noise for as many chunks, and denoising steps that say how much of it."""
         shape = (count, self.config.horizon, self.sizes.actions)
         noise = torch.randn(shape, generator=generator)
-        return Noising(noise, torch.randint(len(self.alpha_bar), (count,), generator=generator))
-
-    def loss(self, batch: Batch, noising: Noising) -> Float[Tensor, ""]:
-        """Compute the pre-training loss (Eq. 7): the error of a prediction from noisy chunks."""
-        context = self.encode(batch.observations)
-        return self.noised_loss(context, self.normalizer.actions(batch.actions), noising)
+        return noise, torch.randint(len(self.alpha_bar), (count,), generator=generator)
 
     def denoising_loss(
         self,
@@ -106,19 +70,23 @@ class Planner(nn.Module):
         actions: Float[Tensor, "batch horizon action"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, ""]:
-        """Compute the same for encoded contexts and normalised actions (also Eq. 14)."""
-        return self.noised_loss(context, actions, self.noising(len(actions), generator))
+        """Compute the loss of encoded contexts and normalised actions with fresh noise (Eq. 14)."""
+        return self.loss_of(context, actions, self.draw(len(actions), generator))
 
-    def noised_loss(
+    def loss_of(
         self,
         context: Float[Tensor, "batch context"],
         actions: Float[Tensor, "batch horizon action"],
-        noising: Noising,
+        drawn: Draws,
     ) -> Float[Tensor, ""]:
-        """Compute the same with noise that is drawn already."""
-        noise, k = noising.noise.to(actions), noising.k.to(actions.device)
+        """Compute the pre-training loss (Eq. 7): the error of a prediction from noisy chunks."""
+        noise, k = (part.to(actions.device) for part in drawn)
         predicted = self.denoiser(self.schedule.add_noise(actions, noise, k), k, context)
         return F.mse_loss(predicted, noise if self.config.prediction == "noise" else actions)
+
+    def begin(self, count: int) -> "FirstPlan":
+        """Give what follows the first plan; it remembers nothing."""
+        return FirstPlan(self)
 
     def step(
         self,
@@ -156,35 +124,22 @@ class Planner(nn.Module):
             means.append(step.mean)
         return Chain(torch.stack(means, dim=1), torch.stack(samples, dim=1))
 
-    def executed(
-        self, plan: Float[Tensor, "*lead horizon action"]
-    ) -> Float[Tensor, "*lead chunk action"]:
-        """Cut out the actions to execute: the current one and those that follow it."""
-        first = self.config.history - 1
-        return plan[..., first : first + self.config.chunk, :]
-
-    def to_actions(
-        self, plan: Float[Tensor, "*lead horizon action"]
-    ) -> Float[Tensor, "*lead chunk action"]:
-        """Turn a plan into actions of the task, in [-1, 1].
-
-        Raises:
-            NotFiniteError: It is not finite.
-        """
-        actions = self.normalizer.actions.inverse(self.executed(plan).clamp(-1, 1))
-        if not bool(actions.isfinite().all()):
-            raise NotFiniteError(
-                "The planner's actions are not finite (NaN): its weights have diverged, or what it"
-                " observes is not finite; act with an earlier checkpoint"
-            )
-        return actions.clamp(-1, 1)
-
     def noises(
         self, generators: Sequence[torch.Generator]
     ) -> Float[Tensor, "batch links horizon action"]:
         """Draw what `sample` needs, each element of the batch from a generator of its own."""
         shape = (len(self.grid) + 1, self.config.horizon, self.sizes.actions)
         return torch.stack([torch.randn(shape, generator=g) for g in generators]).to(self.device)
+
+    def facts(self) -> dict[str, Any]:
+        """Say how it denoises, for whoever reads a page."""
+        plan = self.config
+        steps = f"{plan.sampling_steps} of {plan.denoising_steps} steps, eta {plan.eta:g}"
+        return {"denoising": steps}
+
+    def fixed_weights(self) -> AbstractContextManager[None]:
+        """Promise that no weight changes inside the `with`: what follows from them may be kept."""
+        return self.denoiser.fixed_weights()
 
     def _fresh_denoiser(self) -> Denoiser[Any]:
         sizes = (
@@ -210,3 +165,28 @@ class Planner(nn.Module):
             min_std=min_std,
             use_clipped_model_output=self.config.use_clipped_model_output,
         )
+
+
+@dataclass(frozen=True)
+class FirstPlan:
+    """Follows the planner's first plan.
+
+    Attributes:
+        planner: Plans.
+        min_std: See `Planner.sample`.
+    """
+
+    planner: Planner
+    min_std: float = 0.0
+
+    def __call__(
+        self,
+        contexts: Float[Tensor, "env context"],
+        generators: Sequence[torch.Generator],
+        elapsed: int,
+        features: Float[Tensor, "env feature"] | None = None,
+    ) -> Decision:
+        """Sample one plan for each episode."""
+        noises = self.planner.noises(generators)
+        chain = self.planner.sample(contexts, noises, min_std=self.min_std)
+        return Decision.of(chain.plan, chain)

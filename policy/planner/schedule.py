@@ -42,14 +42,6 @@ class Chain:
 
 
 @dataclass(frozen=True)
-class Noising:
-    """The noise to add to clean chunks, and the denoising step that says how much of it."""
-
-    noise: Float[Tensor, "batch horizon action"]
-    k: Int[Tensor, " batch"]
-
-
-@dataclass(frozen=True)
 class Schedule:
     """How much of an action chunk is left at each denoising step.
 

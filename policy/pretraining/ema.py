@@ -4,7 +4,7 @@ import copy
 
 import torch
 
-from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 
 POWER, LARGEST = 0.75, 0.9999
 
@@ -15,12 +15,12 @@ class MovingAverage:
     The decay grows with the steps as 1 - (1 + step) ** -0.75, up to 0.9999.
     """
 
-    def __init__(self, planner: Planner) -> None:
+    def __init__(self, planner: Policy) -> None:
         self.planner = copy.deepcopy(planner).eval().requires_grad_(requires_grad=False)
         self.steps = 0
 
     @torch.no_grad()
-    def update(self, planner: Planner) -> None:
+    def update(self, planner: Policy) -> None:
         """Move towards the planner's present weights."""
         decay = min(1 - (1 + self.steps) ** -POWER, LARGEST)
         self.steps += 1

@@ -15,8 +15,8 @@ from configs.ranges import Processes
 from datasets.collection.state_features import STATE_FEATURE, state_features
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
-from policy.planner.checkpoint import load_planner
-from policy.planner.planner import Planner
+from policy.planner.checkpoint import load_policy
+from policy.planner.policy import Policy
 from policy.runs.device import DeviceName, prepare
 from policy.runs.run import find_checkpoint
 
@@ -58,7 +58,7 @@ def encode(config: EncodeConfig) -> None:
 
 def _encode_clouds(store: EpisodeStore, config: EncodeConfig, checkpoint: Path) -> None:
     device = prepare(config.device, config.threads)
-    planner, _ = load_planner(checkpoint)
+    planner, _ = load_policy(checkpoint)
     channels = store.read("point_cloud", slice(0, 1)).shape[-1]
     if channels != planner.sizes.channels:
         raise InputError(
@@ -70,7 +70,7 @@ def _encode_clouds(store: EpisodeStore, config: EncodeConfig, checkpoint: Path) 
     logger.info("written to %s", config.data / "data" / NAME)
 
 
-def _encoded(store: EpisodeStore, planner: Planner) -> Iterator[np.ndarray]:
+def _encoded(store: EpisodeStore, planner: Policy) -> Iterator[np.ndarray]:
     for start in progress(range(0, store.steps, STEPS), "encode", unit=f"{STEPS}-cloud part"):
         points = torch.from_numpy(store.read("point_cloud", slice(start, start + STEPS)))
         with torch.no_grad():
@@ -78,7 +78,7 @@ def _encoded(store: EpisodeStore, planner: Planner) -> Iterator[np.ndarray]:
         yield features.cpu().numpy()
 
 
-def encoder_sha256(planner: Planner) -> str:
+def encoder_sha256(planner: Policy) -> str:
     """Identify the part of a planner that encodes clouds, with its normaliser.
 
     Raises:
@@ -97,7 +97,7 @@ def check_encoder(store: EpisodeStore, checkpoint: Path) -> None:
     Raises:
         InputError: The checkpoint is missing, or is not the one.
     """
-    planner, _ = load_planner(checkpoint)
+    planner, _ = load_policy(checkpoint)
     about = store.about(NAME)
     written = about.get("encoder_sha256", about.get("eye_sha256"))  # The second in older stores.
     if written != encoder_sha256(planner):
@@ -107,7 +107,7 @@ def check_encoder(store: EpisodeStore, checkpoint: Path) -> None:
         )
 
 
-def copy_visual_part(source: Planner, target: Planner) -> None:
+def copy_visual_part(source: Policy, target: Policy) -> None:
     """Give a planner another one's part that encodes clouds, with its normaliser, frozen.
 
     Raises:

@@ -10,8 +10,7 @@ from torch import Tensor
 from configs.stopping import StopRequest
 from datasets.windows import Batch, Windows
 from perception.observation import Encoded
-from policy.planner.planner import Planner
-from policy.planner.schedule import Noising
+from policy.planner.policy import Draws, Policy
 from policy.pretraining.augmentation import augmented, draw
 from policy.pretraining.config import PretrainConfig
 from policy.pretraining.ema import MovingAverage
@@ -35,7 +34,7 @@ class Learner:
 
     def __init__(
         self,
-        planner: Planner,
+        planner: Policy,
         config: PretrainConfig,
         seed: int,
         team: Team = ALONE,
@@ -65,11 +64,10 @@ class Learner:
         """
         count, share = self.config.batch, self.team.share
         index = share(torch.randint(len(windows), (count,), generator=self.generator))
-        drawn = self.planner.noising(count, self.generator)
-        noising = Noising(share(drawn.noise), share(drawn.k))
+        drawn = tuple(map(share, self.planner.draw(count, self.generator)))
         batch = self._augmented(windows[index.to(windows.rows.device)])
         with self._autocast():
-            losses = self._losses(batch, noising)
+            losses = self._losses(batch, drawn)
         self.optimizer.zero_grad(set_to_none=True)
         torch.add(losses[0], sum(losses[1:]), alpha=self.config.auxiliary).backward()
         gradients = [w.grad for w in self._learning if w.grad is not None]
@@ -131,12 +129,12 @@ class Learner:
         box = self.planner.normalizer.points
         return replace(batch, observations=augmented(seen, box, config, chances))
 
-    def _losses(self, batch: Batch, noising: Noising) -> list[Tensor]:
+    def _losses(self, batch: Batch, drawn: Draws) -> list[Tensor]:
         if self.movement is None or batch.moved is None:
-            return [self.planner.loss(batch, noising)]
+            return [self.planner.loss(batch, drawn)]
         context = self.planner.encode(batch.observations)
         actions = self.planner.normalizer.actions(batch.actions)
-        planning = self.planner.noised_loss(context, actions, noising)
+        planning = self.planner.loss_of(context, actions, drawn)
         return [planning, self.movement.loss(context, batch.moved)]
 
     def _autocast(self) -> AbstractContextManager[Any]:

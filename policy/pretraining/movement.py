@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from datasets.windows import Windows
-from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 
 WIDTH = 128
 THINGS = 2  # The hand and the object.
@@ -45,7 +45,7 @@ class Movement(nn.Module):
         return F.mse_loss(predicted.float(), moved_m / self.scale_m[:, None])
 
 
-def movement_of(planner: Planner, windows: Windows, seed: int) -> Movement:
+def movement_of(planner: Policy, windows: Windows, seed: int) -> Movement:
     """Make the network for a planner and what moves in its data, on the planner's device.
 
     Raises:

@@ -8,7 +8,7 @@ from datasets.behaviours.training_state import fitting, load_state
 from datasets.windows import Windows
 from perception.errors import InputError
 from policy.planner.checkpoint import save_planner
-from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 from policy.pretraining.config import PretrainConfig
 from policy.pretraining.learner import Learner
 from policy.pretraining.movement import movement_of
@@ -20,7 +20,7 @@ STAGE = "pretrain"
 
 
 def pretrain(
-    planner: Planner,
+    planner: Policy,
     windows: Windows,
     config: PretrainConfig,
     *,
@@ -28,7 +28,7 @@ def pretrain(
     seed: int,
     team: Team = ALONE,
     stop: StopRequest | None = None,
-) -> Planner:
+) -> Policy:
     """Train until all steps are done, going on where a stopped or a shorter run ended.
 
     Args:

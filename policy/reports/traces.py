@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from configs.files import write_whole
 from envs.config import EnvConfig
 from perception.errors import InputError
-from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 from policy.rollouts.trajectory import make_recorded_env, play
 
 NAMES = ("paths", "successes", "chunks")
@@ -32,7 +32,7 @@ class Traces:
     chunks: Float[np.ndarray, "plan chunk action"]
 
 
-def write_traces(path: Path, planner: Planner, env: EnvConfig, seeds: Sequence[int]) -> None:
+def write_traces(path: Path, planner: Policy, env: EnvConfig, seeds: Sequence[int]) -> None:
     """Play episodes and keep three arrays.
 
     `paths` (episode, frame, 3) float32: the hand in the world, metres, NaN after an episode's end;

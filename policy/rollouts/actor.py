@@ -16,8 +16,7 @@ from envs.config import ViewConfig
 from envs.seeding import derive_seed
 from perception.errors import InputError
 from perception.observation import Observation
-from policy.planner.planner import Planner
-from policy.rollouts.episode import FirstPlan
+from policy.planner.policy import Policy
 from policy.rollouts.frames import (
     Array,
     ByCamera,
@@ -47,7 +46,7 @@ class Actor:
         InputError: The planner sees the simulator's state, or clouds of another kind than the view.
     """
 
-    def __init__(self, planner: Planner, view: ViewConfig, limits: Limits = LIMITS) -> None:
+    def __init__(self, planner: Policy, view: ViewConfig, limits: Limits = LIMITS) -> None:
         check_sight(planner, view)
         self.planner, self.view, self._limits = planner, view, limits
         self._warned = False
@@ -88,6 +87,7 @@ class Actor:
             raise InputError(f"seed must lie between 0 and {SEEDS - 1}, not be {seed}")
         self._generator = torch.Generator().manual_seed(derive_seed("noise", seed, 0))
         self._seen: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=self.planner.config.history)
+        self._decide = self.planner.begin(1)
         self._stamp: float | None = None
         self._plans, self._since_plan = 0, 0
 
@@ -164,8 +164,7 @@ class Actor:
             for part in zip(*self._seen, strict=True)
         )
         contexts = self.planner.encode(Observation(points, states))
-        decide = FirstPlan(self.planner)
-        decision = decide(contexts, [self._generator], self._plans)
+        decision = self._decide(contexts, [self._generator], self._plans)
         self._plans, self._since_plan = self._plans + 1, 0
         return np.asarray(self.planner.to_actions(decision.plans)[0].cpu().numpy(), np.float32)
 

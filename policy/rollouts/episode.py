@@ -15,7 +15,8 @@ from envs.vector.vector_env import Shapes, VectorOutcome
 from perception.errors import InputError
 from perception.observation import Observation
 from policy.planner.config import Sizes
-from policy.planner.planner import Planner
+from policy.planner.decision import Decide, Decision
+from policy.planner.policy import Policy
 from policy.planner.schedule import Chain
 
 
@@ -42,38 +43,6 @@ class World(Protocol):
 
 
 @dataclass(frozen=True)
-class Decision:
-    """The plans to follow, and what they were chosen from.
-
-    Attributes:
-        plans: Normalised; their executed part is executed.
-        candidates: All plans that could have been chosen; none where there was no choice.
-        chain: How the plans came out of noise; None where they are changed or chosen ones.
-    """
-
-    plans: Float[Tensor, "env horizon action"]
-    candidates: Float[Tensor, "env candidate horizon action"]
-    chain: Chain | None
-
-
-@runtime_checkable
-class Decide(Protocol):
-    """Decides what to do in every episode."""
-
-    def __call__(
-        self,
-        contexts: Float[Tensor, "env context"],
-        generators: Sequence[torch.Generator],
-        elapsed: int,
-        features: Float[Tensor, "env feature"] | None = None,
-    ) -> Decision:
-        """Decide from encoded histories, each episode's own noise, and the rounds played so far.
-
-        `features` are the simulator's, of no width (or None) where the world was not asked for any.
-        """
-
-
-@dataclass(frozen=True)
 class Plan:
     """What was seen, and what was decided.
 
@@ -95,31 +64,6 @@ class Plan:
         if self.decision.chain is None:
             raise ValueError("These plans were chosen or changed: no chain leads to them")
         return self.decision.chain
-
-
-@dataclass(frozen=True)
-class FirstPlan:
-    """Follows the planner's first plan.
-
-    Attributes:
-        planner: Plans.
-        min_std: See `Planner.sample`.
-    """
-
-    planner: Planner
-    min_std: float = 0.0
-
-    def __call__(
-        self,
-        contexts: Float[Tensor, "env context"],
-        generators: Sequence[torch.Generator],
-        elapsed: int,
-        features: Float[Tensor, "env feature"] | None = None,
-    ) -> Decision:
-        """Sample one plan for each episode."""
-        noises = self.planner.noises(generators)
-        chain = self.planner.sample(contexts, noises, min_std=self.min_std)
-        return Decision(chain.plan, chain.plan[:, None][:, :0], chain)
 
 
 @dataclass(frozen=True)
@@ -149,12 +93,12 @@ class Episodes:
         world: Its task.
         seeds: One for each episode; at most as many as the world has environments.
         starts: The seed that each episode begins from, where that is not its own.
-        decide: Decides what to do; without it the planner's first plan is followed.
+        decide: Decides what to do; without it the planner does, by itself.
     """
 
     def __init__(
         self,
-        planner: Planner,
+        planner: Policy,
         world: World,
         seeds: Sequence[int],
         *,
@@ -162,7 +106,7 @@ class Episodes:
         decide: Decide | None = None,
     ) -> None:
         self._planner, self._world = planner, world
-        self._decide, self._rounds = decide or FirstPlan(planner), 0
+        self._decide, self._rounds = decide or planner.begin(len(seeds)), 0
         self._generators = [
             torch.Generator().manual_seed(derive_seed("noise", seed, 0)) for seed in seeds
         ]
@@ -209,7 +153,7 @@ class Episodes:
         return Observation(points, robot_state)
 
 
-def check_sizes(planner: Planner, sizes: Sizes, env: EnvConfig) -> None:
+def check_sizes(planner: Policy, sizes: Sizes, env: EnvConfig) -> None:
     """Refuse a task whose data have other dimensions than the planner was made for.
 
     Raises:

@@ -10,8 +10,8 @@ from configs.progress import progress
 from configs.stopping import StopRequest
 from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
-from policy.planner.planner import Planner
-from policy.rollouts.episode import Decide
+from policy.planner.decision import Decide
+from policy.planner.policy import Policy
 from policy.rollouts.rollout import Rollout, roll_out
 from policy.runs.run import stopped
 
@@ -88,7 +88,7 @@ def _merit(episode: tuple[bool, float, int]) -> tuple[bool, float]:
 
 
 def evaluate(
-    planner: Planner,
+    planner: Policy,
     envs: VectorEnv,
     seeds: Sequence[int],
     *,

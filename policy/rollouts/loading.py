@@ -12,9 +12,9 @@ from envs.request import EnvRequest
 from envs.vector.vector_env import VectorEnv
 from envs.vector.workers import Shapes
 from perception.errors import InputError
-from policy.planner.checkpoint import load_planner
+from policy.planner.checkpoint import load_policy
 from policy.planner.config import Sizes
-from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 from policy.rollouts.episode import check_sizes
 from policy.runs.run import find_checkpoint, read_config, run_folder
 
@@ -31,7 +31,7 @@ class Loaded:
         env: The task to act in, seen as the planner learned to see it.
     """
 
-    planner: Planner
+    planner: Policy
     about: dict[str, Any]
     env: EnvConfig
 
@@ -47,7 +47,7 @@ def load_for(checkpoint: Path, request: EnvRequest) -> Loaded:
         InputError: The checkpoint is missing, or cannot act in the task asked for.
     """
     path = find_checkpoint(checkpoint)
-    planner, about = load_planner(path)
+    planner, about = load_policy(path)
     return Loaded(planner, about, task_for(about, path, request))
 
 
@@ -132,14 +132,14 @@ def check_robot(task: str, env: EnvConfig, what: Path) -> None:
         raise InputError(f"{what} was made for {task}, not for {env.name}: choose env={task}")
 
 
-def shapes_for(planner: Planner, envs: int, *, features: bool = False) -> Shapes:
+def shapes_for(planner: Policy, envs: int, *, features: bool = False) -> Shapes:
     """Give the sizes that a planner and so many environments agree on; see `Shapes`."""
     plan = planner.config
     return Shapes(envs, plan.history, plan.chunk, planner.observes, features)
 
 
 def make_envs(
-    env: EnvConfig, planner: Planner, *, envs: int, workers: int, features: bool = False
+    env: EnvConfig, planner: Policy, *, envs: int, workers: int, features: bool = False
 ) -> VectorEnv:
     """Make the environments that a planner acts in; with `features`, see `Shapes`.
 
@@ -177,7 +177,7 @@ class EnvPool:
             self._made = None
 
     def take(
-        self, env: EnvConfig, planner: Planner, *, envs: int, features: bool = False
+        self, env: EnvConfig, planner: Policy, *, envs: int, features: bool = False
     ) -> VectorEnv:
         """Give the environments of before, or new ones where these would differ; see `make_envs`.
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from envs.success import counts_as_success
 from envs.vector.vector_env import VectorEnv
-from policy.planner.planner import Planner
-from policy.rollouts.episode import ChunkStep, Decide, Decision, Episodes
+from policy.planner.decision import Decide, Decision
+from policy.planner.policy import Policy
+from policy.rollouts.episode import ChunkStep, Episodes
 
 ATTEMPTS = 3  # Where all episodes are lost with their workers; more would only repeat the cause.
 
@@ -145,7 +146,7 @@ def join(first: Rollout, second: Rollout) -> Rollout:
 
 
 def roll_out(
-    planner: Planner,
+    planner: Policy,
     envs: VectorEnv,
     seeds: Sequence[int],
     *,
@@ -175,7 +176,7 @@ def roll_out(
     """
     starts = starts or seeds
     for _ in range(ATTEMPTS):
-        with planner.denoiser.fixed_weights():
+        with planner.fixed_weights():
             steps = list(Episodes(planner, envs, seeds, starts=starts, decide=decide))
         rollout = Rollout.stack(
             steps, starts=starts, success_at=success_at, keep_observations=keep_observations

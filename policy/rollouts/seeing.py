@@ -4,20 +4,20 @@ from pathlib import Path
 
 from envs.config import ViewConfig
 from perception.errors import InputError
-from policy.planner.checkpoint import load_planner
-from policy.planner.planner import Planner
+from policy.planner.checkpoint import load_policy
+from policy.planner.policy import Policy
 from policy.rollouts.loading import env_of
 from policy.runs.run import find_checkpoint
 
 
-def load_seeing(checkpoint: Path, view: ViewConfig | None = None) -> tuple[Planner, ViewConfig]:
+def load_seeing(checkpoint: Path, view: ViewConfig | None = None) -> tuple[Policy, ViewConfig]:
     """Read a planner that sees clouds, and how they are made: as it says, or else as given.
 
     Raises:
         InputError: See `Actor.load`.
     """
     path = find_checkpoint(checkpoint)
-    planner, about = load_planner(path)
+    planner, about = load_policy(path)
     env = env_of(about, path)
     own = view or (env.view if env else None)
     if own is None:
@@ -26,7 +26,7 @@ def load_seeing(checkpoint: Path, view: ViewConfig | None = None) -> tuple[Plann
     return planner, own
 
 
-def check_sight(planner: Planner, view: ViewConfig) -> None:
+def check_sight(planner: Policy, view: ViewConfig) -> None:
     """Refuse a planner that cameras cannot serve.
 
     Raises:

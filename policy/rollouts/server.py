@@ -21,7 +21,7 @@ from websockets.sync.server import serve as listen
 from configs.stopping import stop_request
 from envs.config import ViewConfig
 from perception.errors import InputError
-from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 from policy.rollouts.access import ServeConfig, read_token
 from policy.rollouts.actor import Actor
 from policy.rollouts.frames import Limits
@@ -66,7 +66,7 @@ class PlanServer:
     """
 
     def __init__(
-        self, planner: Planner, view: ViewConfig, config: ServeConfig, token: str | None
+        self, planner: Policy, view: ViewConfig, config: ServeConfig, token: str | None
     ) -> None:
         self._planner, self._view, self._config, self._token = planner, view, config, token
         self._limits = Limits(config.least_points, config.longest_gap_s)

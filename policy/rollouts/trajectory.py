@@ -13,8 +13,9 @@ from envs.vector.chunked_env import ChunkedTask, Observes
 from envs.vector.vector_env import Shapes, VectorOutcome
 from perception.observation import Observation
 from policy.planner.config import Sizes
-from policy.planner.planner import Planner
-from policy.rollouts.episode import Decide, Episodes, Plan, check_sizes
+from policy.planner.decision import Decide
+from policy.planner.policy import Policy
+from policy.rollouts.episode import Episodes, Plan, check_sizes
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class RecordedEnv:
 
 
 def play(
-    planner: Planner, world: RecordedEnv, seed: int, decide: Decide | None = None
+    planner: Policy, world: RecordedEnv, seed: int, decide: Decide | None = None
 ) -> Trajectory:
     """Play the episode of a seed, exactly as an evaluation does; `decide` as there."""
     plans, step = [], 0
@@ -162,7 +163,7 @@ def play(
     return world.trajectory(plans)
 
 
-def make_recorded_env(env: EnvConfig, planner: Planner) -> RecordedEnv:
+def make_recorded_env(env: EnvConfig, planner: Policy) -> RecordedEnv:
     """Make the world in which a planner's episodes are kept.
 
     Raises:
@@ -175,7 +176,7 @@ def make_recorded_env(env: EnvConfig, planner: Planner) -> RecordedEnv:
     return world
 
 
-def planned_actions(planner: Planner, plan: Plan, step: int) -> PlannedActions:
+def planned_actions(planner: Policy, plan: Plan, step: int) -> PlannedActions:
     """Give the plan of one episode from its current step to the horizon, in the task's actions."""
     ahead = plan.decision.plans[0, planner.config.history - 1 :].clamp(-1, 1)
     actions = planner.normalizer.actions.inverse(ahead).clamp(-1, 1)

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from envs.config import ViewConfig
 from perception.errors import InputError
-from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 from policy.rollouts.frames import Array, ByCamera, Frame
 
 DTYPES = ("|u1", "<u2", "<f2", "<f4", "<f8")  # Bytes, millimetres, and real numbers.
@@ -112,7 +112,7 @@ def write_reply(said: Mapping[str, Any]) -> bytes:
     return msgspec.msgpack.encode(sent)
 
 
-def described(planner: Planner, view: ViewConfig) -> dict[str, Any]:
+def described(planner: Policy, view: ViewConfig) -> dict[str, Any]:
     """Say to a client what the planner needs, and gives."""
     plan, sizes = planner.config, planner.sizes
     return {

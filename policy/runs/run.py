@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from configs.differences import differences
+from configs.build import differences
 from configs.files import write_text_whole
 from configs.stopping import StoppedError
 from datasets.behaviours.training_state import load_state, save_state

@@ -7,8 +7,8 @@ from typing import Any
 
 from configs.files import write_text_whole
 from envs.config import EnvConfig
-from policy.planner.planner import Planner
-from policy.rollouts.episode import Decide
+from policy.planner.decision import Decide
+from policy.planner.policy import Policy
 from policy.rollouts.evaluation import Evaluation
 from policy.rollouts.loading import Loaded
 from policy.runs.run import stops
@@ -55,7 +55,7 @@ def write_failures(
 
 
 def failures_page(
-    planner: Planner,
+    planner: Policy,
     about: dict[str, Any],
     env: EnvConfig,
     evaluation: Evaluation,

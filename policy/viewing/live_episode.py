@@ -10,7 +10,7 @@ from envs.make import make_scene, make_simulator
 from envs.simulator import Simulator
 from envs.success import counts_as_success
 from perception.camera import Pinhole
-from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 from policy.rollouts.episode import Episodes
 from policy.rollouts.trajectory import (
     PlannedActions,
@@ -42,7 +42,7 @@ class LiveEpisode:
         InputError: The planner was made for clouds or robots of another kind.
     """
 
-    def __init__(self, planner: Planner, env: EnvConfig) -> None:
+    def __init__(self, planner: Policy, env: EnvConfig) -> None:
         self._planner, self._env = planner, env
         self._world = make_recorded_env(env, planner)
         self._second_simulator = make_simulator(env)

@@ -10,7 +10,7 @@ from datasets.cards.store_page import pinhole
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 from perception.observation import Observation
-from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 from visualizer import pages
 from visualizer.pages import Html
 from visualizer.player import Film, as_html
@@ -20,7 +20,7 @@ SHOWN_NUMBERS = 6  # Of an action: those that vary most.
 
 
 def recorded_parts(
-    planner: Planner, store: EpisodeStore, *, episodes: int, frames_per_second: float
+    planner: Policy, store: EpisodeStore, *, episodes: int, frames_per_second: float
 ) -> list[Html]:
     """Show the first recorded episodes, and what the planner would have done in each.
 
@@ -33,7 +33,7 @@ def recorded_parts(
 
 
 def _episode_part(
-    planner: Planner, store: EpisodeStore, index: int, frames_per_second: float
+    planner: Policy, store: EpisodeStore, index: int, frames_per_second: float
 ) -> Html:
     rows = store.rows(index)
     points, states = (store.read(name, rows) for name in ("point_cloud", "state"))
@@ -55,7 +55,7 @@ def _episode_part(
 
 @torch.no_grad()
 def planned_along(
-    planner: Planner,
+    planner: Policy,
     points: Float[np.ndarray, "step point channel"],
     states: Float[np.ndarray, "step reading"],
     *,
@@ -70,13 +70,13 @@ def planned_along(
     if sizes != (planner.sizes.channels, planner.sizes.robot_state):
         raise InputError(f"The planner was made for {planner.sizes}; the data have {sizes}")
     history, chunk = planner.config.history, planner.config.chunk
-    generator, actions = torch.Generator().manual_seed(seed), []
-    for step in range(0, len(points), chunk):
+    generator, actions, decide = torch.Generator().manual_seed(seed), [], planner.begin(1)
+    for elapsed, step in enumerate(range(0, len(points), chunk)):
         seen = np.clip(np.arange(step - history + 1, step + 1), 0, None)
         look = (torch.from_numpy(part[seen][None]).float() for part in (points, states))
         contexts = planner.encode(Observation(*look))
-        chain = planner.sample(contexts, planner.noises([generator]))
-        actions.append(planner.to_actions(chain.plan)[0].numpy())
+        decision = decide(contexts, [generator], elapsed)
+        actions.append(planner.to_actions(decision.plans)[0].numpy())
     return np.concatenate(actions)[: len(points)]
 
 

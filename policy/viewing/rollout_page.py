@@ -7,7 +7,7 @@ from typing import Any
 
 from envs.config import EnvConfig
 from envs.vector.chunked_env import Observes
-from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 from policy.rollouts.trajectory import Trajectory
 from visualizer import pages, plots
 from visualizer.pages import Html
@@ -25,7 +25,7 @@ class RenderedEpisode:
 
 
 def rollout_page(
-    planner: Planner,
+    planner: Policy,
     about: dict[str, Any],
     env: EnvConfig,
     episodes: Sequence[RenderedEpisode],
@@ -74,7 +74,7 @@ def episode_part(title: str, env: EnvConfig, episode: RenderedEpisode) -> Html:
     return pages.together(pages.heading(title), pages.columns(player, beside, widths=(7, 4)))
 
 
-def provenance_part(planner: Planner, about: dict[str, Any], env: EnvConfig) -> Html:
+def provenance_part(planner: Policy, about: dict[str, Any], env: EnvConfig) -> Html:
     """Say what played."""
     plan = planner.config
     sees = f"{plan.history} frames of {env.view.points} points from {', '.join(env.view.cameras)}"
@@ -84,7 +84,7 @@ def provenance_part(planner: Planner, about: dict[str, Any], env: EnvConfig) -> 
         **{n.replace("_", " "): value for n, value in about.items() if n != "env"},
         "sees": sees,
         "plans": f"{plan.horizon} actions from the first frame on, {plan.chunk} of them executed",
-        "denoising": f"{plan.sampling_steps} of {plan.denoising_steps} steps, eta {plan.eta:g}",
+        **planner.facts(),
         "parameters": sum(parameter.numel() for parameter in planner.parameters()),
         "success": f"by the rule {env.success}, counted at {env.success_at}",
     }

@@ -13,8 +13,8 @@ from datasets.cards.store_page import contact_sheet
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from perception.errors import InputError
-from policy.planner.checkpoint import load_planner
-from policy.planner.planner import Planner
+from policy.planner.checkpoint import load_policy
+from policy.planner.policy import Policy
 from policy.reports.curves import comparison_plot, learning_plot, loss_plot
 from policy.rollouts.evaluation import Evaluation
 from policy.rollouts.evaluation_file import guided, read_evaluation
@@ -27,7 +27,7 @@ from visualizer.player import as_html
 
 logger = logging.getLogger(__name__)
 
-Reader = Callable[[Path], tuple[Planner, dict[str, Any]]]
+Reader = Callable[[Path], tuple[Policy, dict[str, Any]]]
 
 STAGES = {"pretrain": "pre-trained", "finetune": "fine-tuned"}
 JUDGED = {**STAGES, guided("finetune"): "fine-tuned, with its critics"}
@@ -35,7 +35,7 @@ FRAMES_PER_SECOND = 20.0
 
 
 def write_run_page(
-    run: Run, env: EnvConfig | None, data: Path | None, read: Reader = load_planner
+    run: Run, env: EnvConfig | None, data: Path | None, read: Reader = load_policy
 ) -> Path:
     """Write `report.html` into a run's folder, from what the folder and the store hold.
 
@@ -123,7 +123,7 @@ def _learning_part(run: Run) -> Html:
     return pages.together(*parts)
 
 
-def _episode_part(run: Run, env: EnvConfig, stage: str, planner: Planner) -> Html:
+def _episode_part(run: Run, env: EnvConfig, stage: str, planner: Policy) -> Html:
     """Show an episode of the last planner: its best of the evaluation, if there was one."""
     evaluation = read_evaluation(run.path, stage)
     seed = 0 if evaluation is None else evaluation.best

@@ -15,9 +15,9 @@ from envs.rendering.scene import Scene
 from envs.request import EnvRequest
 from perception.camera import upright
 from perception.errors import InputError
-from policy.planner.checkpoint import load_planner
-from policy.planner.planner import Planner
-from policy.rollouts.episode import Decide
+from policy.planner.checkpoint import load_policy
+from policy.planner.decision import Decide
+from policy.planner.policy import Policy
 from policy.rollouts.evaluation import evaluation_seeds
 from policy.rollouts.loading import task_or_none
 from policy.rollouts.trajectory import RecordedEnv, make_recorded_env, play
@@ -58,7 +58,7 @@ def view(config: ViewRolloutConfig) -> None:
         InputError: The checkpoint is missing, or made for something else; there is no such camera.
     """
     checkpoint = given_or_newest(config.checkpoint)
-    planner, about = load_planner(find_checkpoint(checkpoint))
+    planner, about = load_policy(find_checkpoint(checkpoint))
     env = task_or_none(about, find_checkpoint(checkpoint), config.task)
     page = config.out or run_folder(checkpoint) / "rollout.html"
     if env is None:
@@ -76,7 +76,7 @@ def view(config: ViewRolloutConfig) -> None:
 
 
 def _view_recorded(
-    config: ViewRolloutConfig, planner: Planner, about: dict[str, Any], run: Path, page: Path
+    config: ViewRolloutConfig, planner: Policy, about: dict[str, Any], run: Path, page: Path
 ) -> None:
     """Show a planner without a simulator beside the data of its run.
 
@@ -115,7 +115,7 @@ class EpisodeRenderer:
         decide: Chooses among the planner's plans; None: it is alone.
     """
 
-    planner: Planner
+    planner: Policy
     env: EnvConfig
     world: RecordedEnv
     scene: Scene
@@ -135,7 +135,7 @@ class EpisodeRenderer:
 
 
 def make_renderer(
-    planner: Planner,
+    planner: Policy,
     env: EnvConfig,
     camera: str | None,
     *,

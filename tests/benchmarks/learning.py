@@ -17,9 +17,9 @@ from datasets.windows import Batch, load_windows
 from envs.vector.vector_env import Shapes, VectorEnv
 from perception.observation import Observation
 from policy.planner.denoisers.mixer import Config as MixerConfig
+from policy.planner.planner import FirstPlan
 from policy.pretraining.config import PretrainConfig
 from policy.pretraining.learner import Learner
-from policy.rollouts.episode import FirstPlan
 from policy.rollouts.rollout import roll_out
 from policy.runs.device import keep_memory
 from tests.benchmarks.planners import PLAIN, make_plain, make_planner
@@ -93,7 +93,7 @@ def _plain_step(data: Path, *, keep: bool) -> Callable[[], object]:
     optimizer = torch.optim.Adam(plain.parameters(), 1e-4)
 
     def step() -> None:
-        loss = plain.loss(batch, plain.noising(256))
+        loss = plain.loss(batch, plain.draw(256))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -22,7 +22,17 @@ PLAIN = "eager float32, dense PointNet backward, nn.Conv1d, one thread"
 def make_planner(denoiser: Kind = SIMPLE_DP3, sampling_steps: int = 10) -> Planner:
     """Make a planner for Adroit's door, if nothing else is said of Simple DP3's size."""
     torch.manual_seed(0)
-    config = PlannerConfig(2, 4, 3, "noise", 100, sampling_steps, 1.0, "trailing", denoiser)
+    config = PlannerConfig(
+        history=2,
+        horizon=4,
+        chunk=3,
+        prediction="noise",
+        denoising_steps=100,
+        sampling_steps=sampling_steps,
+        eta=1.0,
+        spacing="trailing",
+        denoiser=denoiser,
+    )
     return Planner(config, Sizes(3, 24, 28))
 
 
@@ -30,7 +40,17 @@ def make_for_reach(denoiser: str) -> Planner:
     """Make a planner for Meta-World's reach as the defaults have it, not trained."""
     torch.manual_seed(0)
     choice = compose_part(MlpConfig if denoiser == "mlp" else UnetConfig, "denoiser", denoiser)
-    config = PlannerConfig(2, 12, 8, "start", 100, 10, 1.0, "trailing", choice)
+    config = PlannerConfig(
+        history=2,
+        horizon=12,
+        chunk=8,
+        prediction="start",
+        denoising_steps=100,
+        sampling_steps=10,
+        eta=1.0,
+        spacing="trailing",
+        denoiser=choice,
+    )
     return Planner(config, Sizes(3, 9, 4))
 
 

@@ -1,6 +1,6 @@
 """What differs is a short list of keys, however much there is behind them."""
 
-from configs.differences import differences
+from configs.build import differences
 
 
 def test_what_differs_is_named_key_by_key() -> None:

@@ -15,8 +15,7 @@ from envs.vector.vector_env import Shapes, VectorEnv, VectorOutcome
 from envs.vector.workers import Process, as_array
 from perception.errors import InputError
 from policy.finetuning.loop import finetune
-from policy.planner.planner import Planner
-from policy.rollouts.episode import FirstPlan
+from policy.planner.planner import FirstPlan, Planner
 from policy.rollouts.evaluation import evaluate
 from policy.rollouts.rollout import Rollout, roll_out
 from policy.runs.run import Run, read_metrics

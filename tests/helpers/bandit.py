@@ -19,9 +19,9 @@ from policy.finetuning.objective import Objective
 from policy.finetuning.terms import bc, kl, ppo
 from policy.finetuning.terms.term import TermConfig
 from policy.planner.config import PlannerConfig, Sizes
+from policy.planner.decision import Decision
 from policy.planner.denoisers.unet import Config as UnetConfig
-from policy.planner.planner import Planner
-from policy.rollouts.episode import Decision, FirstPlan
+from policy.planner.planner import FirstPlan, Planner
 from policy.rollouts.rollout import ChunkData, EpisodeData, Rollout, links
 
 MODE, SPREAD = 0.5, 0.05
@@ -51,7 +51,17 @@ def pretrained(steps: int = 300) -> Planner:
         groups=4,
         step_features=16,
     )
-    config = PlannerConfig(1, 2, 2, "start", 100, 10, 1.0, "trailing", net)
+    config = PlannerConfig(
+        history=1,
+        horizon=2,
+        chunk=2,
+        prediction="start",
+        denoising_steps=100,
+        sampling_steps=10,
+        eta=1.0,
+        spacing="trailing",
+        denoiser=net,
+    )
     planner = Planner(config, Sizes(channels=3, robot_state=1, actions=1))
     optimizer = torch.optim.Adam(planner.denoiser.parameters(), 2e-3)
     for _ in range(steps):

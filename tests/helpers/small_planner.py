@@ -47,7 +47,17 @@ def small_planner(actions: int = 28) -> Planner:
     """Make it, always with the same weights."""
     torch.manual_seed(0)
     net = UnetConfig("unet", (16, 32, 48), 1, 5, 8, 16, None)
-    config = PlannerConfig(2, 4, 3, "noise", 100, 10, 1.0, "trailing", net)
+    config = PlannerConfig(
+        history=2,
+        horizon=4,
+        chunk=3,
+        prediction="noise",
+        denoising_steps=100,
+        sampling_steps=10,
+        eta=1.0,
+        spacing="trailing",
+        denoiser=net,
+    )
     return Planner(config, Sizes(3, 24, actions))
 
 
@@ -55,7 +65,17 @@ def quick_planner(actions: int = 28) -> Planner:
     """Make one that acts after two denoising steps, always with the same weights."""
     torch.manual_seed(0)
     unet = compose_part(UnetConfig, "denoiser", "unet-small")
-    config = PlannerConfig(2, 4, 3, "noise", 10, 2, 1.0, "trailing", unet)
+    config = PlannerConfig(
+        history=2,
+        horizon=4,
+        chunk=3,
+        prediction="noise",
+        denoising_steps=10,
+        sampling_steps=2,
+        eta=1.0,
+        spacing="trailing",
+        denoiser=unet,
+    )
     return Planner(config, Sizes(3, 24, actions)).eval()
 
 

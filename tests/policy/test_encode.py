@@ -59,7 +59,7 @@ def test_the_loss_is_the_same_from_features_as_from_clouds(encoded: tuple[Path, 
     for features in (False, True):
         windows = load_windows([data], history=2, horizon=4, chunk=3, features=features)
         batch = windows[torch.arange(10)]
-        losses.append(planner.loss(batch, planner.noising(10, torch.Generator().manual_seed(0))))
+        losses.append(planner.loss(batch, planner.draw(10, torch.Generator().manual_seed(0))))
     torch.testing.assert_close(losses[0], losses[1])
 
 

@@ -177,7 +177,7 @@ def test_a_planner_of_the_simulators_features_fits_them(
     optimizer = torch.optim.Adam(planner.parameters(), 3e-3)
     losses = []
     for _ in range(60):
-        loss = planner.loss(batch, planner.noising(8))
+        loss = planner.loss(batch, planner.draw(8))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

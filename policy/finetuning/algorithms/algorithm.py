@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from policy.rollouts.episode import Decide
+from policy.planner.decision import Decide
 from policy.rollouts.rollout import Rollout
 
 

@@ -25,8 +25,7 @@ from policy.finetuning.minibatch import Minibatch, MinibatchConfig
 from policy.finetuning.objective import Objective
 from policy.finetuning.states import read_experience
 from policy.finetuning.terms.term import TERMS, TermConfig, TermLoss
-from policy.planner.planner import Planner
-from policy.rollouts.episode import FirstPlan
+from policy.planner.planner import FirstPlan, Planner
 from policy.rollouts.rollout import Rollout
 
 

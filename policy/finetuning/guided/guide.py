@@ -12,8 +12,8 @@ from torch import Tensor
 from configs.ranges import NotNegative, Share, between, require
 from datasets.behaviours.critics import Critics
 from policy.finetuning.guided.sight import OF_CONTEXT, Sight, situation
+from policy.planner.decision import Decision
 from policy.planner.planner import Planner
-from policy.rollouts.episode import Decision
 
 Candidates = Annotated[int, between(1, 256)]  # Plans to choose among.
 

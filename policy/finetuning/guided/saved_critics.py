@@ -15,6 +15,7 @@ from perception.errors import InputError
 from policy.finetuning.guided.guide import Candidates, ExploreConfig, Guide
 from policy.finetuning.guided.sight import Sees
 from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 from policy.planner.tensor_file import REFUSED, Contents, read_tensors, said_of, write_tensors
 
 DESCRIPTIONS = ("critics", "about")
@@ -50,12 +51,14 @@ class SavedCritics:
     critics: Critics
     form: CriticsForm
 
-    def guide(self, planner: Planner, candidates: int) -> Guide:
+    def guide(self, planner: Policy, candidates: int) -> Guide:
         """Give what follows the best of so many plans, on the planner's device.
 
         Raises:
-            InputError: The critics see what no robot sees.
+            InputError: The critics see what no robot sees, or they are beside another policy.
         """
+        if not isinstance(planner, Planner):
+            raise InputError("Only the diffusion planner has several plans to choose from")
         if self.form.sees != "context":
             raise InputError(
                 f"The critics of this planner see the simulator's state (sees={self.form.sees}),"

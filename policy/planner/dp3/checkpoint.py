@@ -11,12 +11,12 @@ from torch import Tensor
 
 from configs.build import build
 from datasets.behaviours.training_state import not_finite
-from policy.planner.building import build_planner
+from policy.planner.building import build_policy
 from policy.planner.config import PlannerConfig, Sizes
 from policy.planner.dp3.archive import Archive, TensorNote, as_group
 from policy.planner.dp3.settings import Settings
 from policy.planner.dp3.weights import our_weights
-from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ WANTED = {  # What is implemented here, and what holds where a configuration doe
 }
 
 
-def load_dp3(path: Path) -> tuple[Planner, dict[str, Any]]:
+def load_dp3(path: Path) -> tuple[Policy, dict[str, Any]]:
     """Read a planner, and its task's name; nothing that the file names is imported or called.
 
     The weights are DP3's to the last bit. It samples as DP3's configuration says, by DDIM.
@@ -52,7 +52,7 @@ def load_dp3(path: Path) -> tuple[Planner, dict[str, Any]]:
     weights = our_weights(theirs, sizes.channels)
     if (name := not_finite(weights)) is not None:
         raise ValueError(f"its training diverged, {name} is not finite (NaN or infinite)")
-    planner = build_planner(_config(settings, theirs), sizes, weights)
+    planner = build_policy(_config(settings, theirs), sizes, weights)
     logger.warning(
         "%s is DP3's: its clouds must be seen here as it learned them. Those that DP3's own scripts"
         " make are in another frame; those of convert.py target=dp3 are as here",

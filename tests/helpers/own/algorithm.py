@@ -11,8 +11,7 @@ from envs.seeding import derive_seed
 from perception.errors import InputError
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.experience import Chunks
-from policy.planner.planner import Planner
-from policy.rollouts.episode import FirstPlan
+from policy.planner.planner import FirstPlan, Planner
 from policy.rollouts.rollout import Rollout
 
 

@@ -19,8 +19,7 @@ from policy.finetuning.terms import ppo
 from policy.finetuning.terms.ppo import log_probabilities
 from policy.finetuning.trainer import Trainer
 from policy.planner.checkpoint import load_planner
-from policy.planner.planner import Planner
-from policy.rollouts.episode import FirstPlan
+from policy.planner.planner import FirstPlan, Planner
 from policy.rollouts.rollout import roll_out
 from policy.runs.run import Run, read_metrics
 from tests.conftest import task_config

@@ -25,7 +25,18 @@ MIXER = MixerConfig("mixer", 16, 2, 8, 32, 24)
 
 def planner(net: Kind, channels: int = 3, encoder: Kind = DP3) -> Planner:
     torch.manual_seed(0)
-    plan = PlannerConfig(2, 4, 3, "start", 100, 2, 1.0, "trailing", net, encoder)
+    plan = PlannerConfig(
+        history=2,
+        horizon=4,
+        chunk=3,
+        prediction="start",
+        denoising_steps=100,
+        sampling_steps=2,
+        eta=1.0,
+        spacing="trailing",
+        denoiser=net,
+        encoder=encoder,
+    )
     return Planner(plan, Sizes(channels, 24, 6)).eval()
 
 

@@ -89,7 +89,17 @@ def test_a_planner_of_any_denoiser_samples_learns_and_is_saved(
     config: Kind, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    plan = PlannerConfig(2, 4, 3, "start", 100, 10, 1.0, "trailing", config)
+    plan = PlannerConfig(
+        history=2,
+        horizon=4,
+        chunk=3,
+        prediction="start",
+        denoising_steps=100,
+        sampling_steps=10,
+        eta=1.0,
+        spacing="trailing",
+        denoiser=config,
+    )
     planner, context = Planner(plan, Sizes(3, 24, 6)).eval(), torch.randn(2, 256)
     noises = planner.noises([torch.Generator().manual_seed(seed) for seed in range(2)])
     chain = planner.sample(context, noises)

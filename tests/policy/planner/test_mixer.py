@@ -24,7 +24,17 @@ def lively(net: Mixer) -> Mixer:
 
 def planner(horizon: int = 4) -> Planner:
     torch.manual_seed(0)
-    config = PlannerConfig(2, horizon, 3, "start", 100, 2, 1.0, "trailing", SMALL)
+    config = PlannerConfig(
+        history=2,
+        horizon=horizon,
+        chunk=3,
+        prediction="start",
+        denoising_steps=100,
+        sampling_steps=2,
+        eta=1.0,
+        spacing="trailing",
+        denoiser=SMALL,
+    )
     return Planner(config, Sizes(3, 24, 6))
 
 

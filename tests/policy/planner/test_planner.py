@@ -11,7 +11,8 @@ from perception.observation import Observation
 from policy.planner.config import PlannerConfig, Sizes
 from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.normalizer import Normalizer, Range
-from policy.planner.planner import NotFiniteError, Planner
+from policy.planner.planner import Planner
+from policy.planner.policy import NotFiniteError
 from policy.planner.schedule import log_probability
 from policy.pretraining.ema import MovingAverage
 
@@ -23,7 +24,17 @@ both_noises = pytest.mark.parametrize("clipped", [True, False])
 
 def config(prediction: str = "noise", eta: float = 1.0, *, clipped: bool = True) -> PlannerConfig:
     net = UnetConfig("unet", (16, 32, 48), 1, 5, 8, 16, None)
-    plan = PlannerConfig(2, 4, 3, prediction, 100, 10, eta, "trailing", net)
+    plan = PlannerConfig(
+        history=2,
+        horizon=4,
+        chunk=3,
+        prediction=prediction,
+        denoising_steps=100,
+        sampling_steps=10,
+        eta=eta,
+        spacing="trailing",
+        denoiser=net,
+    )
     return replace(plan, use_clipped_model_output=clipped)
 
 
@@ -156,7 +167,7 @@ def test_one_batch_can_be_overfitted(prediction: str, min_std: float) -> None:
     optimizer = torch.optim.Adam(net.parameters(), 3e-3)
     losses = []
     for _ in range(220):
-        loss = net.loss(repeated, net.noising(32))
+        loss = net.loss(repeated, net.draw(32))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

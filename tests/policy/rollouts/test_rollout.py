@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from envs.vector.vector_env import Shapes, VectorEnv
-from policy.planner.planner import Planner
-from policy.rollouts.episode import Episodes, FirstPlan
+from policy.planner.planner import FirstPlan, Planner
+from policy.rollouts.episode import Episodes
 from policy.rollouts.rollout import Rollout, join, roll_out
 from tests.conftest import task_config
 from tests.helpers.made_up_rollout import made_up_rollout
