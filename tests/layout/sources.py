@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("perception", "visualizer", "envs", "datasets", "policy")  # Each may import to its left.
-FOLDERS = (*ROOMS, "configs", "tests", "studies", "clients")
+FOLDERS = (*ROOMS, "configs", "tests", "studies", "clients", "examples")
 SCRIPTS = sorted(
     str(path.relative_to(ROOT))
     for room in ROOMS
