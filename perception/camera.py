@@ -6,46 +6,54 @@ its centre at the whole numbers u and v, so the principal point of an image of w
 """
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 
 from perception.errors import InputError
 
+LENSES_KEPT = 16
 RIGID = 1e-4  # How far a rotation's axes may be from being of length 1 and at right angles.
 
 
 @dataclass(frozen=True)
 class Pinhole:
-    """An ideal camera with square pixels, looking from a pose in the world.
+    """An ideal camera, looking from a pose in the world.
 
     Attributes:
         width: Image width in pixels.
         height: Image height in pixels.
-        focal_px: Focal length in pixels.
+        focal_px: Focal length in pixels, along x.
         world_from_camera: Rigid transform; its last column is the camera's position in metres.
+        focal_y_px: Focal length along y; None: pixels are square.
+        centre_px: Where the optical axis meets the image (u, v); None: in its middle.
 
     Raises:
-        InputError: The image has no pixels, the focal length is not positive, or the pose is not a
-            rotation and a position.
+        InputError: The image has no pixels, a focal length is not positive, the principal point is
+            not finite, or the pose is not a rotation and a position.
     """
 
     width: int
     height: int
     focal_px: float
     world_from_camera: Float[np.ndarray, "4 4"]
+    focal_y_px: float | None = None
+    centre_px: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no camera is."""
         if self.width < 1 or self.height < 1:
             raise InputError(f"An image of {self.width} x {self.height} pixels shows nothing")
-        if not 0 < self.focal_px < np.inf:
-            raise InputError(f"A focal length must be more than 0 pixels, not {self.focal_px}")
-        if not _is_rigid(self.world_from_camera):
+        for focal_px in self.lens[:2]:
+            if not 0 < focal_px < np.inf:
+                raise InputError(f"A focal length must be more than 0 pixels, not {focal_px}")
+        if not np.isfinite(self.principal_point).all():
+            raise InputError(f"A principal point must be finite, not {self.principal_point}")
+        if (fault := _fault(self.world_from_camera)) is not None:
             raise InputError(
-                "A camera's pose must be a rotation and a position in metres (4 x 4, finite), not"
-                f" {np.asarray(self.world_from_camera).tolist()}"
+                "A camera's pose must be a rotation and a position in metres (4 x 4, finite);"
+                f" {fault}: {np.asarray(self.world_from_camera).tolist()}"
             )
 
     @classmethod
@@ -65,16 +73,47 @@ class Pinhole:
         focal_px = 0.5 * height / np.tan(0.5 * np.deg2rad(fovy_deg))
         return cls(width, height, float(focal_px), world_from_camera)
 
+    @classmethod
+    def from_intrinsics(
+        cls,
+        intrinsics: Shaped[np.ndarray, "..."],
+        size: tuple[int, int],
+        world_from_camera: Float[np.ndarray, "4 4"],
+    ) -> "Pinhole":
+        """Make the camera of a matrix K, as OpenCV and ROS give it; `size` is (width, height).
+
+        Raises:
+            InputError: K is no matrix of a camera without skew; or as for the class.
+        """
+        if intrinsics.shape != (3, 3) or intrinsics.dtype.kind not in "fiu":
+            raise InputError(
+                "K must be 3 x 3 real numbers, [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], not"
+                f" {intrinsics.dtype} of {intrinsics.shape}"
+            )
+        (fx, skew, cx), (below, fy, cy), last = intrinsics.astype(np.float64).tolist()
+        if (skew, below, *last) != (0, 0, 0, 0, 1):
+            raise InputError(
+                f"K must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], not {intrinsics.tolist()}"
+            )
+        width, height = size
+        return cls(width, height, fx, world_from_camera, fy, (cx, cy))
+
     @property
     def principal_point(self) -> tuple[float, float]:
         """Where the optical axis meets the image, in pixels (u, v)."""
-        return (self.width - 1) / 2, (self.height - 1) / 2
+        return self.centre_px or ((self.width - 1) / 2, (self.height - 1) / 2)
+
+    @property
+    def lens(self) -> tuple[float, float, float, float]:
+        """Focal lengths along x and y, and the principal point (u, v): all in pixels."""
+        focal_y_px = self.focal_px if self.focal_y_px is None else self.focal_y_px
+        return self.focal_px, focal_y_px, *self.principal_point
 
     @property
     def intrinsics(self) -> Float[np.ndarray, "3 3"]:
-        """The matrix from camera-frame points to homogeneous pixels."""
-        cx, cy = self.principal_point
-        return np.array([[self.focal_px, 0, cx], [0, self.focal_px, cy], [0, 0, 1]])
+        """The matrix K from camera-frame points to homogeneous pixels."""
+        fx, fy, cx, cy = self.lens
+        return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
 
     @cached_property
     def camera_from_world(self) -> Float[np.ndarray, "4 4"]:
@@ -86,13 +125,20 @@ class Pinhole:
         return inverse
 
 
-def _is_rigid(pose: Float[np.ndarray, "4 4"]) -> bool:
-    """Tell whether a transform is a rotation and a shift; a mirror image is none."""
+def _fault(pose: Float[np.ndarray, "4 4"]) -> str | None:
+    """Say why a transform is not a rotation and a shift; None where it is."""
     if pose.shape != (4, 4) or not np.isfinite(pose).all():
-        return False
-    rotation, last = pose[:3, :3], pose[3]
-    error = np.abs(rotation @ rotation.T - np.eye(3)).max()
-    return bool(error < RIGID and np.linalg.det(rotation) > 0 and (last == [0, 0, 0, 1]).all())
+        return "this is not even 4 x 4 finite numbers"
+    rotation = pose[:3, :3]
+    if (pose[3] != [0, 0, 0, 1]).any():
+        return "the last row of this one is not 0, 0, 0, 1 (is it transposed?)"
+    if np.abs(rotation @ rotation.T - np.eye(3)).max() >= RIGID:
+        return "the axes of this one are not of length 1 at right angles"
+    return "this one mirrors the world (an axis is turned round)" if _mirrors(rotation) else None
+
+
+def _mirrors(axes: Float[np.ndarray, "3 3"]) -> bool:
+    return bool(np.linalg.det(axes) < 0)
 
 
 def project(
@@ -102,8 +148,8 @@ def project(
     camera_from_world = camera.camera_from_world
     points_camera = points_world @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]
     depth_m = points_camera[:, 2]
-    cx, cy = camera.principal_point
-    pixels = camera.focal_px * points_camera[:, :2] / depth_m[:, None] + (cx, cy)
+    fx, fy, cx, cy = camera.lens
+    pixels = np.array([fx, fy]) * points_camera[:, :2] / depth_m[:, None] + (cx, cy)
     return pixels, depth_m
 
 
@@ -125,7 +171,7 @@ def unproject(
             f"The depth image is {depth_m.shape}, the camera {(camera.height, camera.width)}"
         )
     hit = hits(depth_m, limit_m)
-    rays_camera = _rays_camera(camera.width, camera.height, camera.focal_px)[hit]
+    rays_camera = _rays_camera(camera.width, camera.height, camera.lens)[hit]
     points_camera = rays_camera * depth_m[hit].astype(np.float64)[:, None]
     rotation, position = camera.world_from_camera[:3, :3], camera.world_from_camera[:3, 3]
     return np.asarray(points_camera @ rotation.T + position)
@@ -157,10 +203,12 @@ def turned(
     return np.ascontiguousarray(pictures[..., ::-1, ::-1, :])
 
 
-@cache
-def _rays_camera(width: int, height: int, focal_px: float) -> Float[np.ndarray, "height width 3"]:
+@lru_cache(maxsize=LENSES_KEPT)  # Who shows pictures from afar may bring any number of them.
+def _rays_camera(
+    width: int, height: int, lens: tuple[float, float, float, float]
+) -> Float[np.ndarray, "height width 3"]:
     """Direction of each pixel in the camera frame, advancing one metre along the axis."""
-    cx, cy = (width - 1) / 2, (height - 1) / 2
+    fx, fy, cx, cy = lens
     u, v = np.meshgrid(np.arange(width), np.arange(height))
-    x, y = (u - cx) / focal_px, (v - cy) / focal_px
+    x, y = (u - cx) / fx, (v - cy) / fy
     return np.stack([x, y, np.ones_like(x)], axis=-1)

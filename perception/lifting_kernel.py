@@ -23,7 +23,7 @@ def lift(
     depth_m: Depths,
     colour: Colours,
     camera_from_world: Float64[np.ndarray, "4 4"],
-    lens: tuple[float, float, float],
+    lens: tuple[float, float, float, float],
     limit_m: float,
     corners: Float64[np.ndarray, "2 3"],
 ) -> Float32[np.ndarray, "point channel"]:
@@ -33,7 +33,7 @@ def lift(
         depth_m: 0, below 0 or not a number where nothing was hit.
         colour: Of the same pixels, or of none.
         camera_from_world: Rigid.
-        lens: Focal length and principal point (u, v), in pixels.
+        lens: Focal lengths along x and y, and principal point (u, v), in pixels.
         limit_m: Pixels at least this deep are left out.
         corners: The box: its low one and its high one; its faces belong to it.
     """
@@ -59,16 +59,16 @@ def lift(
 def _lift_row(
     depth_m: Float32[np.ndarray, " width"],
     pose: Float64[np.ndarray, "3 4"],
-    lens: tuple[float, float, float],
+    lens: tuple[float, float, float, float],
     v: int,
     points: Float64[np.ndarray, "3 width"],
 ) -> None:
     """Write the world point behind each pixel of a row; without branches, to be vectorised."""
-    focal_px, centre_u, centre_v = lens
+    focal_x, focal_y, centre_u, centre_v = lens
     (a, b, c, x_0), (d, e, f, y_0), (g, h, i, z_0) = pose
     for u in range(len(depth_m)):
         z = np.float64(depth_m[u])
-        x, y = (u - centre_u) * z / focal_px, (v - centre_v) * z / focal_px
+        x, y = (u - centre_u) * z / focal_x, (v - centre_v) * z / focal_y
         points[0, u] = a * x + b * y + c * z + x_0
         points[1, u] = d * x + e * y + f * z + y_0
         points[2, u] = g * x + h * y + i * z + z_0

@@ -103,12 +103,29 @@ def fuse(
     """
     if count < 1:
         raise InputError(f"A cloud has at least 1 point, not {count}")
-    lifted = LIFTS[resolve_geometry(geometry)]
-    points = np.concatenate([lifted(view, box) for view in views]).astype(np.float32, copy=False)
+    points = cropped(views, box, geometry=geometry)
     if len(points) == 0:
         raise InputError(
             f"No point lies inside the crop box {box.low} to {box.high}: {_extent(views)}"
         )
+    return sampled(points, count, sampling=sampling)
+
+
+def cropped(
+    views: Sequence[View], box: Box, *, geometry: str = "auto"
+) -> Float[np.ndarray, "point 3"] | Float[np.ndarray, "point 6"]:
+    """Give all points that cameras see inside a box, as float32; see `fuse`."""
+    lifted = LIFTS[resolve_geometry(geometry)]
+    return np.concatenate([lifted(view, box) for view in views]).astype(np.float32, copy=False)
+
+
+def sampled(
+    points: Float[np.ndarray, "point 3"] | Float[np.ndarray, "point 6"],
+    count: int,
+    *,
+    sampling: str = "auto",
+) -> Float[np.ndarray, "count 3"] | Float[np.ndarray, "count 6"]:
+    """Give exactly `count` of one point or more, repeated where they are fewer; see `fuse`."""
     if len(points) <= count:
         return points[np.sort(np.resize(np.arange(len(points)), count))]
     return np.asarray(points[farthest_points(points, count, backend=sampling)])
@@ -178,7 +195,7 @@ def numba_points(view: View, box: Box) -> Float[np.ndarray, "point axis"]:
             np.ascontiguousarray(view.depth_m, np.float32),
             NO_COLOUR if view.colour is None else np.ascontiguousarray(view.colour),
             camera.camera_from_world,
-            (camera.focal_px, *camera.principal_point),
+            camera.lens,
             DEPTH_LIMIT_M,
             np.array([box.low, box.high], np.float64),
         )

@@ -181,7 +181,9 @@ def _add_camera(server: viser.ViserServer, film: Film, name: str) -> viser.Camer
     view = stand_back(film.clouds)
     distance_m = float(np.linalg.norm(view.target - pose[:3, 3]))
     depth_m = np.clip(distance_m - 0.5 * view.extent_m, 0.25 * distance_m, 0.46 * distance_m)
-    slope, aspect = 0.5 * camera.height / camera.focal_px, camera.width / camera.height
+    fx, fy, _, _ = camera.lens
+    slope = 0.5 * camera.height / fy
+    aspect = 0.5 * camera.width / fx / slope
     scale = depth_m * np.cbrt(slope * slope * aspect / 3)  # Viser sizes a frustum by its volume.
     return server.scene.add_camera_frustum(
         f"/camera {name}",

@@ -185,6 +185,7 @@ def _listed(values: dict[str, Any]) -> str:
 
 def pinhole(camera: dict[str, Any]) -> Pinhole:
     """Read a camera as `datasets.collection.collector` describes it."""
-    (focal_px, _, cx), (_, _, cy), _ = camera["intrinsics"]
-    width, height = round(2 * cx + 1), round(2 * cy + 1)  # See `perception.camera`.
-    return Pinhole(width, height, focal_px, np.array(camera["world_from_camera"]))
+    intrinsics = np.array(camera["intrinsics"])
+    width, height = np.rint(2 * intrinsics[:2, 2] + 1).astype(int)  # See `perception.camera`.
+    pose = np.array(camera["world_from_camera"])
+    return Pinhole.from_intrinsics(intrinsics, (int(width), int(height)), pose)

@@ -12,7 +12,7 @@ from jaxtyping import Float32, Int32
 from perception.compiled import fast, in_order
 
 Axes = Float32[np.ndarray, "3 vertex"]
-Lens = Float32[np.ndarray, "4"]
+Lens = Float32[np.ndarray, "5"]
 Face = Int32[np.ndarray, "3"]
 Corner = tuple[np.float32, np.float32, np.float32]
 Depths = Float32[np.ndarray, "height width"]
@@ -39,7 +39,8 @@ def draw(
         parts: First vertex, end, first face, end, whether faces are seen from behind too.
         rotations: Camera from part (x right, y down, z forward).
         positions: Of the part in the camera frame, and its radius, in metres.
-        lens: Focal length, principal point u and v in pixels, distance of the near plane in metres.
+        lens: Focal lengths along x and y and principal point u and v in pixels, distance of the
+            near plane in metres.
         inverse_depth: Overwritten: per metre.
         labels: Overwritten: the part drawn, or -1.
     """
@@ -49,7 +50,7 @@ def draw(
     for part in range(parts.shape[0]):
         if _is_out_of_view(positions[part], lens, inverse_depth):
             continue
-        whole = positions[part, 2] - positions[part, 3] > lens[3]
+        whole = positions[part, 2] - positions[part, 3] > lens[4]
         _move(vertices, parts[part], rotations[part], positions[part], lens, points)
         own, both = faces[parts[part, 2] : parts[part, 3]], parts[part, 4] != 0
         if whole:
@@ -63,13 +64,21 @@ def draw(
 def _is_out_of_view(position: Float32[np.ndarray, "4"], lens: Lens, image: Depths) -> bool:
     """Tell whether a part's sphere lies behind the near plane or beside the picture."""
     height, width = image.shape
-    focal, cu, cv, near = lens
+    fx, fy, cu, cv, near = lens
     x, y, z, radius = position
-    slope_x, slope_y = (np.float32(width) - cu) / focal, (np.float32(height) - cv) / focal
-    norm_x, norm_y = np.sqrt(1 + slope_x * slope_x), np.sqrt(1 + slope_y * slope_y)
-    outside_x = abs(x) - slope_x * z > radius * norm_x
-    outside_y = abs(y) - slope_y * z > radius * norm_y
-    return z < near - radius or outside_x or outside_y
+    beside_x = _is_beside(x, z, radius, (cu + np.float32(1)) / fx, (np.float32(width) - cu) / fx)
+    beside_y = _is_beside(y, z, radius, (cv + np.float32(1)) / fy, (np.float32(height) - cv) / fy)
+    return z < near - radius or beside_x or beside_y
+
+
+@no_type_check
+@fast
+def _is_beside(
+    place: np.float32, z: np.float32, radius: np.float32, low: np.float32, high: np.float32
+) -> bool:
+    """Tell whether a sphere lies beside what is seen along an axis, by the slopes of its edges."""
+    below = -place - low * z > radius * np.sqrt(1 + low * low)
+    return below or place - high * z > radius * np.sqrt(1 + high * high)
 
 
 @no_type_check
@@ -84,7 +93,7 @@ def _move(
 ) -> None:
     """Take vertices into the camera frame, and on to (u, v, inverse depth) if all are in front."""
     x, y, z = points[0], points[1], points[2]
-    focal, cu, cv, near = lens
+    fx, fy, cu, cv, near = lens
     px, py, pz, radius = position
     r = rotation
     whole = pz - radius > near
@@ -95,7 +104,7 @@ def _move(
         camera_z = pz + r[2, 0] * a + r[2, 1] * b + r[2, 2] * c
         if whole:
             w = np.float32(1) / camera_z
-            x[i], y[i], z[i] = cu + focal * camera_x * w, cv + focal * camera_y * w, w
+            x[i], y[i], z[i] = cu + fx * camera_x * w, cv + fy * camera_y * w, w
         else:
             x[i], y[i], z[i] = camera_x, camera_y, camera_z
 
@@ -136,13 +145,13 @@ def _draw_clipped(
     labels: Labels,
 ) -> None:
     """Draw triangles that may reach behind the near plane: cut them there first."""
-    focal, cu, cv, near = lens
+    fx, fy, cu, cv, near = lens
     corner = np.empty((4, 3), np.float32)
     for face in range(faces.shape[0]):
         count = _clip(points, faces[face], near, corner)
         for k in range(count):
             w = np.float32(1) / corner[k, 2]
-            corner[k] = cu + focal * corner[k, 0] * w, cv + focal * corner[k, 1] * w, w
+            corner[k] = cu + fx * corner[k, 0] * w, cv + fy * corner[k, 1] * w, w
         for k in range(1, count - 1):
             draw_triangle(corner[0], corner[k], corner[k + 1], both, label, inverse_depth, labels)
 

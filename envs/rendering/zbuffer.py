@@ -67,7 +67,7 @@ class ZBuffer:
             self._spans,
             rotations.astype(np.float32),
             np.column_stack([positions, self._radii]).astype(np.float32),
-            np.array([camera.focal_px, *camera.principal_point, self._near_m], np.float32),
+            np.array([*camera.lens, self._near_m], np.float32),
             inverse_depth,
             labels,
         )
@@ -95,6 +95,8 @@ def _facing(
 ) -> Float[np.ndarray, "height width"]:
     """Tell how far each visible surface faces the camera: cosine of the angle, from the depth."""
     # A pixel at depth d spans d / focal metres: the slope of the surface follows from differences.
-    metres = np.maximum(depth_m, 1e-6) / camera.focal_px
+    fx, fy, _, _ = camera.lens
+    shown_m = np.maximum(depth_m, 1e-6)
     slope_v, slope_u = np.gradient(depth_m)
-    return np.asarray(1 / np.sqrt(1 + (slope_u / metres) ** 2 + (slope_v / metres) ** 2))
+    steep = (slope_u / (shown_m / fx)) ** 2 + (slope_v / (shown_m / fy)) ** 2
+    return np.asarray(1 / np.sqrt(1 + steep))

@@ -13,7 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 
 from datasets.collection.collector import collect
-from tests.benchmarks import algorithms, collecting, finetuning, gathering, learning, storing
+from tests.benchmarks import (
+    acting,
+    algorithms,
+    collecting,
+    finetuning,
+    gathering,
+    learning,
+    storing,
+)
 from tests.benchmarks.timing import Entry, write
 from tests.conftest import collect_config
 
@@ -24,6 +32,7 @@ PARTS: dict[str, Callable[[Path, Path], dict[str, list[Entry]]]] = {
     "learning": lambda _, data: learning.benchmark(data),
     "finetuning": lambda *_: finetuning.benchmark(),
     "algorithms": lambda *_: algorithms.benchmark(),
+    "acting": lambda *_: acting.benchmark(),
 }
 
 logger = logging.getLogger(__name__)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("perception", "visualizer", "envs", "datasets", "policy")  # Each may import to its left.
-FOLDERS = (*ROOMS, "configs", "tests", "studies")
+FOLDERS = (*ROOMS, "configs", "tests", "studies", "clients", "examples")
 SCRIPTS = sorted(
     str(path.relative_to(ROOT))
     for room in ROOMS
-    for path in (ROOT / room).glob("*.py")
+    for path in (ROOT / room).rglob("*.py")
     if "@script(" in path.read_text(encoding="utf-8")
 )
 OURS = re.compile(rf"({'|'.join(FOLDERS)})(\.\w+)+(:\w+)?")

@@ -41,6 +41,11 @@ def test_nothing_imports_studies() -> None:
     assert not [name_of(source) for source in others if "studies" in roots(source)]
 
 
+def test_clients_import_nothing_of_the_project() -> None:
+    ours = set(FOLDERS) | {"torch"}
+    assert not {name_of(s): roots(s) & ours for s in sources("clients") if roots(s) & ours}
+
+
 @pytest.mark.parametrize("package", PACKAGES, ids=name_of)
 def test_no_two_sub_packages_import_each_other(package: Path) -> None:
     inner = [p for p in package.iterdir() if (p / "__init__.py").exists()]

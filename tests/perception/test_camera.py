@@ -172,6 +172,15 @@ def test_a_pose_is_a_rotation_and_a_position(row: int, column: int, value: float
         Pinhole(4, 4, 1.0, pose)
 
 
+def test_a_pose_says_what_is_wrong_with_it() -> None:
+    with pytest.raises(InputError, match="mirrors the world"):
+        Pinhole(4, 4, 1.0, np.diag([1.0, -1.0, 1.0, 1.0]))
+    with pytest.raises(InputError, match="is it transposed"):
+        Pinhole(4, 4, 1.0, random_pose(0).T)
+    with pytest.raises(InputError, match="not of length 1 at right angles"):
+        Pinhole(4, 4, 1.0, np.diag([2.0, 2.0, 2.0, 1.0]))
+
+
 def test_a_camera_that_is_turned_nowhere_cannot_be_configured() -> None:
     with pytest.raises(InputError, match=r"quaternion=.* must not be all zeros"):
         CameraConfig(None, (0.0, 0.0, 0.0, 0.0), None)

@@ -22,6 +22,7 @@ from perception.point_cloud import (
 )
 from tests.conftest import needs_open3d, task_config
 from tests.perception.test_camera import random_pose
+from tests.perception.test_lens import random_lens
 
 EVERYWHERE = Box((-100.0, -100.0, -100.0), (100.0, 100.0, 100.0))
 
@@ -47,6 +48,20 @@ def test_open3d_and_its_twin_agree_to_rounding(seed: int, colour: bool) -> None:
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
     np.testing.assert_allclose(ours[:, :3], theirs[:, :3], atol=1e-12)
     np.testing.assert_array_equal(numba_points(view, box), theirs.astype(np.float32))
+
+
+@needs_open3d
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_lenses_that_are_off_centre_are_lifted_alike(seed: int, colour: bool) -> None:
+    view = random_view(seed, colour=colour)
+    lens = random_lens(np.random.default_rng(seed), (40, 30))
+    pose = view.camera.world_from_camera
+    view = replace(view, camera=Pinhole.from_intrinsics(lens, (40, 30), pose))
+    theirs, ours = open3d_points(view, EVERYWHERE), numpy_points(view, EVERYWHERE)
+    assert len(ours) > 100
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-6)
+    np.testing.assert_array_equal(numba_points(view, EVERYWHERE), theirs.astype(np.float32))
 
 
 @needs_open3d

@@ -127,8 +127,9 @@ def known_camera(cameras: Any) -> Pinhole | None:  # noqa: ANN401 (any JSON)
     except (AttributeError, StopIteration, KeyError, TypeError, ValueError):
         return None
     width, height = (round(2 * lens[axis, 2] + 1) for axis in (0, 1))
-    usable = np.isfinite(pose).all() and lens[0, 0] > 0 and 0 < min(width, height) <= 4096
-    return Pinhole(width, height, float(lens[0, 0]), pose) if usable else None
+    fx, fy = float(lens[0, 0]), float(lens[1, 1])
+    usable = np.isfinite(pose).all() and min(fx, fy) > 0 and 0 < min(width, height) <= 4096
+    return Pinhole(width, height, fx, pose, fy) if usable else None
 
 
 def _camera_over(points: Float[np.ndarray, "point 3"]) -> Pinhole:

@@ -1,0 +1,1 @@
+"""What runs in other people's processes: it imports nothing of this project."""

@@ -1,0 +1,14 @@
+"""The examples run."""
+
+from pathlib import Path
+
+from tests.helpers.commands import succeed
+from tests.policy.rollouts.camera_frames import saved
+
+
+def test_acting_from_a_camera(tmp_path: Path) -> None:
+    run, _ = saved(tmp_path / "run")
+    said = succeed("examples/act_from_camera.py", str(run))
+    assert said.count("reward") == 10
+    assert "taken as millimetres" in said
+    assert "looks back" not in said  # It gives every frame.
