@@ -55,7 +55,7 @@ def test_a_rival_is_viewed_and_neither_fine_tuned_nor_recorded(
     assert isinstance(load_policy(out / FILE)[0], bcrnn.BcRnn)
     succeed("policy/evaluate.py", f"checkpoint={out}", "episodes=1", "threads=1", "workers=0")
     page = tmp_path / "page.html"
-    succeed("policy/view.py", f"checkpoint={out}", f"out={page}", "threads=1")
+    succeed("policy/view.py", f"checkpoint={out}", f"out={page}")
     assert "bcrnn" in page.read_text()
     again = [*training("bcrnn-3d", tiny_store, out, 5), "stage=finetune"]
     assert "a policy of kind bcrnn has none" in refuse("policy/train.py", *again)

@@ -95,7 +95,7 @@ class EXPO(CriticLearner):
         return {**super().summary(), **{f"finetune/{k}": v for k, v in trusted.items()}}
 
     def _value_of(self, following: Decided) -> Float[Tensor, " batch"]:
-        """Value what follows by its best candidate or edit, by few target critics."""
+        """Value what follows by its candidates and edits, by few target critics."""
         plans, share = following.candidates, self.trust.share
         if share:
             draws = self.edits.draws(self._generator, *plans.shape[:2])
@@ -104,7 +104,8 @@ class EXPO(CriticLearner):
         with torch.no_grad():
             values = self.critics.each(following, plans, targets=True)
         order = torch.randperm(len(values), generator=self._generator)
-        return values[order[: self._config.sceptics or None]].amin(dim=0).amax(dim=1)
+        least = values[order[: self._config.sceptics or None]].amin(dim=0)
+        return least.amax(dim=1) if self._config.critic.backup == "best" else least.mean(dim=1)
 
     def finish(self) -> None:
         """Do nothing more: everything was learned along the way."""

@@ -58,11 +58,15 @@ class QGuided(CriticLearner):
         """
         config = self._config.distil
         for _ in progress(range(config.steps), "distil", unit="step"):
-            self._planner_step(config.candidates)
+            self._step(config.imitated, config.candidates)
 
-    def _planner_step(self, fresh: int = 0) -> dict[str, float]:
+    def _planner_step(self) -> dict[str, float]:
+        return self._step(self._config.imitated, 0)
+
+    def _step(self, share: float, fresh: int) -> dict[str, float]:
+        """Take a gradient step; so much of it is imitation, and so many plans are fresh."""
         batch = self._config.batch
-        imitated = self._imitable(int(batch * self._config.imitated))
+        imitated = self._imitable(int(batch * share))
         drawn = self._drawn(batch - imitated)
         loss = self._denoising_loss(imitated, (drawn.contexts, self._preferred(drawn, fresh)))
         return {"planner_loss": self._descend(loss)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -37,6 +37,9 @@ class CriticConfig:
             is then not learned from, since what followed is not known, and values do not fall
             towards the end. Otherwise, or where all episodes are of one decision, nothing is
             expected behind it.
+        backup: What follows a decision is valued by: the `best` of the plans that could have been
+            chosen, or their `mean`. The best of several values is the one that errs upwards most,
+            and critics come to believe it.
         sees: What describes a situation: the planner's context, the simulator's state (which no
             robot has, so that such critics guide no evaluation but along the run), or both.
     """
@@ -50,6 +53,7 @@ class CriticConfig:
     tau: Rate
     beyond_limit: bool
     sees: Sees = "context"
+    backup: Literal["best", "mean"] = "best"
 
 
 class ChunkCritics:

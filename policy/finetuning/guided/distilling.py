@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from configs.ranges import Whole, between
+from configs.ranges import Share, Whole, between
 from policy.planner.planner import Planner
 
 
@@ -18,10 +18,12 @@ class DistilConfig:
     Attributes:
         steps: Gradient steps.
         candidates: Fresh plans for each decision, beside those that it was made among.
+        imitated: Share of the chunks that are from the target buffer.
     """
 
     steps: Whole
     candidates: Annotated[int, between(0, 256)]
+    imitated: Share = 0.5
 
 
 @torch.no_grad()

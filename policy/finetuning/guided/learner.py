@@ -141,8 +141,11 @@ class CriticLearner(ABC):
         """Take one gradient step of the planner; give what to watch of it."""
 
     def _value_of(self, following: Decided) -> Float[Tensor, " batch"]:
-        """Value what follows by its best candidate; see `ChunkCritics.learn`."""
-        return self.critics.least(following, following.candidates, targets=True).amax(dim=1)
+        """Value what follows by its plans; see `ChunkCritics.learn`, and `backup` there."""
+        if self._shared.critic.backup == "best":
+            return self.critics.least(following, following.candidates, targets=True).amax(dim=1)
+        proposed = following.candidates[:, :-1]  # The last is what was done, changed by noise.
+        return self.critics.least(following, proposed, targets=True).mean(dim=1)
 
     def _measure_motion(self) -> None:
         """Measure how far the planner's own plans differ, once it has played."""

@@ -1,6 +1,7 @@
 """What critics come to believe, where it is known by arithmetic."""
 
 import dataclasses
+from typing import Literal
 
 import pytest
 import torch
@@ -50,3 +51,25 @@ def test_a_time_limit_is_an_end_only_where_it_is_said_to_be(
     critics.learn(replay, 400, torch.Generator().manual_seed(0), value_of)
     learned = critics.least(played, played.candidates)[: len(values), 0]
     torch.testing.assert_close(learned, torch.tensor(values).float(), atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize(("backup", "wanted"), [("best", 1.0), ("mean", 0.5)])
+def test_what_follows_is_worth_its_best_plan_or_the_mean_of_all(
+    backup: Literal["best", "mean"], wanted: float
+) -> None:
+    finetune = compose_part(FinetuneConfig, "finetune", "q_guided")
+    assert isinstance(finetune.algorithm, q_guided.Config)
+    critic = dataclasses.replace(finetune.algorithm.critic, backup=backup)
+    algorithm = dataclasses.replace(finetune.algorithm, critic=critic)
+    learner = q_guided.make(algorithm, small_planner(), finetune, seed=0)
+
+    def valued(_: Decided, plans: Tensor, *, targets: bool) -> Tensor:
+        assert targets
+        return plans[:, :, 0, 0]
+
+    learner.critics.least = valued  # type: ignore[method-assign, assignment]
+    following = episode(learner.critics.situation_size - 1)
+    following.candidates[:, 0, 0, 0] = 1.0
+    plans = torch.cat([following.candidates, torch.full_like(following.candidates[:, :1], -9)], 1)
+    following = dataclasses.replace(following, candidates=plans)
+    assert learner._value_of(following).tolist() == [wanted] * STEPS
