@@ -8,7 +8,7 @@ gives a `Behaviour`. Most are policies that act each episode anew from a seed: t
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -20,9 +20,11 @@ from envs.config import EnvConfig
 from envs.make import make_simulator
 from envs.seeding import derive_seed
 from envs.simulator import Simulator
+from perception.errors import InputError
 
 BEHAVIOURS = "datasets.behaviours"  # The package whose modules are the choices.
 DEFAULT_EPISODES = 100
+ATTEMPTS = 100  # At one success.
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Collection:
         workers: Processes; 0 works in this one.
         launcher: `process` or `ray`.
         zarr_format: Of stores that a behaviour keeps for itself.
+        keep: `all` episodes, or `successes` alone: what fails is acted anew from another seed.
     """
 
     env: EnvConfig
@@ -48,6 +51,7 @@ class Collection:
     workers: int
     launcher: str
     zarr_format: int
+    keep: Literal["all", "successes"] = "all"
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,24 @@ def make_work(collection: Collection) -> Callable[[int], Episode | Recording]:
     simulator = make_simulator(env)
     finish = make_finish(env, collection.images, simulator)
     behaviour = make_kind(BEHAVIOURS, collection.behaviour, env, simulator)
-    return lambda seed: finish(act(simulator, behaviour, steps=env.episode_steps, seed=seed))
+
+    def recorded(seed: int) -> Recording:
+        return act(simulator, behaviour, steps=env.episode_steps, seed=seed)
+
+    def work(seed: int) -> Episode | Recording:
+        if collection.keep == "all":
+            return finish(recorded(seed))
+        tries = (seed, *(derive_seed("again", seed, attempt) for attempt in range(1, ATTEMPTS)))
+        for one in tries:
+            recording = recorded(one)
+            if recording.succeeded(env.success_at):
+                return finish(recording)
+        raise InputError(
+            f"keep=successes: {ATTEMPTS} episodes of {env.name} in a row failed; give keep=all, or"
+            " who acts better (behaviour=expert)"
+        )
+
+    return work
 
 
 def act(simulator: Simulator, behaviour: SeededBehaviour, *, steps: int, seed: int) -> Recording:

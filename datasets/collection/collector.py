@@ -13,19 +13,25 @@ from configs.progress import progress
 from configs.ranges import Count, ErrorMm, Output, Points, Processes, Seed
 from configs.stopping import StoppedError, stop_request
 from datasets.behaviours import scripted, state_agent
-from datasets.behaviours.behaviour import BEHAVIOURS, Behaviour, Collection, EpisodeSource
+from datasets.behaviours.behaviour import (
+    BEHAVIOURS,
+    Behaviour,
+    Collection,
+    EpisodeSource,
+    SeededBehaviour,
+)
+from datasets.collection.making import Making, describe
 from datasets.episode import Episode
 from datasets.recorder import check_images
-from datasets.store.chunk_codecs import StoreFormat
-from datasets.store.provenance import as_json, source_commit, versions
+from datasets.store.provenance import as_json
 from datasets.store.store import EpisodeStore
 from datasets.worker_pool import parallel_map
 from envs.boxes import box_of, has_own_box, own_box
 from envs.config import EnvConfig, with_view
-from envs.make import make_scene, make_simulator, settled
+from envs.make import make_simulator, settled
 from envs.simulator import Scripted, Simulator
 from envs.success import counts_as_success
-from perception.camera import Pinhole, hangs
+from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +55,7 @@ class CollectConfig:
         colour: Whether points carry colour.
         zarr_format: 2 or 3.
         error_mm: Largest error of stored positions.
+        keep: Whether episodes that fail are kept, too.
     """
 
     env: EnvConfig
@@ -64,32 +71,7 @@ class CollectConfig:
     colour: bool | None
     zarr_format: Literal[2, 3]
     error_mm: ErrorMm
-
-
-@dataclass(frozen=True)
-class Making:
-    """What decides every number of a store: it must agree to go on with one.
-
-    Attributes:
-        env: The task, and how it is seen.
-        behaviour: Who acted, as JSON.
-        seed: Of the collection; several, where stores were merged.
-        images: Pictures beside the clouds.
-        zarr_format: 2 or 3.
-        error_mm: Largest error of stored positions.
-    """
-
-    env: EnvConfig
-    behaviour: dict[str, Any]
-    seed: int | list[int]
-    images: tuple[str, ...]
-    zarr_format: int
-    error_mm: float
-
-    @property
-    def format(self) -> StoreFormat:
-        """How the store is written."""
-        return StoreFormat(self.zarr_format, self.error_mm)
+    keep: Literal["all", "successes"]
 
 
 def collect(config: CollectConfig) -> None:
@@ -105,7 +87,7 @@ def collect(config: CollectConfig) -> None:
     config = replace(config, behaviour=behaviour_for(config.behaviour, env, simulator))
     making = Making(
         env,
-        as_json(asdict(cast(Any, config.behaviour))),
+        _said(config),
         config.seed,
         config.images,
         config.zarr_format,
@@ -113,9 +95,20 @@ def collect(config: CollectConfig) -> None:
     )
     attributes = describe(making, simulator)
     behaviour: Behaviour = make_kind(BEHAVIOURS, config.behaviour, env, simulator)
+    if config.keep != "all" and not isinstance(behaviour, SeededBehaviour):
+        raise InputError(
+            f"keep={config.keep} acts failed episodes anew, which behaviour={config.behaviour.kind}"
+            " does not: leave it out"
+        )
     source = behaviour.episodes(collection_of(replace(config, env=settled(env))))
     with EpisodeStore.writing(config.out, making.format, attributes) as store:
         fill(store, source, env, workers=config.workers, launcher=config.launcher)
+
+
+def _said(config: CollectConfig) -> dict[str, Any]:
+    """Say who acted; and what of it was kept, where that is not all."""
+    behaviour: dict[str, Any] = as_json(asdict(cast(Any, config.behaviour)))
+    return behaviour if config.keep == "all" else {**behaviour, "keep": config.keep}
 
 
 def as_begun(env: EnvConfig, out: Path) -> EnvConfig:
@@ -167,6 +160,7 @@ def collection_of(config: CollectConfig) -> Collection:
         workers=config.workers,
         launcher=config.launcher,
         zarr_format=config.zarr_format,
+        keep=config.keep,
     )
 
 
@@ -202,39 +196,3 @@ def successes_of(store: EpisodeStore, success_at: str) -> int:
     ends, reached = store.episode_ends, store.read("success").astype(bool)
     ever = np.logical_or.reduceat(reached, np.concatenate([[0], ends[:-1]]))
     return int(np.sum(counts_as_success(reached[ends - 1], ever, success_at)))
-
-
-def describe(making: Making, simulator: Simulator) -> dict[str, Any]:
-    """Say everything needed to make the store again; "identity" is what must agree to continue.
-
-    Args:
-        making: What decides the store.
-        simulator: Of its task; is reset.
-    """
-    scene = make_scene(simulator, making.env)
-    simulator.reset(0)
-    scene.put(simulator.scene_state())
-    upright = "img" in making.images and making.env.view.image != "gl_turned"
-    cameras = {
-        name: describe_camera(scene.camera(name), pictures_upright=upright)
-        for name in making.env.view.cameras
-    }
-    return {
-        "identity": as_json(asdict(making)),
-        "task": making.env.name,
-        "frame": "world",
-        "units": "metres, radians",
-        "cameras": cameras,
-        "model_edits": [edit.name for edit in simulator.layout.edits],
-        "versions": versions(),
-        "source_commit": source_commit(),
-    }
-
-
-def describe_camera(camera: Pinhole, *, pictures_upright: bool) -> dict[str, Any]:
-    """Say where a camera stands, and whether its pictures (not its depth) were turned to stand."""
-    said = {
-        "intrinsics": camera.intrinsics.tolist(),
-        "world_from_camera": camera.world_from_camera.tolist(),
-    }
-    return {**said, "img_turned_deg": 180} if pictures_upright and hangs(camera) else said

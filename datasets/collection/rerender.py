@@ -12,7 +12,8 @@ import numpy as np
 from configs.locks import resolved
 from configs.ranges import CloudPoints, Corner, ErrorMm, Output, Pixels, Processes
 from datasets.behaviours.behaviour import EpisodeSource
-from datasets.collection.collector import Making, describe, fill
+from datasets.collection.collector import fill
+from datasets.collection.making import Making, describe
 from datasets.episode import Episode, Recording
 from datasets.recorder import check_images, make_drawing
 from datasets.store.store import EpisodeStore

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from datasets.collection.collector import Making, describe
+from datasets.collection.making import Making, describe
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.provenance import source_commit, versions
 from envs.config import EnvConfig

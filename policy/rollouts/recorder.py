@@ -18,7 +18,8 @@ import torch
 from configs.build import Inline
 from configs.ranges import Count, ErrorMm, Output, Processes, Seed
 from datasets.behaviours.behaviour import EpisodeSource
-from datasets.collection.collector import Making, describe, fill
+from datasets.collection.collector import fill
+from datasets.collection.making import Making, describe
 from datasets.episode import Episode, Provenance
 from datasets.recorder import render
 from datasets.store.store import EpisodeStore

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from datasets.collection.collector import describe_camera
+from datasets.collection.making import describe_camera
 from envs.make import make_scene, make_simulator
 from envs.rendering.zbuffer import ZBuffer
 from perception.camera import Pinhole

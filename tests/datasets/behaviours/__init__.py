@@ -1,0 +1,1 @@
+"""Tests of what acts while data is collected."""
