@@ -70,7 +70,7 @@ class TrainConfig:
         episodes: Of the evaluation that ends each stage.
         evaluation_set: Which set of starts these have; see `evaluation_seeds`.
         experiment: Where to write the evaluations under `results`; None writes none.
-        variant: Their name there.
+        variant: Their name there; None: `bc`, or `pretrained` where nothing is fine-tuned.
         results: The folder of all experiments.
         traces: Of an experiment: episodes whose paths and chunks are kept beside its figures.
     """
@@ -88,6 +88,6 @@ class TrainConfig:
     episodes: Count
     evaluation_set: Seed
     experiment: Name | None
-    variant: Name
+    variant: Name | None
     results: Path
     traces: Whole

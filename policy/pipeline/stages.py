@@ -120,7 +120,8 @@ class Stages:
         """Do what follows pre-training, and write the run's page."""
         stage = self.config.stage
         if stage in PRETRAINING:
-            self._evaluator.evaluate(pretraining.STAGE, "pretrained")
+            alone = stage == "pretrain" and self.config.variant
+            self._evaluator.evaluate(pretraining.STAGE, alone or "pretrained")
         if stage == "zero_shot":
             self._take_over()
         if stage in FINETUNING and self.env is not None:
@@ -140,7 +141,7 @@ class Stages:
         planner, about = self._planners.read(start_of(self.config))
         path = self.run.checkpoint(pretraining.STAGE)
         save_planner(planner, path, {**about, **self.run.config["about"]})
-        self._evaluator.evaluate(pretraining.STAGE, self.config.variant)
+        self._evaluator.evaluate(pretraining.STAGE, self.config.variant or "pretrained")
 
     def _finetune(self, env: EnvConfig) -> None:
         recipe, stage = self.recipe, finetuning.STAGE
@@ -155,7 +156,7 @@ class Stages:
                     planner.to(self.device), envs, recipe.finetune, run=self.run,
                     seed=recipe.seed, success_at=env.success_at, stop=self._stop,
                 )  # fmt: skip
-        self._evaluator.evaluate(stage, self.config.variant)
+        self._evaluator.evaluate(stage, self.config.variant or "bc")
 
     def _start(self) -> Path:
         """Give the planner that fine-tuning starts from.

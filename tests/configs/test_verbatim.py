@@ -52,8 +52,9 @@ def test_a_text_is_seen_where_another_value_names_it() -> None:
 
 
 def test_null_is_no_value_where_there_need_be_none() -> None:
-    given = compose(TrainConfig, "train", ["init_from=null", "experiment=1e3", "variant=null"])
-    assert (given.recipe.init_from, given.experiment, given.variant) == (None, "1e3", "null")
+    given = compose(TrainConfig, "train", ["init_from=null", "experiment=1e3", "results=null"])
+    assert (given.recipe.init_from, given.experiment) == (None, "1e3")
+    assert str(given.results) == "null"
 
 
 CAMERA = "+env.cameras.side={position: [0.9, -0.3, 0.7], quaternion: [1, 0, 0, 0], fovy_deg: 45}"

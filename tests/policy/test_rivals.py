@@ -63,3 +63,16 @@ def test_a_rival_is_viewed_and_neither_fine_tuned_nor_recorded(
     assert "a policy of kind bcrnn" in refuse("policy/train.py", *init)
     said = refuse("policy/record.py", f"checkpoint={out}", f"out={tmp_path / 'data.zarr'}")
     assert "a policy of kind bcrnn" in said
+
+
+def test_a_rivals_result_has_its_name_and_a_planners_is_called_pretrained(
+    tiny_store: Path, tmp_path: Path
+) -> None:
+    for policy in ("bcrnn-3d", "sodp"):
+        learning = ["stage=pretrain", *QUICK, "pretrain.steps=2", "env=adroit-door"]
+        own = SMALLER.get(policy, SMALLER["simple-dp3"])
+        told = [f"policy={policy}", f"data={tiny_store}", f"results={tmp_path / 'results'}"]
+        where = [f"out={tmp_path / policy}", "experiment=rivals"]
+        succeed("policy/train.py", *learning, *own, *told, *where)
+    names = {path.parent.name for path in (tmp_path / "results").rglob("seed0.json")}
+    assert names == {"bcrnn-3d", "pretrained"}
