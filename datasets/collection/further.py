@@ -69,7 +69,7 @@ class Prompts:
 
         Of its own one where its task has no other to show.
         """
-        own = torch.searchsorted(self.ends, current, right=True)[:, None]
+        own = torch.searchsorted(self.ends, current.contiguous(), right=True)[:, None]
         possible = self.shown & (self.tasks == self.tasks[own])
         others = possible & (torch.arange(len(self.ends), device=own.device) != own)
         return self._pieces(torch.where(others.any(1, keepdim=True), others, possible), chances)

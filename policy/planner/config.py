@@ -1,7 +1,7 @@
 """How a policy plans, how the planner denoises, and the dimensions of its data."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self, cast
+from typing import Annotated, Literal, cast
 
 from configs.kinds import Kind, OneOf, find_kind
 from configs.ranges import Share, Steps, between
@@ -43,7 +43,7 @@ class PolicyConfig:
         """What training windows tell beside observations and actions."""
         return Asked()
 
-    def of_tasks(self, names: tuple[str, ...]) -> Self:
+    def of_tasks(self, names: tuple[str, ...]) -> "PolicyConfig":
         """Give the same for data of these tasks; they are known where a prompt is asked for."""
         return self
 

@@ -8,7 +8,7 @@ nothing through it; its actions, and returns, are normalised; histories begin as
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
@@ -71,7 +71,7 @@ class Config(PolicyConfig):
         """Returns-to-go, and prompts."""
         return Asked(DISCOUNT, self.prompt, self.examples)
 
-    def of_tasks(self, names: tuple[str, ...]) -> Self:
+    def of_tasks(self, names: tuple[str, ...]) -> PolicyConfig:
         """Give the same for data of these tasks."""
         return replace(self, tasks=names)
 
