@@ -1,6 +1,7 @@
 """Laws of MTDiff: causal attention, guidance, the first action's weight, whose prompts it takes."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from datasets.windows import Windows
 from perception.encoders import state_only
 from perception.errors import InputError
 from perception.observation import Observation
-from policy.planner.building import build_policy
 from policy.planner.causal import CausalTransformer
+from policy.planner.checkpoint import load_policy, save_planner
 from policy.planner.config import Sizes
 from policy.planner.policies import mtdiff
 from policy.planner.schedule import Schedule
@@ -128,7 +129,7 @@ def test_an_episode_shorter_than_a_prompt_repeats_its_end() -> None:
 
 
 @torch.no_grad()
-def test_a_policy_acts_by_the_prompts_of_its_task() -> None:
+def test_a_policy_acts_by_the_prompts_of_its_task_also_from_its_file(tmp_path: Path) -> None:
     policy, known = made(), torch.randn(3, 2 * FEATURES)
     policy.fit(windows())
     policy.remember(windows())
@@ -136,8 +137,8 @@ def test_a_policy_acts_by_the_prompts_of_its_task() -> None:
     for task in CONFIG.tasks:
         policy.task = task
         plans.append(policy.begin(3)(known, generators(3), 0).plans)
-        same = build_policy(policy.config, SIZES, policy.state_dict()).eval()
-        same.task = task
+        save_planner(policy, tmp_path / "policy.safetensors", {"task": task})
+        same, _ = load_policy(tmp_path / "policy.safetensors")
         assert same.begin(3)(known, generators(3), 0).plans.equal(plans[-1])
     assert not plans[0].equal(plans[1])
     policy.task = "slide"
