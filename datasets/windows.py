@@ -15,21 +15,26 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from datasets.collection.further import CHANCES, Further
 from datasets.collection.places import movable_places
 from datasets.collection.recorded_pictures import recorded_pictures
 from datasets.collection.state_features import STATE_FEATURE
+from datasets.store.decoding import decode
 from datasets.store.store import EpisodeStore
-from perception.errors import InputError
 from perception.observation import Encoded, Observation, Observes
+
+NO_MORE = Further()
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Recent observations, and the chunk of actions around the current step."""
+    """Recent observations, and the chunk of actions around the current step; what else is asked."""
 
     observations: Observation[Tensor] | Encoded[Tensor]  # Leading axes: batch, history.
     actions: Float[Tensor, "batch horizon action"]
     moved: Float[Tensor, "batch 2 3"] | None = None  # Of hand and object: see `Windows.moved`.
+    returns: Float[Tensor, " batch"] | None = None  # To go from the current step on.
+    prompt: "Batch | None" = None  # Steps of another episode, and the actions taken in them.
 
 
 class Windows:
@@ -41,6 +46,7 @@ class Windows:
         rows: The steps of each window, (window, horizon).
         history: How many of them are observed.
         places: Where the hand and the object are at each step, world metres; None if not asked for.
+        further: See `Further`.
     """
 
     def __init__(
@@ -50,9 +56,10 @@ class Windows:
         rows: Int[Tensor, "window horizon"],
         history: int,
         places: Float[Tensor, "step 2 3"] | None = None,
+        further: Further = NO_MORE,
     ) -> None:
         self.observations, self.actions, self.rows = observations, actions, rows
-        self._history, self.places = history, places
+        self._history, self.places, self.further = history, places, further
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -60,19 +67,23 @@ class Windows:
     def some(self, count: int) -> "Windows":
         """Give so many of the windows, spread evenly over all."""
         spread = torch.linspace(0, len(self) - 1, min(count, len(self))).round().long()
-        rows = self.rows[spread]
-        return Windows(self.observations, self.actions, rows, self._history, self.places)
+        return self._with(self.rows[spread], self._history, self.further)
 
     def observing(self, steps: int) -> "Windows":
         """Give the same windows, with the observations of so many of their first steps."""
-        return Windows(self.observations, self.actions, self.rows, steps, self.places)
+        return self._with(self.rows, steps, self.further)
+
+    def telling(self, further: Further) -> "Windows":
+        """Give the same windows, with what a policy asks for beside observations and actions."""
+        return self._with(self.rows, self._history, further)
 
     def to(self, device: torch.device) -> "Windows":
         """Move everything to a device."""
         observations = _each(self.observations, lambda values: values.to(device))
         actions, rows = self.actions.to(device), self.rows.to(device)
         places = None if self.places is None else self.places.to(device)
-        return Windows(observations, actions, rows, self._history, places)
+        further = self.further.to(device)
+        return Windows(observations, actions, rows, self._history, places, further)
 
     def moved(self, rows: Int[Tensor, "batch horizon"]) -> Float[Tensor, "batch 2 3"]:
         """Give how far hand and object come from the current step to the last of each window.
@@ -85,11 +96,37 @@ class Windows:
         return self.places[rows[:, -1]] - self.places[rows[:, self._history - 1]]
 
     def __getitem__(self, index: Int[Tensor, " batch"]) -> Batch:
-        rows = self.rows[index]
-        seen = rows[:, : self._history]
-        observed = _each(self.observations, lambda values: _taken(values, seen))
+        return self.batch(index)
+
+    def draw(self, count: int, generator: torch.Generator) -> Float[Tensor, "batch chance"]:
+        """Draw what chooses the prompts of so many windows, on the CPU; nothing without prompts."""
+        chances = 0 if self.further.prompts is None else CHANCES
+        return torch.rand(count, chances, generator=generator)
+
+    def batch(
+        self, index: Int[Tensor, " batch"], chances: Float[Tensor, "batch chance"] | None = None
+    ) -> Batch:
+        """Give some windows, with the prompts that chances (see `draw`) choose for them."""
+        rows, further = self.rows[index], self.further
+        current = rows[:, self._history - 1]
         moved = None if self.places is None else self.moved(rows)
-        return Batch(observed, _taken(self.actions, rows), moved)
+        returns = None if further.returns is None else further.returns[current]
+        prompt = None
+        if further.prompts is not None and chances is not None:
+            prompt = self.steps(further.prompts.beside(current, chances.to(rows.device)))
+        seen = self.steps(rows[:, : self._history]).observations
+        return Batch(seen, _taken(self.actions, rows), moved, returns, prompt)
+
+    def steps(self, rows: Int[Tensor, "batch step"]) -> Batch:
+        """Give the observations and actions of some steps."""
+        observed = _each(self.observations, lambda values: _taken(values, rows))
+        return Batch(observed, _taken(self.actions, rows))
+
+    def _with(
+        self, rows: Int[Tensor, "window horizon"], history: int, further: Further
+    ) -> "Windows":
+        parts = (self.observations, self.actions, rows, history, self.places, further)
+        return Windows(*parts)
 
 
 def _taken(
@@ -160,19 +197,19 @@ def load_windows(
     """
     stores = [EpisodeStore.open(path) for path in paths]
     where = _places(stores) if places else None
-    actions = _decode(stores, "action", memory_map)
+    actions = decode(stores, "action", memory_map)
     observations: Observation[Tensor] | Encoded[Tensor]
     if observes == "features":
-        state = _decode(stores, STATE_FEATURE, memory_map)
+        state = decode(stores, STATE_FEATURE, memory_map)
         observations = Observation(state.new_zeros(len(state), 0, 0), state)
     elif observes == "image":
-        state = _decode(stores, "state", memory_map)
+        state = decode(stores, "state", memory_map)
         pictures = torch.from_numpy(recorded_pictures(stores))
         observations = Observation(state.new_zeros(len(state), 0, 0), state, pictures)
     else:
-        seen = _decode(stores, "visual_feature" if features else "point_cloud", memory_map)
+        seen = decode(stores, "visual_feature" if features else "point_cloud", memory_map)
         kind = Encoded if features else Observation
-        observations = kind(seen, _decode(stores, "state", memory_map))
+        observations = kind(seen, decode(stores, "state", memory_map))
     rows, offset = [], 0
     for store in stores:
         ends = store.episode_ends
@@ -183,30 +220,3 @@ def load_windows(
 
 def _places(stores: Sequence[EpisodeStore]) -> Float[Tensor, "step 2 3"]:
     return torch.from_numpy(np.concatenate([movable_places(store) for store in stores]))
-
-
-def _decode(
-    stores: Sequence[EpisodeStore], name: str, memory_map: Path | None
-) -> Float[Tensor, "step ..."]:
-    """Read one array of all stores, episode by episode, and look at every number once."""
-    arrays = [store.read(name, slice(0, 1)) for store in stores]
-    shapes = {str(store.path): array.shape[1:] for store, array in zip(stores, arrays, strict=True)}
-    if len(set(shapes.values())) > 1:
-        raise InputError(f"The stores differ in the shape of data/{name}: {shapes}")
-    shape = (sum(store.steps for store in stores), *arrays[0].shape[1:])
-    if memory_map is not None and name == "point_cloud":
-        memory_map.mkdir(parents=True, exist_ok=True)
-        target: np.ndarray = np.lib.format.open_memmap(
-            memory_map / f"{name}.npy", "w+", np.float32, shape
-        )
-    else:
-        target = np.empty(shape, np.float32)
-    row = 0
-    for store in stores:
-        for start in range(0, store.steps, 1000):
-            values = store.read(name, slice(start, start + 1000))
-            if not np.isfinite(values).all():
-                raise InputError(f"{store.path}: data/{name} holds NaN or infinity after {start}")
-            target[row : row + len(values)] = values
-            row += len(values)
-    return torch.from_numpy(target)

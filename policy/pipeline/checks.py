@@ -62,10 +62,11 @@ def _check_policy(recipe: Recipe, stage: str) -> None:
             f"stage={stage} fine-tunes, which needs denoising steps, and a policy of kind {kind}"
             " has none: give stage=pretrain, or policy=sodp"
         )
-    if recipe.pretrain.auxiliary and recipe.planner.observed != recipe.planner.history:
+    plan = recipe.planner
+    if recipe.pretrain.auxiliary and (plan.observed != plan.history or not plan.asked.nothing):
         raise InputError(
             f"pretrain.auxiliary predicts from one history, and policies of kind {kind} learn from"
-            " sequences: leave it out"
+            f" {'sequences' if plan.asked.nothing else 'more than that'}: leave it out"
         )
 
 

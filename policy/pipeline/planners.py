@@ -49,17 +49,18 @@ def make_planner(recipe: Recipe, data: tuple[Path, ...], windows: Windows) -> Po
     Raises:
         InputError: The features were made by another planner than `encoder_from`.
     """
-    observations = windows.observations
+    observations, prompts = windows.observations, windows.further.prompts
+    config = recipe.planner.of_tasks(() if prompts is None else prompts.names)
     robot_state, actions = observations.robot_state.shape[-1], windows.actions.shape[-1]
     if isinstance(observations, Observation):
         sizes = Sizes(observations.channels, robot_state, actions)
-        return make_policy(recipe.planner, sizes)
+        return make_policy(config, sizes)
     if recipe.encoder_from is None:
         raise RuntimeError("A run on features was begun without the encoder that made them")
     path = find_checkpoint(recipe.encoder_from)
     for store in data:
         check_encoder(EpisodeStore.open(store), path)
     seeing, _ = load_planner(path)
-    planner = make_policy(recipe.planner, Sizes(seeing.sizes.channels, robot_state, actions))
+    planner = make_policy(config, Sizes(seeing.sizes.channels, robot_state, actions))
     copy_visual_part(seeing, planner)
     return planner

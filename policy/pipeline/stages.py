@@ -9,6 +9,7 @@ import torch
 
 from configs.locks import only_writer
 from configs.stopping import stop_request
+from datasets.collection.further import load_further
 from datasets.windows import load_windows
 from envs.config import EnvConfig
 from perception.errors import InputError
@@ -106,6 +107,8 @@ class Stages:
                 observes=observed_by(plan.encoder),
                 places=recipe.pretrain.auxiliary > 0,
             )
+            if not plan.asked.nothing:
+                windows = windows.telling(load_further(self.config.data, plan.asked))
             windows = windows.observing(plan.observed).to(self.device)
         torch.manual_seed(recipe.seed)
         planner = make_planner(recipe, self.config.data, windows).to(self.device)

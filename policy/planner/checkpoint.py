@@ -79,6 +79,7 @@ def load_policy(path: Path) -> tuple[Policy, dict[str, Any]]:
         raise InputError(
             f"{path} is not a planner of this program, or is damaged: {said_of(error)}"
         ) from error
+    policy.task = str(about.get("task", ""))
     return policy.eval(), about
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, cast
 
 from configs.kinds import Kind, OneOf, find_kind
 from configs.ranges import Share, Steps, between
+from datasets.collection.further import Asked
 from perception.encoders import dp3
 from perception.errors import InputError
 from perception.observation import Observes
@@ -36,6 +37,15 @@ class PolicyConfig:
     def observed(self) -> int:
         """Steps of a training window whose observations the loss takes."""
         return self.history
+
+    @property
+    def asked(self) -> Asked:
+        """What training windows tell beside observations and actions."""
+        return Asked()
+
+    def of_tasks(self, names: tuple[str, ...]) -> "PolicyConfig":
+        """Give the same for data of these tasks; they are known where a prompt is asked for."""
+        return self
 
     @property
     def padded(self) -> int:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from configs.kinds import make_kind
-from datasets.windows import Batch
+from datasets.windows import Batch, Windows
 from perception.encoders.encoder import Encoder
 from perception.errors import InputError
 from perception.observation import Encoded, Observation, Observes
@@ -35,7 +35,12 @@ class Policy(nn.Module, ABC):
     Args:
         config: See `PolicyConfig`.
         sizes: The data's dimensions.
+
+    Attributes:
+        task: The one it acts in, said by whoever has it act: its prompts are of that task.
     """
+
+    task = ""
 
     def __init__(self, config: PolicyConfig, sizes: Sizes) -> None:
         super().__init__()
@@ -76,6 +81,13 @@ class Policy(nn.Module, ABC):
         """Compute the training loss of windows."""
         context = self.encode(batch.observations)
         return self.loss_of(context, self.normalizer.actions(batch.actions), drawn)
+
+    def fit(self, windows: Windows) -> None:
+        """Learn the ranges of the data."""
+        self.normalizer.fit(windows.observations, windows.actions)
+
+    def remember(self, windows: Windows) -> None:
+        """Keep what it will need of its data while it acts; it has learned all else."""
 
     def encode(
         self, observations: Observation[Tensor] | Encoded[Tensor]

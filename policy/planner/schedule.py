@@ -18,6 +18,7 @@ from torch import Tensor
 
 Spacing = Literal["trailing", "leading"]
 Prediction = Literal["noise", "start"]
+LEAST_BETA, MOST_BETA = 0.1, 10.0  # Of the variance-preserving schedule, over all its steps.
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,32 @@ class Schedule:
         Raises:
             ValueError: K / S is not whole.
         """
-        if steps % taken:
-            raise ValueError(f"{steps} denoising steps cannot be visited evenly by {taken}")
         # On the CPU, also where a planner without memory is made (on Torch's device `meta`).
         time = torch.linspace(0, 1, steps + 1, dtype=torch.float64, device="cpu")
         alpha_bar = torch.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
         beta = (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=0.999)
-        alpha_bar = torch.cumprod(1 - beta, dim=0).float()
+        return cls._visited(torch.cumprod(1 - beta, dim=0).float(), taken, eta, spacing)
+
+    @classmethod
+    def vp(cls, steps: int, taken: int, eta: float, spacing: Spacing) -> "Schedule":
+        """Make the variance-preserving schedule in place of the cosine one; else as `cosine`.
+
+        Its noise grows linearly (Xiao et al., ICLR 2022, as diffusion policies of states have it).
+
+        Raises:
+            ValueError: K / S is not whole.
+        """
+        k = torch.arange(1, steps + 1, dtype=torch.float64, device="cpu")
+        grown = LEAST_BETA / steps + (MOST_BETA - LEAST_BETA) * (2 * k - 1) / (2 * steps**2)
+        return cls._visited((-grown.cumsum(0)).exp().float(), taken, eta, spacing)
+
+    @classmethod
+    def _visited(
+        cls, alpha_bar: Float[Tensor, " K"], taken: int, eta: float, spacing: Spacing
+    ) -> "Schedule":
+        steps = len(alpha_bar)
+        if steps % taken:
+            raise ValueError(f"{steps} denoising steps cannot be visited evenly by {taken}")
         stride = steps // taken
         first = stride - 1 if spacing == "trailing" else 0
         grid = torch.arange(first, steps, stride, device="cpu").flip(0)

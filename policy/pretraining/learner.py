@@ -71,8 +71,9 @@ class Learner:
         """
         count, share = self.config.batch, self.team.share
         index = share(torch.randint(len(windows), (count,), generator=self.generator))
+        chances = share(windows.draw(count, self.generator))
         drawn = tuple(map(share, self.planner.draw(count, self.generator)))
-        batch = self._augmented(windows[index.to(windows.rows.device)])
+        batch = self._augmented(windows.batch(index.to(windows.rows.device), chances))
         with self._autocast():
             losses = self._losses(batch, drawn)
         for group in self.optimizer.param_groups:

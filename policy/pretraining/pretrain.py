@@ -48,7 +48,7 @@ def pretrain(
         StoppedError: It was asked to stop.
     """
     stop = stop or StopRequest()
-    planner.normalizer.fit(windows.observations, windows.actions)
+    planner.fit(windows)
     if config.windows is not None:
         windows = windows.some(config.windows)
     movement = movement_of(planner, windows, seed) if config.auxiliary else None
@@ -58,6 +58,7 @@ def pretrain(
     if team.leads:
         with run.writing(STAGE):
             _learn(learner, windows, run, stop)
+            learner.average.planner.remember(windows)
             about = {
                 **run.config["about"],
                 "stage": STAGE,

@@ -48,7 +48,9 @@ def load_for(checkpoint: Path, request: EnvRequest) -> Loaded:
     """
     path = find_checkpoint(checkpoint)
     planner, about = load_policy(path)
-    return Loaded(planner, about, task_for(about, path, request))
+    env = task_for(about, path, request)
+    planner.task = env.name
+    return Loaded(planner, about, env)
 
 
 def task_for(about: Mapping[str, Any], checkpoint: Path, request: EnvRequest) -> EnvConfig:

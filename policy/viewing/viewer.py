@@ -64,6 +64,7 @@ def view(config: ViewRolloutConfig) -> None:
     if env is None:
         _view_recorded(config, planner, about, run_folder(checkpoint), page)
         return
+    planner.task = env.name
     renderer = make_renderer(planner, env, config.camera, size=config.size)
     episodes = []
     for index, seed in enumerate(evaluation_seeds(config.seed, config.episodes)):

@@ -1,5 +1,6 @@
 """Windows: DP3's rules, checked by hand and against a slow reading of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datasets.collection.further import Asked, load_further, returns_to_go
 from datasets.episode import Episode
 from datasets.store.store import EpisodeStore
 from datasets.windows import load_windows, window_rows
@@ -120,3 +122,38 @@ def test_some_windows_are_spread_over_all(tmp_path: Path) -> None:
     windows = load_windows([tmp_path / "s.zarr"], history=2, horizon=4, chunk=3)
     assert torch.equal(windows.some(3).rows, windows.rows[[0, len(windows) // 2, -1]])
     assert torch.equal(windows.some(10_000).rows, windows.rows)
+
+
+def rewarded(steps: int, reward: float | None) -> Episode:
+    made = episode(steps, seed=steps)
+    rewards = None if reward is None else np.full(steps, reward, np.float32)
+    return replace(made, recording=replace(made.recording, rewards=rewards))
+
+
+def test_returns_are_discounted_and_shared_by_the_steps_that_are_left() -> None:
+    rewards = np.array([1, 0, 2, 4], np.float32)
+    found = returns_to_go(rewards, np.array([3, 4]), np.array([5, 5]), 0.5)
+    assert found.tolist() == pytest.approx([1.5 / 5, 1 / 4, 2 / 3, 4 / 5])
+
+
+def test_prompts_come_from_the_best_episodes_of_each_task(tmp_path: Path) -> None:
+    write(tmp_path / "a.zarr", rewarded(5, 1.0), rewarded(6, 3.0), rewarded(4, 2.0))
+    write(tmp_path / "b.zarr", rewarded(8, 2.5))
+    paths = [tmp_path / "a.zarr", tmp_path / "b.zarr"]
+    found = load_further(paths, Asked(1.0, prompt=3, examples=2))
+    assert found.prompts is not None
+    assert found.returns is not None
+    assert found.prompts.names == ("made-up",)
+    assert found.prompts.ends.tolist() == [5, 11, 15, 23]
+    assert found.prompts.shown.tolist() == [False, True, False, True]  # Of returns 18 and 20.
+    assert found.returns[0] == pytest.approx(5 / 8)  # The longest episode has 8 steps.
+    rows = found.prompts.beside(torch.tensor([7, 20]).repeat(20), torch.rand(40, 2))
+    assert rows[0::2].min() >= 15  # Step 7 is of the second episode.
+    assert rows[1::2].min() >= 5
+    assert rows[1::2].max() < 11
+
+
+def test_data_without_rewards_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "a.zarr", rewarded(5, None))
+    with pytest.raises(InputError, match=r"has no data/reward"):
+        load_further([tmp_path / "a.zarr"], Asked(0.99))

@@ -16,6 +16,13 @@ SMALLER = {
     "bcrnn-3d": ("planner.hidden=32",),
     "ibc-3d": ("planner.width=32", "planner.negatives=16", "planner.samples=64"),
     "flow": ("denoiser=mlp", "denoiser.width=32"),
+    "mtdiff-3d": (
+        "planner.width=32",
+        "planner.layers=1",
+        "planner.horizon=4",
+        "planner.prompt=4",
+        "planner.sampling_steps=5",
+    ),
 }
 FILE = Path("checkpoints", "pretrain.safetensors")
 
