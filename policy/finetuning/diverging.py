@@ -16,3 +16,12 @@ def finite(loss: Tensor, name: str) -> float:
     if not isfinite(loss):
         raise DivergedError(f"{name} is {loss.item()}")
     return loss.item()
+
+
+def means(watched: list[dict[str, float]]) -> dict[str, float]:
+    """Average each value over the steps that gave it."""
+    by_name: dict[str, list[float]] = {}
+    for values in watched:
+        for name, value in values.items():
+            by_name.setdefault(name, []).append(value)
+    return {name: sum(values) / len(values) for name, values in by_name.items()}

@@ -22,7 +22,6 @@ from policy.finetuning.guided.guide import Guide
 from policy.finetuning.guided.learner import CriticLearner, LearnerConfig
 from policy.finetuning.guided.trust import Trust, TrustConfig
 from policy.planner.planner import Planner
-from policy.rollouts.rollout import Rollout
 
 
 @dataclass(frozen=True)
@@ -81,13 +80,12 @@ class EXPO(CriticLearner):
         guide = super().decide(explore=explore)
         return replace(guide, edit=edit) if share else guide
 
-    def observe(self, rollout: Rollout) -> None:
-        """Remember as others do, after asking what the critics had expected."""
-        if self.critics.ready:
-            decided = Decided.of(rollout).to(self._planner.device)
-            values = self.critics.least(decided, decided.candidates[:, -1:])[:, 0]
-            self.trust.note(decided.to(torch.device("cpu")), values.cpu() / self.critics.scale)
-        super().observe(rollout)
+    def _foresee(self, played: Decided) -> Float[Tensor, " decision"]:
+        """Trust critics as far as they expected what came."""
+        expected = super()._foresee(played)
+        if len(expected):
+            self.trust.note(played, expected)
+        return expected
 
     def summary(self) -> dict[str, float]:
         """Say also how far the critics are trusted."""

@@ -12,6 +12,7 @@ from configs.ranges import Count, Rate, Share, Whole, Width, between
 from datasets.behaviours.critics import Critics, follow
 from envs.seeding import derive_seed
 from policy.finetuning.diverging import finite
+from policy.finetuning.guided.calibration import Calibration
 from policy.finetuning.guided.decisions import Decided, Decisions
 from policy.finetuning.guided.guide import least_value
 from policy.finetuning.guided.saved_critics import CriticsForm, SavedCritics
@@ -19,6 +20,7 @@ from policy.finetuning.guided.sight import Sees, Sight, situation
 from policy.planner.planner import Planner
 
 TINY = 1e-6  # The least reward that counts as one.
+NEWEST = 10  # Episodes over which what critics expect is compared with what comes.
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class ChunkCritics:
             self.online.parameters(), config.learning_rate, fused=True
         )
         self.scale = 0.0  # Of rewards; measured before the first step.
+        self.calibration = Calibration(config.discount, NEWEST)
 
     @property
     def ready(self) -> Critics | None:
@@ -108,6 +111,18 @@ class ChunkCritics:
             for critics in (self.online, self.targets):
                 critics.rescale(scale / self.scale)
         self.scale = scale
+
+    def foresee(self, played: Decided) -> Float[Tensor, " decision"]:
+        """Value what was executed in episodes not learned from yet, in the unit of rewards.
+
+        How true it is is noted. Nothing is expected before the critics have learned anything.
+        """
+        if not self.scale:
+            return torch.zeros(0)
+        seen = played.to(self._planner.device)
+        values = self.least(seen, seen.candidates[:, -1:])[:, 0].cpu() / self.scale
+        self.calibration.note(played.to(torch.device("cpu")), values)
+        return values
 
     def learn(
         self,
@@ -190,6 +205,7 @@ class ChunkCritics:
             "optimizer": self._optimizer.state_dict(),
             "scale": self.scale,
             "sight": self.sight.state(),
+            "calibration": self.calibration.state(),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -198,5 +214,7 @@ class ChunkCritics:
         self.targets.load_state_dict(state["targets"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.scale = state["scale"]
+        if "calibration" in state:
+            self.calibration.load(state["calibration"])
         if "sight" in state:  # Critics of before saw contexts alone.
             self.sight = self.sight.load(state["sight"])

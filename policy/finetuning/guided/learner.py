@@ -16,7 +16,7 @@ from envs.seeding import derive_seed
 from perception.errors import InputError
 from policy.finetuning.buffers import TargetBuffer
 from policy.finetuning.config import FinetuneConfig
-from policy.finetuning.diverging import finite
+from policy.finetuning.diverging import finite, means
 from policy.finetuning.guided.critics import ChunkCritics, CriticConfig
 from policy.finetuning.guided.decisions import Decided, Decisions
 from policy.finetuning.guided.guide import ExploreConfig, Guide, spread
@@ -110,7 +110,9 @@ class CriticLearner(ABC):
     def observe(self, rollout: Rollout) -> None:
         """Remember every decision, and the best episodes."""
         self._observed += len(rollout)
-        self.decisions.add(Decided.of(rollout))
+        played = Decided.of(rollout)
+        self._foresee(played)
+        self.decisions.add(played)
         self.target.add(rollout)
 
     def update(self, episodes: int, learning_rate: float) -> dict[str, float]:
@@ -126,11 +128,15 @@ class CriticLearner(ABC):
         losses = self.critics.learn(self.decisions, steps, self._generator, self._value_of)
         watched = [{"critic_loss": loss} for loss in losses]
         watched += [self._planner_step() for _ in range(self._finetune.gradient_steps * episodes)]
-        return {f"finetune/{name}": value for name, value in _means(watched).items()}
+        return {f"finetune/{name}": value for name, value in means(watched).items()}
 
     def saved_critics(self) -> SavedCritics | None:
         """Give the critics; None before their first step."""
         return self.critics.saved(self._shared.explore.candidates)
+
+    def _foresee(self, played: Decided) -> Float[Tensor, " decision"]:
+        """Give what critics expect of new episodes; of nothing before they have learned."""
+        return self.critics.foresee(played)
 
     @abstractmethod
     def finish(self) -> None:
@@ -192,11 +198,12 @@ class CriticLearner(ABC):
         return finite(loss, "the planner's loss")
 
     def summary(self) -> dict[str, float]:
-        """Say how many episodes are imitated, and how many of them succeeded."""
+        """Say how many episodes are imitated and succeeded, and how true critics are."""
         return {
             "finetune/target_episodes": float(len(self.target)),
             "finetune/target_successes": float(self.target.successes),
             "finetune/decisions": float(len(self.decisions)),
+            **{f"finetune/{name}": v for name, v in self.critics.calibration.summary.items()},
         }
 
     def load_experience(self, path: Path) -> None:
@@ -239,12 +246,3 @@ class CriticLearner(ABC):
         self.target.load(state["target"])
         self._generator.set_state(state["generator"])
         self.motion, self._observed = state["motion"], state["observed"]
-
-
-def _means(watched: list[dict[str, float]]) -> dict[str, float]:
-    """Average each value over the steps that gave it."""
-    by_name: dict[str, list[float]] = {}
-    for values in watched:
-        for name, value in values.items():
-            by_name.setdefault(name, []).append(value)
-    return {name: sum(values) / len(values) for name, values in by_name.items()}

@@ -10,6 +10,7 @@ from torch import Tensor
 from configs.command import compose_part
 from policy.finetuning.algorithms import q_guided
 from policy.finetuning.config import FinetuneConfig
+from policy.finetuning.guided.calibration import to_go
 from policy.finetuning.guided.critics import ChunkCritics
 from policy.finetuning.guided.decisions import Decided, Decisions
 from tests.helpers.small_planner import small_planner
@@ -73,3 +74,26 @@ def test_what_follows_is_worth_its_best_plan_or_the_mean_of_all(
     plans = torch.cat([following.candidates, torch.full_like(following.candidates[:, :1], -9)], 1)
     following = dataclasses.replace(following, candidates=plans)
     assert learner._value_of(following).tolist() == [wanted] * STEPS
+
+
+def test_what_critics_expected_is_compared_with_what_came() -> None:
+    finetune = compose_part(FinetuneConfig, "finetune", "q_guided")
+    assert isinstance(finetune.algorithm, q_guided.Config)
+    planner = small_planner()
+    critics = ChunkCritics(finetune.algorithm.critic, planner, seed=0)
+    played = episode(planner.config.history * planner.encoder.features)
+    assert len(critics.foresee(played)) == 0  # They have learned nothing.
+    critics.follow_rewards(played.rewards * 4)
+    discount = finetune.algorithm.critic.discount
+    came = to_go(played.rewards, played.last, discount)
+
+    def valued(_: Decided, plans: Tensor) -> Tensor:
+        return (3 * came * critics.scale)[:, None].expand(plans.shape[:2])
+
+    critics.least = valued  # type: ignore[method-assign, assignment]
+    torch.testing.assert_close(critics.foresee(played), 3 * came)
+    found = critics.calibration.summary
+    assert found["expected"] == pytest.approx(3 * found["came"])
+    other = ChunkCritics(finetune.algorithm.critic, planner, seed=1)
+    other.load(critics.state())
+    assert other.calibration.summary == found

@@ -11,11 +11,12 @@ from datasets.behaviours.critics import Critics
 from policy.finetuning.algorithms import expo
 from policy.finetuning.algorithms.expo import EXPO
 from policy.finetuning.config import FinetuneConfig
+from policy.finetuning.guided.calibration import to_go
 from policy.finetuning.guided.decisions import Decided
 from policy.finetuning.guided.edits import EditConfig, Edits, tanh_log_probability
 from policy.finetuning.guided.guide import Guide
 from policy.finetuning.guided.sight import situation
-from policy.finetuning.guided.trust import Trust, TrustConfig, to_go
+from policy.finetuning.guided.trust import Trust, TrustConfig
 from tests.helpers.bandit import played, pretrained, same_contexts
 from tests.helpers.small_planner import quick_planner
 
