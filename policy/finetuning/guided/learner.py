@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,16 +10,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from configs.ranges import between
+from configs.ranges import Share, between
 from datasets.behaviours.training_state import fitting
 from envs.seeding import derive_seed
 from perception.errors import InputError
 from policy.finetuning.buffers import TargetBuffer
 from policy.finetuning.config import FinetuneConfig
-from policy.finetuning.diverging import finite
+from policy.finetuning.diverging import finite, means
 from policy.finetuning.guided.critics import ChunkCritics, CriticConfig
 from policy.finetuning.guided.decisions import Decided, Decisions
 from policy.finetuning.guided.guide import ExploreConfig, Guide, spread
+from policy.finetuning.guided.prior import Prior
 from policy.finetuning.guided.saved_critics import SavedCritics
 from policy.finetuning.states import read_decisions
 from policy.planner.planner import Planner
@@ -36,6 +37,8 @@ class LearnerConfig:
         imitates: What the target buffer holds while few episodes have succeeded: the `best` ones in
             their place (the paper), or `successes` alone, and nothing is imitated before the first.
         capacity: The newest decisions that are learned from.
+        prior: Stores whose episodes critics learn from, too.
+        prior_share: Of the decisions in a batch of theirs.
     """
 
     kind: str
@@ -43,6 +46,8 @@ class LearnerConfig:
     critic: CriticConfig
     imitates: Literal["best", "successes"]
     capacity: Annotated[int, between(1024, 2**24)]
+    prior: tuple[Path, ...] = field(default=(), kw_only=True)
+    prior_share: Share = field(default=0.5, kw_only=True)
 
 
 def sees_state(algorithm: object) -> bool:
@@ -75,6 +80,9 @@ class CriticLearner(ABC):
         self._optimizer = torch.optim.Adam(self._weights, fused=True)
         self.critics = ChunkCritics(config.critic, planner, seed)
         self.decisions = Decisions(config.capacity)
+        self._prior = Prior(
+            config.prior, planner, copies=config.explore.candidates, features=sees_state(config)
+        )
         top = finetune.target_top if config.imitates == "best" else 0
         self.target = TargetBuffer(finetune.target_capacity, top)
         self._generator = torch.Generator().manual_seed(derive_seed("finetune-draws", seed, 0))
@@ -123,10 +131,11 @@ class CriticLearner(ABC):
             group["lr"] = learning_rate
         self._measure_motion()
         steps = self._shared.critic.steps * episodes
-        losses = self.critics.learn(self.decisions, steps, self._generator, self._value_of)
+        source = self._prior.beside(self.decisions, self._shared.prior_share)
+        losses = self.critics.learn(source, steps, self._generator, self._value_of)
         watched = [{"critic_loss": loss} for loss in losses]
         watched += [self._planner_step() for _ in range(self._finetune.gradient_steps * episodes)]
-        return {f"finetune/{name}": value for name, value in _means(watched).items()}
+        return {f"finetune/{name}": value for name, value in means(watched).items()}
 
     def saved_critics(self) -> SavedCritics | None:
         """Give the critics; None before their first step."""
@@ -164,9 +173,7 @@ class CriticLearner(ABC):
     def _denoising_loss(self, imitated: int, *others: tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
         """Compute the denoising loss on chunks of the target buffer, and on others before them.
 
-        Args:
-            imitated: How many are of the target buffer.
-            others: Contexts and plans.
+        `imitated` are of the target buffer; the others come as contexts and plans.
         """
         parts = list(others)
         if imitated:
@@ -203,8 +210,7 @@ class CriticLearner(ABC):
         """Take over the decisions and the best episodes of a finished run.
 
         Raises:
-            InputError: The file is missing, of an algorithm that keeps no decisions, or without
-                what critics are to see.
+            InputError: The file is missing, of another algorithm, or without what critics see.
         """
         with fitting(path):
             state = read_decisions(path)
@@ -228,10 +234,12 @@ class CriticLearner(ABC):
             "generator": self._generator.get_state(),
             "motion": self.motion,
             "observed": self._observed,
+            "prior": self._prior.held,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""
+        self._prior.check(state.get("prior", {}))
         self.gradient_steps = state["gradient_steps"]
         self._optimizer.load_state_dict(state["optimizer"])
         self.critics.load(state["critics"])
@@ -239,12 +247,3 @@ class CriticLearner(ABC):
         self.target.load(state["target"])
         self._generator.set_state(state["generator"])
         self.motion, self._observed = state["motion"], state["observed"]
-
-
-def _means(watched: list[dict[str, float]]) -> dict[str, float]:
-    """Average each value over the steps that gave it."""
-    by_name: dict[str, list[float]] = {}
-    for values in watched:
-        for name, value in values.items():
-            by_name.setdefault(name, []).append(value)
-    return {name: sum(values) / len(values) for name, values in by_name.items()}
