@@ -1,10 +1,8 @@
 """The replay of every decision: what was seen, what could be done, was done, and came of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -36,7 +34,7 @@ class Decided:
     last: Bool[Tensor, " decision"]
 
     @classmethod
-    def of(cls, rollout: Rollout) -> Decided:
+    def of(cls, rollout: Rollout) -> "Decided":
         """Take the decisions of a rollout, episode by episode."""
         data = rollout.chunks
         valid = data.valid.T
@@ -52,7 +50,7 @@ class Decided:
             last=last[valid],
         )
 
-    def __getitem__(self, index: Int[Tensor, " batch"] | slice) -> Self:
+    def __getitem__(self, index: Int[Tensor, " batch"] | slice) -> "Decided":
         if isinstance(index, slice):
             return type(self)(**{name: part[index] for name, part in vars(self).items()})
         chosen = {name: part.index_select(0, index) for name, part in vars(self).items()}
@@ -61,12 +59,12 @@ class Decided:
     def __len__(self) -> int:
         return len(self.rewards)
 
-    def to(self, device: torch.device) -> Self:
+    def to(self, device: torch.device) -> "Decided":
         """Move everything to a device."""
         return type(self)(**{name: part.to(device) for name, part in vars(self).items()})
 
     @staticmethod
-    def join(parts: Sequence[Decided]) -> Decided:
+    def join(parts: Sequence["Decided"]) -> "Decided":
         """Put decisions of one kind behind each other."""
         kind, names = type(parts[0]), vars(parts[0])
         return kind(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})

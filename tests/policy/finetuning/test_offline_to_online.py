@@ -37,16 +37,17 @@ OFFLINE: Mapping[str, Mapping[str, Any]] = {
 NOTHING: Mapping[str, Mapping[str, Any]] = {
     "rlpd": {},
     "ibrl": {"imitation": 0},
-    "calql": {"offline": 0},
+    "calql": {"offline": 0, "conservative": 0.5},
 }
 
 
 def config(name: str, own: Mapping[str, Any], **changes: object) -> FinetuneConfig:
     usual = compose_part(FinetuneConfig, "finetune", name)
     algorithm: Any = usual.algorithm
-    actor = dataclasses.replace(algorithm.actor, hidden=64, layers=2)
-    critic = dataclasses.replace(algorithm.critic, hidden=64, layers=2, learning_rate=1e-3)
-    algorithm = dataclasses.replace(algorithm, actor=actor, critic=critic, batch=64, **own)
+    actor = dataclasses.replace(algorithm.actor, hidden=32, layers=2)
+    critic = dataclasses.replace(algorithm.critic, hidden=32, layers=2, learning_rate=3e-3)
+    own = {"batch": 16, **own}
+    algorithm = dataclasses.replace(algorithm, actor=actor, critic=critic, **own)
     return dataclasses.replace(usual, algorithm=algorithm, evaluate_every=0, **changes)
 
 
@@ -58,18 +59,21 @@ def made(planner: Planner, usual: FinetuneConfig) -> ActorCritic:
 
 @pytest.mark.parametrize("name", NOTHING)
 def test_an_actor_learns_the_better_arm_of_a_bandit(name: str) -> None:
-    learner = made(pretrained(0), config(name, {**NOTHING[name], "rounds": 1.5}))
-    with torch.no_grad():  # Towards the worse arm.
-        list(learner._actor.parameters())[-1][: learner._actor.numbers] -= 0.3
-    generators = [torch.Generator().manual_seed(i) for i in range(20)]
-    contexts, earned = same_contexts(20), []
-    for _ in range(6):
-        rollout = played(contexts, learner.decide(explore=True)(contexts, generators, 0))
-        learner.observe(rollout)
-        learner.update(20, 1e-3)
+    own = {**NOTHING[name], "batch": 32, "critic_steps": 2, "rounds": 0.5}
+    learner = made(pretrained(0), config(name, own))
+    with torch.no_grad():  # All begin with the worse arm.
+        for actor in (part for part in learner.policy.modules() if isinstance(part, Actor)):
+            weights, biases = list(actor.parameters())[-2:]
+            weights.zero_()
+            biases.zero_()[: actor.numbers] = -0.05
+    generators = [torch.Generator().manual_seed(i) for i in range(40)]
+    contexts, earned = same_contexts(40), []
+    for _ in range(4):
         judged = played(contexts, learner.decide(explore=False)(contexts, generators, 0))
         earned.append(float(judged.returns.mean()))
-    assert earned[-1] == 1
+        learner.observe(played(contexts, learner.decide(explore=True)(contexts, generators, 0)))
+        learner.update(40, 1e-2)
+    assert (earned[0], earned[-1]) == (0, 1)
 
 
 @pytest.fixture(scope="module")
