@@ -12,23 +12,27 @@ from torch import Tensor, nn
 
 
 class Critics(nn.Module):
-    """An ensemble of critics with two hidden layers, computed side by side.
+    """An ensemble of critics with equal hidden layers, computed side by side.
 
     Args:
         observations: Numbers that describe a situation.
         actions: Numbers of what is valued in it.
-        hidden: Width of both hidden layers.
+        hidden: Width of the hidden layers.
         count: M.
+        layers: Hidden layers.
     """
 
-    def __init__(self, observations: int, actions: int, hidden: int, count: int = 2) -> None:
+    def __init__(
+        self, observations: int, actions: int, hidden: int, count: int = 2, layers: int = 2
+    ) -> None:
         super().__init__()
         self._observations, self._count = observations, count
-        widths = ((observations + actions, hidden), (hidden, hidden), (hidden, 1))
+        inner = [(hidden, hidden)] * (layers - 1)
+        widths = ((observations + actions, hidden), *inner, (hidden, 1))
         self.weights = nn.ParameterList(_uniform(count, before, after) for before, after in widths)
         self.biases = nn.ParameterList(torch.zeros(count, 1, after) for _, after in widths)
-        self.gains = nn.ParameterList(torch.ones(count, 1, hidden) for _ in range(2))
-        self.shifts = nn.ParameterList(torch.zeros(count, 1, hidden) for _ in range(2))
+        self.gains = nn.ParameterList(torch.ones(count, 1, hidden) for _ in range(layers))
+        self.shifts = nn.ParameterList(torch.zeros(count, 1, hidden) for _ in range(layers))
 
     def forward(
         self, observations: Float[Tensor, "batch feature"], actions: Float[Tensor, "batch action"]
@@ -56,14 +60,16 @@ class Critics(nn.Module):
     @torch.no_grad()
     def rescale(self, factor: float) -> None:
         """Multiply every value by a factor, exactly: the last layer is linear."""
-        self.weights[2].mul_(factor)
-        self.biases[2].mul_(factor)
+        self.weights[-1].mul_(factor)
+        self.biases[-1].mul_(factor)
 
     def _rest(self, x: Float[Tensor, "critic batch hidden"]) -> Float[Tensor, "critic batch"]:
         """Go on behind the first matrix product."""
         x = self._normalised(x, 0)
-        x = self._normalised(torch.baddbmm(self.biases[1], x, self.weights[1]), 1)
-        return torch.baddbmm(self.biases[2], x, self.weights[2]).squeeze(-1)
+        for layer in range(1, len(self.gains)):
+            inner = torch.baddbmm(self.biases[layer], x, self.weights[layer])
+            x = self._normalised(inner, layer)
+        return torch.baddbmm(self.biases[-1], x, self.weights[-1]).squeeze(-1)
 
     def _normalised(self, x: Tensor, layer: int) -> Tensor:
         return F.relu(F.layer_norm(x, x.shape[-1:]) * self.gains[layer] + self.shifts[layer])

@@ -1,4 +1,6 @@
-"""Learning that has gone wrong beyond what a further step can mend."""
+"""What is watched of learning, and when it has gone wrong beyond what a further step can mend."""
+
+from collections.abc import Iterable
 
 from torch import Tensor, isfinite
 
@@ -18,7 +20,7 @@ def finite(loss: Tensor, name: str) -> float:
     return loss.item()
 
 
-def means(watched: list[dict[str, float]]) -> dict[str, float]:
+def means(watched: Iterable[dict[str, float]]) -> dict[str, float]:
     """Average each value over the steps that gave it."""
     by_name: dict[str, list[float]] = {}
     for values in watched:

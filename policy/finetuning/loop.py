@@ -16,7 +16,7 @@ from policy.finetuning.search import check_budget, nothing_learned
 from policy.finetuning.trainer import Trainer
 from policy.planner.checkpoint import save_planner
 from policy.planner.planner import Planner
-from policy.planner.policy import NotFiniteError
+from policy.planner.policy import NotFiniteError, Policy
 from policy.runs.clock import Clock
 from policy.runs.run import Run, stopped
 
@@ -33,7 +33,7 @@ def finetune(
     seed: int,
     success_at: str,
     stop: StopRequest | None = None,
-) -> Planner:
+) -> Policy:
     """Fine-tune until all episodes are played, going on where a stopped or shorter run ended.
 
     Args:
@@ -46,7 +46,7 @@ def finetune(
         stop: Asked after every rollout; where it says so, the state is saved first.
 
     Returns:
-        The fine-tuned planner, also saved as the stage's checkpoint.
+        What was fine-tuned (or taught in its place), also saved as the stage's checkpoint.
 
     Raises:
         InputError: It diverged (the planner before that is kept), or nothing could be learned.
@@ -70,8 +70,8 @@ def finetune(
             trainer.finish()
         trainer.spent = clock.spent
         save_critics(trainer.algorithm, run.checkpoint(STAGE), _about(trainer, run))
-        save_planner(trainer.planner.eval(), run.checkpoint(STAGE), _about(trainer, run))
-    return trainer.planner
+        save_planner(trainer.policy.eval(), run.checkpoint(STAGE), _about(trainer, run))
+    return trainer.policy
 
 
 def _learn(trainer: Trainer, run: Run, shown: Any, stop: StopRequest) -> None:  # noqa: ANN401
@@ -115,7 +115,7 @@ def _last_good(trainer: Trainer, run: Run) -> str:
         return "No planner was kept before"
     trainer.load(state)
     path = run.checkpoint(LAST)
-    save_planner(trainer.planner.eval(), path, _about(trainer, run))
+    save_planner(trainer.policy.eval(), path, _about(trainer, run))
     return f"The last good planner is {path}"
 
 

@@ -2,7 +2,7 @@
 
 from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
-from policy.finetuning.algorithms.algorithm import Algorithm
+from policy.finetuning.algorithms.algorithm import Algorithm, WithPolicy
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.validation import validate
 from policy.planner.planner import FirstPlan, Planner
@@ -53,15 +53,17 @@ class Player:
     def watch(self, algorithm: Algorithm, episodes: int, played: int) -> dict[str, float]:
         """Evaluate along the way, where it is due; see `validate`."""
         decide = algorithm.decide(explore=False)
+        own = algorithm.policy if isinstance(algorithm, WithPolicy) else None
+        alone = own is not None or isinstance(decide, FirstPlan)
         return validate(
-            self._planner,
+            own or self._planner,
             self._envs,
             self._config,
             episodes=episodes,
             played=played,
             seed=self._seed,
             success_at=self._success_at,
-            decide=None if isinstance(decide, FirstPlan) else decide,
+            decide=None if alone else decide,
         )
 
     def _seed_of(self, episode: int) -> int:

@@ -10,12 +10,13 @@ from typing import Any
 from configs.kinds import make_kind
 from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
-from policy.finetuning.algorithms.algorithm import Algorithm, Privileged
+from policy.finetuning.algorithms.algorithm import Algorithm, Privileged, WithPolicy
 from policy.finetuning.config import ALGORITHMS, FinetuneConfig
 from policy.finetuning.player import Player
 from policy.finetuning.search import Search
 from policy.finetuning.states import as_written_now
 from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 from policy.rollouts.rollout import Rollout
 from policy.runs.clock import Spent
 
@@ -52,12 +53,20 @@ class Trainer:
         self.episodes = self.env_steps = 0
         self.spent = Spent()
 
+    @property
+    def policy(self) -> Policy:
+        """What comes of it: the planner, or what the algorithm teaches in its place."""
+        own = self.algorithm
+        return own.policy if isinstance(own, WithPolicy) else self.planner
+
     def iterate(self) -> dict[str, float]:
         """Play episodes side by side, then update; give what to watch, by metric name.
 
         In the search at the beginning nothing is updated, and what to watch comes at its end.
         """
         before = self.episodes
+        if before == 0 and isinstance(self.algorithm, WithPolicy) and self.algorithm.prepare():
+            return {}
         if self.config.experience is not None:
             metrics = self._learn_offline(self.config.experience)
         elif not self.search.over:

@@ -4,12 +4,12 @@ from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
 from policy.finetuning.config import FinetuneConfig
 from policy.planner.decision import Decide
-from policy.planner.planner import Planner
+from policy.planner.policy import Policy
 from policy.rollouts.evaluation import evaluate
 
 
 def validate(
-    planner: Planner,
+    planner: Policy,
     envs: VectorEnv,
     config: FinetuneConfig,
     *,

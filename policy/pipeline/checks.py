@@ -3,6 +3,9 @@
 from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
 from perception.errors import InputError
+from policy.finetuning.guided import prior
+from policy.finetuning.guided.actor_critic_config import ActorCriticConfig
+from policy.finetuning.guided.learner import LearnerConfig
 from policy.finetuning.search import check_budget
 from policy.pipeline.config import Recipe, TrainConfig
 from policy.planner.building import BEFORE
@@ -88,6 +91,9 @@ def check_task(config: TrainConfig, env: EnvConfig | None, task: str) -> None:
         refuse_idle({key: reason for key in typed if is_below(key, "finetune")})
     elif config.stage in FINETUNING:
         check_budget(config.recipe.finetune, config.recipe.envs)
+        algorithm = config.recipe.finetune.algorithm
+        if isinstance(algorithm, LearnerConfig | ActorCriticConfig):
+            prior.check_task(algorithm.prior, env.name)
     if env is not None and config.stage in (*PRETRAINING, "zero_shot"):
         # The others make it before they do anything.
         simulator = make_simulator(env)

@@ -146,6 +146,9 @@ def resolved(values: Mapping[str, Any]) -> dict[str, Any]:
     for place, key in ((values, "init_from"), (values, "encoder_from"), (finetune, "experience")):
         if place.get(key):
             place[key] = str(locks.resolved(Path(place[key])))
+    if prior := (finetune.get("algorithm") or {}).get("prior"):
+        paths = [str(locks.resolved(Path(path))) for path in prior]
+        finetune["algorithm"] = {**finetune["algorithm"], "prior": paths}
     return {**values, "finetune": finetune}
 
 

@@ -14,6 +14,7 @@ QUICK = [part for part in PRETRAINING if not part.startswith("denoiser.")]
 SMALLER = {
     "simple-dp3": ("denoiser.widths=[16,32,48]", "denoiser.step_features=16"),
     "bcrnn-3d": ("planner.hidden=32",),
+    "gaussian": ("planner.actor.hidden=32", "planner.actor.dropout=0.2"),
     "ibc-3d": ("planner.width=32", "planner.negatives=16", "planner.samples=64"),
     "flow": ("denoiser=mlp", "denoiser.width=32"),
     "mtdiff-3d": (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from policy.planner.decision import Decide
+from policy.planner.policy import Policy
 from policy.rollouts.rollout import Rollout
 
 
@@ -19,6 +20,22 @@ class Privileged(Protocol):
 
     def see_state(self, features: int) -> None:
         """Make ready for so many features of the simulator; asked once, before anything else."""
+
+
+@runtime_checkable
+class WithPolicy(Protocol):
+    """An algorithm that teaches a policy of its own; the planner lends it its encoder alone."""
+
+    @property
+    def policy(self) -> Policy:
+        """What has learned: judged along the way, and kept in the planner's place."""
+
+    def prepare(self) -> bool:
+        """Learn a while before anything is played; False: there is nothing more to learn then.
+
+        Raises:
+            DivergedError: Going on would spoil the policy.
+        """
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from configs.ranges import Count, Rate, Share, Whole, Width, between
@@ -13,11 +13,15 @@ from datasets.behaviours.critics import Critics, follow
 from envs.seeding import derive_seed
 from policy.finetuning.diverging import finite
 from policy.finetuning.guided.calibration import Calibration
-from policy.finetuning.guided.decisions import Decided, Decisions
+from policy.finetuning.guided.decisions import Decided, Source
 from policy.finetuning.guided.guide import least_value
 from policy.finetuning.guided.saved_critics import CriticsForm, SavedCritics
 from policy.finetuning.guided.sight import Sees, Sight, situation
-from policy.planner.planner import Planner
+from policy.planner.policy import Policy
+
+ValueOf = Callable[[Decided], Float[Tensor, " batch"]]
+Penalty = Callable[[Decided, Decided, Float[Tensor, "critic batch"]], Float[Tensor, ""]]
+"""Of decisions, what followed them, and how what was done is valued now."""
 
 TINY = 1e-6  # The least reward that counts as one.
 NEWEST = 10  # Episodes over which what critics expect is compared with what comes.
@@ -66,21 +70,30 @@ class ChunkCritics:
         planner: Whose contexts and chunks they see.
         seed: Of their first weights.
         features: The simulator's, where critics see them.
+        layers: Hidden layers of each.
+        timed: Whether they see how long the episode has lasted.
     """
 
     def __init__(
-        self, config: CriticConfig, planner: Planner, seed: int, features: int = 0
+        self,
+        config: CriticConfig,
+        planner: Policy,
+        seed: int,
+        features: int = 0,
+        *,
+        layers: int = 2,
+        timed: bool = True,
     ) -> None:
-        self._config, self._planner = config, planner
+        self._config, self._planner, self._timed = config, planner, timed
         contexts = planner.config.history * planner.encoder.features
         seen = {"context": contexts, "state": features, "both": contexts + features}[config.sees]
-        self.situation_size = seen + 1
+        self.situation_size = seen + timed
         self._sizes = self.situation_size, planner.config.chunk * planner.sizes.actions
         self.sight = Sight(config.sees)  # Measured anew before each learning.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed("critics", seed, 0))
             self.online, self.targets = (
-                Critics(*self._sizes, config.hidden, config.count).to(planner.device)
+                Critics(*self._sizes, config.hidden, config.count, layers).to(planner.device)
                 for _ in range(2)
             )
         self.targets.load_state_dict(self.online.state_dict())
@@ -88,6 +101,7 @@ class ChunkCritics:
             self.online.parameters(), config.learning_rate, fused=True
         )
         self.scale = 0.0  # Of rewards; measured before the first step.
+        self._goes_on = config.beyond_limit  # Likewise.
         self.calibration = Calibration(config.discount, NEWEST)
 
     @property
@@ -125,11 +139,7 @@ class ChunkCritics:
         return values
 
     def learn(
-        self,
-        decisions: Decisions,
-        steps: int,
-        generator: torch.Generator,
-        value_of: Callable[[Decided], Float[Tensor, " batch"]],
+        self, decisions: Source, steps: int, generator: torch.Generator, value_of: ValueOf
     ) -> list[float]:
         """Take steps towards the reward plus the discounted value of what follows; give losses.
 
@@ -142,27 +152,40 @@ class ChunkCritics:
         Raises:
             DivergedError: A loss is not finite.
         """
-        kept = decisions.newest()
-        self.follow_rewards(kept.rewards)
-        self.sight = self.sight.measured(kept.features)
-        goes_on = self._config.beyond_limit and not bool(kept.last.all())
-        losses = []
-        for _ in range(steps):
-            now, following = decisions.sample(self._config.batch, generator)
-            now, following = now.to(self._planner.device), following.to(self._planner.device)
-            wanted = now.rewards * self.scale
-            wanted = wanted + self._config.discount * value_of(following) * ~now.last
-            known = ~now.last if goes_on else torch.ones_like(now.last)
-            losses.append(self._step(now, wanted, known))
-        return losses
+        self.measure(decisions)
+        return [self.step(decisions, generator, value_of) for _ in range(steps)]
 
-    def _step(
-        self, now: Decided, wanted: Float[Tensor, " batch"], known: Bool[Tensor, " batch"]
+    def measure(self, decisions: Source) -> None:
+        """Choose units for what is learned from, before steps are taken."""
+        parts = decisions.parts()
+        self.follow_rewards(torch.cat([part.rewards for part in parts]))
+        self.sight = self.sight.measured(torch.cat([part.features for part in parts]))
+        several = not all(bool(part.last.all()) for part in parts)
+        self._goes_on = self._config.beyond_limit and several
+
+    def step(
+        self,
+        decisions: Source,
+        generator: torch.Generator,
+        value_of: ValueOf,
+        penalty: Penalty | None = None,
     ) -> float:
+        """Take one step; see `learn`. A penalty is added to the loss.
+
+        Raises:
+            DivergedError: The loss is not finite.
+        """
+        drawn = decisions.sample(self._config.batch, generator)
+        now, following = (part.to(self._planner.device) for part in drawn)
+        wanted = now.rewards * self.scale
+        wanted = wanted + self._config.discount * value_of(following) * ~now.last
+        known = ~now.last if self._goes_on else torch.ones_like(now.last)
         executed = self._planner.executed(now.candidates[:, -1]).flatten(1)
         values = self.online(self.situations(now), executed)
         errors = (values - wanted).square() * known
         loss = errors.sum() / known.sum().clamp(min=1)
+        if penalty is not None:
+            loss = loss + penalty(now, following, values)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self._optimizer.step()
@@ -171,7 +194,8 @@ class ChunkCritics:
 
     def situations(self, decided: Decided) -> Float[Tensor, "decision feature"]:
         """Give what critics see of the situations of decisions."""
-        return situation(self.sight(decided.contexts, decided.features), decided.elapsed)
+        seen = self.sight(decided.contexts, decided.features)
+        return situation(seen, decided.elapsed) if self._timed else seen
 
     def least(
         self,

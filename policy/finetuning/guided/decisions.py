@@ -1,8 +1,8 @@
 """The replay of every decision: what was seen, what could be done, was done, and came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -52,15 +52,33 @@ class Decided:
 
     def __getitem__(self, index: Int[Tensor, " batch"] | slice) -> "Decided":
         if isinstance(index, slice):
-            return Decided(**{name: part[index] for name, part in vars(self).items()})
-        return Decided(**{name: part.index_select(0, index) for name, part in vars(self).items()})
+            return type(self)(**{name: part[index] for name, part in vars(self).items()})
+        chosen = {name: part.index_select(0, index) for name, part in vars(self).items()}
+        return type(self)(**chosen)
 
     def __len__(self) -> int:
         return len(self.rewards)
 
     def to(self, device: torch.device) -> "Decided":
         """Move everything to a device."""
-        return Decided(**{name: part.to(device) for name, part in vars(self).items()})
+        return type(self)(**{name: part.to(device) for name, part in vars(self).items()})
+
+    @staticmethod
+    def join(parts: Sequence["Decided"]) -> "Decided":
+        """Put decisions of one kind behind each other."""
+        kind, names = type(parts[0]), vars(parts[0])
+        return kind(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
+
+
+@runtime_checkable
+class Source(Protocol):
+    """What critics learn from."""
+
+    def sample(self, count: int, generator: torch.Generator) -> tuple[Decided, Decided]:
+        """Draw decisions with replacement, each with the one that followed (itself if none did)."""
+
+    def parts(self) -> list[Decided]:
+        """Give everything that may be drawn."""
 
 
 class Decisions:
@@ -68,10 +86,11 @@ class Decisions:
 
     Args:
         capacity: The most that are kept.
+        kind: Which are kept.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+    def __init__(self, capacity: int, kind: type[Decided] = Decided) -> None:
+        self._capacity, self._kind = capacity, kind
         self._room: Decided | None = None
         self._size = self._head = 0
 
@@ -98,6 +117,10 @@ class Decisions:
             raise ValueError("Nothing has been decided yet")
         return self._room[: self._size]
 
+    def parts(self) -> list[Decided]:
+        """Give everything that may be drawn."""
+        return [self.newest()]
+
     def state(self) -> dict[str, Any]:
         """Plain values and tensors, for a checkpoint."""
         kept = {} if self._room is None else vars(self._room[: self._size])
@@ -111,14 +134,14 @@ class Decisions:
         self._room, self._size, self._head = None, 0, 0
         if kept := state["decisions"]:
             no_features = kept["contexts"][:, :0]  # Those of before had none.
-            self.add(Decided(**{"features": no_features, **kept}))
+            self.add(self._kind(**{"features": no_features, **kept}))
         self._head = state["head"]
 
     def _write(self, decided: Decided) -> None:
         self._make_room(decided)
         assert self._room is not None
         index = (self._head + torch.arange(len(decided))) % self._capacity
-        for field in fields(Decided):
+        for field in fields(self._kind):
             getattr(self._room, field.name)[index] = getattr(decided, field.name)
         self._size = max(self._size, min(self._head + len(decided), self._capacity))
         self._head = (self._head + len(decided)) % self._capacity
@@ -138,4 +161,4 @@ class Decisions:
             if self._room is not None:
                 room[:have] = getattr(self._room, name)
             grown[name] = room
-        self._room = Decided(**grown)
+        self._room = self._kind(**grown)

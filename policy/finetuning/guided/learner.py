@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from configs.ranges import between
+from configs.ranges import Share, between
 from datasets.behaviours.training_state import fitting
 from envs.seeding import derive_seed
 from perception.errors import InputError
@@ -20,6 +20,7 @@ from policy.finetuning.diverging import finite, means
 from policy.finetuning.guided.critics import ChunkCritics, CriticConfig
 from policy.finetuning.guided.decisions import Decided, Decisions
 from policy.finetuning.guided.guide import ExploreConfig, Guide, spread
+from policy.finetuning.guided.prior import Prior
 from policy.finetuning.guided.saved_critics import SavedCritics
 from policy.finetuning.states import read_decisions
 from policy.planner.planner import Planner
@@ -36,6 +37,8 @@ class LearnerConfig:
         imitates: What the target buffer holds while few episodes have succeeded: the `best` ones in
             their place (the paper), or `successes` alone, and nothing is imitated before the first.
         capacity: The newest decisions that are learned from.
+        prior: Stores whose episodes critics learn from, too.
+        prior_share: Of the decisions in a batch of theirs.
     """
 
     kind: str
@@ -43,6 +46,8 @@ class LearnerConfig:
     critic: CriticConfig
     imitates: Literal["best", "successes"]
     capacity: Annotated[int, between(1024, 2**24)]
+    prior: tuple[Path, ...] = field(default=(), kw_only=True)
+    prior_share: Share = field(default=0.5, kw_only=True)
 
 
 def sees_state(algorithm: object) -> bool:
@@ -75,6 +80,9 @@ class CriticLearner(ABC):
         self._optimizer = torch.optim.Adam(self._weights, fused=True)
         self.critics = ChunkCritics(config.critic, planner, seed)
         self.decisions = Decisions(config.capacity)
+        self._prior = Prior(
+            config.prior, planner, copies=config.explore.candidates, features=sees_state(config)
+        )
         top = finetune.target_top if config.imitates == "best" else 0
         self.target = TargetBuffer(finetune.target_capacity, top)
         self._generator = torch.Generator().manual_seed(derive_seed("finetune-draws", seed, 0))
@@ -96,16 +104,10 @@ class CriticLearner(ABC):
 
     def decide(self, *, explore: bool) -> Guide:
         """How to play: before the first critic's step by the first plan."""
-        critics, config = self.critics, self._shared.explore
+        config, critics = self._shared.explore, self.critics
         explore = explore and self._observed < config.until * self._finetune.episodes
-        return Guide(
-            self._planner,
-            critics.ready,
-            config,
-            explore=explore,
-            motion=self.motion,
-            sight=critics.sight,
-        )
+        guide = Guide(self._planner, critics.ready, config, explore=explore)
+        return replace(guide, motion=self.motion, sight=critics.sight)
 
     def observe(self, rollout: Rollout) -> None:
         """Remember every decision, and the best episodes."""
@@ -123,9 +125,12 @@ class CriticLearner(ABC):
         """
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        self._measure_motion()
+        if self._shared.explore.by_motion and self.motion is None:
+            proposed = self.decisions.newest().candidates[:, :-1]
+            self.motion = spread(self._planner.executed(proposed))
         steps = self._shared.critic.steps * episodes
-        losses = self.critics.learn(self.decisions, steps, self._generator, self._value_of)
+        source = self._prior.beside(self.decisions, self._shared.prior_share)
+        losses = self.critics.learn(source, steps, self._generator, self._value_of)
         watched = [{"critic_loss": loss} for loss in losses]
         watched += [self._planner_step() for _ in range(self._finetune.gradient_steps * episodes)]
         return {f"finetune/{name}": value for name, value in means(watched).items()}
@@ -153,12 +158,6 @@ class CriticLearner(ABC):
         proposed = following.candidates[:, :-1]  # The last is what was done, changed by noise.
         return self.critics.least(following, proposed, targets=True).mean(dim=1)
 
-    def _measure_motion(self) -> None:
-        """Measure how far the planner's own plans differ, once it has played."""
-        if self._shared.explore.by_motion and self.motion is None:
-            proposed = self._planner.executed(self.decisions.newest().candidates[:, :-1])
-            self.motion = spread(proposed)
-
     def _drawn(self, count: int) -> Decided:
         """Draw decisions, on the planner's device."""
         return self.decisions.sample(count, self._generator)[0].to(self._planner.device)
@@ -170,9 +169,7 @@ class CriticLearner(ABC):
     def _denoising_loss(self, imitated: int, *others: tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
         """Compute the denoising loss on chunks of the target buffer, and on others before them.
 
-        Args:
-            imitated: How many are of the target buffer.
-            others: Contexts and plans.
+        `imitated` are of the target buffer; the others come as contexts and plans.
         """
         parts = list(others)
         if imitated:
@@ -210,8 +207,7 @@ class CriticLearner(ABC):
         """Take over the decisions and the best episodes of a finished run.
 
         Raises:
-            InputError: The file is missing, of an algorithm that keeps no decisions, or without
-                what critics are to see.
+            InputError: The file is missing, of another algorithm, or without what critics see.
         """
         with fitting(path):
             state = read_decisions(path)
@@ -235,10 +231,12 @@ class CriticLearner(ABC):
             "generator": self._generator.get_state(),
             "motion": self.motion,
             "observed": self._observed,
+            "prior": self._prior.held,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""
+        self._prior.check(state.get("prior", {}))
         self.gradient_steps = state["gradient_steps"]
         self._optimizer.load_state_dict(state["optimizer"])
         self.critics.load(state["critics"])

@@ -20,6 +20,7 @@ from policy.finetuning.terms.ppo import log_probabilities
 from policy.finetuning.trainer import Trainer
 from policy.planner.checkpoint import load_planner
 from policy.planner.planner import FirstPlan, Planner
+from policy.planner.policy import Policy
 from policy.rollouts.rollout import roll_out
 from policy.runs.run import Run, read_metrics
 from tests.conftest import task_config
@@ -47,11 +48,11 @@ def run_in(path: Path) -> Run:
     return Run(path, {"about": {"task": "adroit-door", "seed": 0}})
 
 
-def tune(envs: VectorEnv, path: Path, config: FinetuneConfig = SMALL) -> Planner:
+def tune(envs: VectorEnv, path: Path, config: FinetuneConfig = SMALL) -> Policy:
     return finetune(small_planner(), envs, config, run=run_in(path), seed=0, success_at="end")
 
 
-def changed(planner: Planner) -> set[str]:
+def changed(planner: Policy) -> set[str]:
     """Name what differs from a planner that has learned nothing."""
     before = small_planner().state_dict()
     return {n for n, v in planner.state_dict().items() if not torch.equal(v, before[n])}
