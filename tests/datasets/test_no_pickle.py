@@ -43,6 +43,8 @@ def sources() -> list[Path]:
         "policy",
         "configs",
         "studies",
+        "clients",
+        "examples",
         "tests",
     )
     return sorted(path for room in rooms for path in (ROOT / room).rglob("*.py"))

@@ -37,7 +37,7 @@ def test_an_unknown_key_is_named_behind_one_that_has_no_default() -> None:
     ("arguments", "message"),
     [
         (["env=adroit-dor"], "env=adroit-dor is unknown; choose one of adroit, adroit-door"),
-        (["behaviour=agnt"], "choose one of agent, random, replay, scripted"),
+        (["behaviour=agnt"], "choose one of agent, expert, random, replay, scripted"),
         (["epsodes=3"], "Unknown key epsodes; there are env, behaviour, episodes"),
         (["env.view.pionts=3"], "Unknown key env.view.pionts; there are cameras, image_size"),
         (["episodes=many"], "episodes must be a whole number, not 'many'"),

@@ -15,7 +15,7 @@ PARTS = ("depth", "intrinsics", "world_from_camera", "robot_state")
 
 
 def main(url: str, path: str) -> None:
-    with np.load(path) as file:
+    with np.load(path, allow_pickle=False) as file:
         film = dict(file)
     frames = [{name: film[name][index] for name in PARTS} for index in range(len(film["depth"]))]
     chunks, before = [], 0

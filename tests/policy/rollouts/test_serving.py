@@ -88,7 +88,7 @@ def test_a_camera_in_its_own_process_gets_the_actions_of_the_simulator(
     finally:
         process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 0
-    with np.load(file) as done:
+    with np.load(file, allow_pickle=False) as done:
         chunks = done["chunks"]
     for chunk, planned in zip(filmed.chunks, chunks, strict=True):
         np.testing.assert_array_equal(planned[: len(chunk)], chunk)
