@@ -98,17 +98,26 @@ class PlannerConfig(PolicyConfig):
                 it, or sampling cannot visit the denoising steps evenly.
         """
         super().check()
-        multiple = getattr(self.denoiser, "horizon_multiple", 1)
-        if self.horizon % multiple:
-            raise InputError(
-                f"planner.horizon={self.horizon} must be a multiple of {multiple}: the"
-                " denoiser halves it between its levels"
-            )
+        check_halved(self.horizon, self.denoiser)
         if self.denoising_steps % self.sampling_steps:
             raise InputError(
                 f"planner.sampling_steps={self.sampling_steps} must divide"
                 f" planner.denoising_steps={self.denoising_steps}"
             )
+
+
+def check_halved(horizon: int, denoiser: Kind) -> None:
+    """Refuse plans that a network cannot halve between its levels.
+
+    Raises:
+        InputError: It cannot.
+    """
+    multiple = getattr(denoiser, "horizon_multiple", 1)
+    if horizon % multiple:
+        raise InputError(
+            f"planner.horizon={horizon} must be a multiple of {multiple}: the"
+            " denoiser halves it between its levels"
+        )
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from configs.command import compose_part
 from configs.kinds import Kind
 from perception.encoders.dp3 import PointNet
-from policy.planner.config import PlannerConfig, Sizes
+from policy.planner.config import Sizes
 from policy.planner.denoisers.mlp import Config as MlpConfig
 from policy.planner.denoisers.short_conv import ShortConv1d, ShortConvTranspose1d
 from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner
+from tests.helpers.small_planner import planner_config
 
 SIMPLE_DP3 = UnetConfig("unet", (128, 256, 384), 1, 5, 8, 128, None)
 PLAIN = "eager float32, dense PointNet backward, nn.Conv1d, one thread"
@@ -22,17 +23,7 @@ PLAIN = "eager float32, dense PointNet backward, nn.Conv1d, one thread"
 def make_planner(denoiser: Kind = SIMPLE_DP3, sampling_steps: int = 10) -> Planner:
     """Make a planner for Adroit's door, if nothing else is said of Simple DP3's size."""
     torch.manual_seed(0)
-    config = PlannerConfig(
-        history=2,
-        horizon=4,
-        chunk=3,
-        prediction="noise",
-        denoising_steps=100,
-        sampling_steps=sampling_steps,
-        eta=1.0,
-        spacing="trailing",
-        denoiser=denoiser,
-    )
+    config = planner_config(denoiser, sampling_steps=sampling_steps)
     return Planner(config, Sizes(3, 24, 28))
 
 
@@ -40,17 +31,7 @@ def make_for_reach(denoiser: str) -> Planner:
     """Make a planner for Meta-World's reach as the defaults have it, not trained."""
     torch.manual_seed(0)
     choice = compose_part(MlpConfig if denoiser == "mlp" else UnetConfig, "denoiser", denoiser)
-    config = PlannerConfig(
-        history=2,
-        horizon=12,
-        chunk=8,
-        prediction="start",
-        denoising_steps=100,
-        sampling_steps=10,
-        eta=1.0,
-        spacing="trailing",
-        denoiser=choice,
-    )
+    config = planner_config(choice, horizon=12, chunk=8, prediction="start")
     return Planner(config, Sizes(3, 9, 4))
 
 

@@ -18,11 +18,12 @@ from policy.finetuning.minibatch import Minibatch, MinibatchConfig
 from policy.finetuning.objective import Objective
 from policy.finetuning.terms import bc, kl, ppo
 from policy.finetuning.terms.term import TermConfig
-from policy.planner.config import PlannerConfig, Sizes
+from policy.planner.config import Sizes
 from policy.planner.decision import Decision
 from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import FirstPlan, Planner
 from policy.rollouts.rollout import ChunkData, EpisodeData, Rollout, links
+from tests.helpers.small_planner import planner_config
 
 MODE, SPREAD = 0.5, 0.05
 EPISODES = 64  # Played between updates.
@@ -51,17 +52,7 @@ def pretrained(steps: int = 300) -> Planner:
         groups=4,
         step_features=16,
     )
-    config = PlannerConfig(
-        history=1,
-        horizon=2,
-        chunk=2,
-        prediction="start",
-        denoising_steps=100,
-        sampling_steps=10,
-        eta=1.0,
-        spacing="trailing",
-        denoiser=net,
-    )
+    config = planner_config(net, history=1, horizon=2, chunk=2, prediction="start")
     planner = Planner(config, Sizes(channels=3, robot_state=1, actions=1))
     optimizer = torch.optim.Adam(planner.denoiser.parameters(), 2e-3)
     for _ in range(steps):

@@ -2,10 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
 from configs.command import compose_part
+from configs.kinds import Kind
 from policy.finetuning.algorithms import sodp
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.minibatch import MinibatchConfig
@@ -43,21 +45,28 @@ SMALL = FinetuneConfig(
 )
 
 
+USUAL: dict[str, Any] = {
+    "history": 2,
+    "horizon": 4,
+    "chunk": 3,
+    "prediction": "noise",
+    "denoising_steps": 100,
+    "sampling_steps": 10,
+    "eta": 1.0,
+    "spacing": "trailing",
+}
+
+
+def planner_config(denoiser: Kind, **changes: Any) -> PlannerConfig:  # noqa: ANN401
+    """Configure the paper's planner on Adroit around a denoiser, but for what is said."""
+    return PlannerConfig(**{**USUAL, **changes}, denoiser=denoiser)
+
+
 def small_planner(actions: int = 28) -> Planner:
     """Make it, always with the same weights."""
     torch.manual_seed(0)
     net = UnetConfig("unet", (16, 32, 48), 1, 5, 8, 16, None)
-    config = PlannerConfig(
-        history=2,
-        horizon=4,
-        chunk=3,
-        prediction="noise",
-        denoising_steps=100,
-        sampling_steps=10,
-        eta=1.0,
-        spacing="trailing",
-        denoiser=net,
-    )
+    config = planner_config(net)
     return Planner(config, Sizes(3, 24, actions))
 
 
@@ -65,17 +74,7 @@ def quick_planner(actions: int = 28) -> Planner:
     """Make one that acts after two denoising steps, always with the same weights."""
     torch.manual_seed(0)
     unet = compose_part(UnetConfig, "denoiser", "unet-small")
-    config = PlannerConfig(
-        history=2,
-        horizon=4,
-        chunk=3,
-        prediction="noise",
-        denoising_steps=10,
-        sampling_steps=2,
-        eta=1.0,
-        spacing="trailing",
-        denoiser=unet,
-    )
+    config = planner_config(unet, denoising_steps=10, sampling_steps=2)
     return Planner(config, Sizes(3, 24, actions)).eval()
 
 

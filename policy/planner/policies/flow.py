@@ -22,8 +22,7 @@ from torch import Tensor
 
 from configs.kinds import Kind, OneOf, make_kind
 from configs.ranges import Share
-from perception.errors import InputError
-from policy.planner.config import DENOISERS, PolicyConfig, Sizes
+from policy.planner.config import DENOISERS, PolicyConfig, Sizes, check_halved
 from policy.planner.decision import Decision
 from policy.planner.denoisers.denoiser import Denoiser, sinusoids
 from policy.planner.policy import Draws, Policy
@@ -55,12 +54,7 @@ class Config(PolicyConfig):
             InputError: The network cannot halve the plan.
         """
         super().check()
-        multiple = getattr(self.denoiser, "horizon_multiple", 1)
-        if self.horizon % multiple:
-            raise InputError(
-                f"planner.horizon={self.horizon} must be a multiple of {multiple}: the"
-                " denoiser halves it between its levels"
-            )
+        check_halved(self.horizon, self.denoiser)
 
 
 class MeanFlow(Policy):

@@ -13,10 +13,11 @@ from configs.kinds import Kind
 from perception.encoders import dp3, state_only
 from perception.errors import InputError
 from policy.planner.checkpoint import load_planner, save_planner
-from policy.planner.config import DP3, PlannerConfig, Sizes
+from policy.planner.config import DP3, Sizes
 from policy.planner.denoisers.mixer import Config as MixerConfig
 from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner
+from tests.helpers.small_planner import planner_config
 
 UNET = UnetConfig("unet", (16, 32), 1, 5, 8, 16, None)
 LINEAR = UnetConfig("unet", (16, 32), 1, 5, 8, 16, 8)
@@ -25,18 +26,7 @@ MIXER = MixerConfig("mixer", 16, 2, 8, 32, 24)
 
 def planner(net: Kind, channels: int = 3, encoder: Kind = DP3) -> Planner:
     torch.manual_seed(0)
-    plan = PlannerConfig(
-        history=2,
-        horizon=4,
-        chunk=3,
-        prediction="start",
-        denoising_steps=100,
-        sampling_steps=2,
-        eta=1.0,
-        spacing="trailing",
-        denoiser=net,
-        encoder=encoder,
-    )
+    plan = planner_config(net, prediction="start", sampling_steps=2, encoder=encoder)
     return Planner(plan, Sizes(channels, 24, 6)).eval()
 
 

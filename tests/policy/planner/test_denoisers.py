@@ -20,6 +20,7 @@ from policy.planner.denoisers.mlp import Config as MLPConfig
 from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.planner import Planner
 from tests.helpers.own.denoiser import CrossAttention
+from tests.helpers.small_planner import planner_config
 
 OWN = "tests.helpers.own.denoiser:CrossAttention"
 CONFIGS: list[Kind] = [
@@ -89,17 +90,7 @@ def test_a_planner_of_any_denoiser_samples_learns_and_is_saved(
     config: Kind, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    plan = PlannerConfig(
-        history=2,
-        horizon=4,
-        chunk=3,
-        prediction="start",
-        denoising_steps=100,
-        sampling_steps=10,
-        eta=1.0,
-        spacing="trailing",
-        denoiser=config,
-    )
+    plan = planner_config(config, prediction="start")
     planner, context = Planner(plan, Sizes(3, 24, 6)).eval(), torch.randn(2, 256)
     noises = planner.noises([torch.Generator().manual_seed(seed) for seed in range(2)])
     chain = planner.sample(context, noises)

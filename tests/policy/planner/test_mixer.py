@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from perception.observation import Encoded
-from policy.planner.config import PlannerConfig, Sizes
+from policy.planner.config import Sizes
 from policy.planner.denoisers.mixer import Config as MixerConfig
 from policy.planner.denoisers.mixer import Mixer
 from policy.planner.planner import Planner
 from policy.planner.schedule import log_probability
+from tests.helpers.small_planner import planner_config
 
 SMALL = MixerConfig("mixer", 32, 2, 8, 64, 32)
 CONTEXT = 256
@@ -24,17 +25,7 @@ def lively(net: Mixer) -> Mixer:
 
 def planner(horizon: int = 4) -> Planner:
     torch.manual_seed(0)
-    config = PlannerConfig(
-        history=2,
-        horizon=horizon,
-        chunk=3,
-        prediction="start",
-        denoising_steps=100,
-        sampling_steps=2,
-        eta=1.0,
-        spacing="trailing",
-        denoiser=SMALL,
-    )
+    config = planner_config(SMALL, horizon=horizon, prediction="start", sampling_steps=2)
     return Planner(config, Sizes(3, 24, 6))
 
 

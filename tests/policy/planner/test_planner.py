@@ -15,6 +15,7 @@ from policy.planner.planner import Planner
 from policy.planner.policy import NotFiniteError
 from policy.planner.schedule import log_probability
 from policy.pretraining.ema import MovingAverage
+from tests.helpers.small_planner import planner_config
 
 SIZES = Sizes(channels=3, robot_state=24, actions=6)
 
@@ -24,17 +25,7 @@ both_noises = pytest.mark.parametrize("clipped", [True, False])
 
 def config(prediction: str = "noise", eta: float = 1.0, *, clipped: bool = True) -> PlannerConfig:
     net = UnetConfig("unet", (16, 32, 48), 1, 5, 8, 16, None)
-    plan = PlannerConfig(
-        history=2,
-        horizon=4,
-        chunk=3,
-        prediction=prediction,
-        denoising_steps=100,
-        sampling_steps=10,
-        eta=eta,
-        spacing="trailing",
-        denoiser=net,
-    )
+    plan = planner_config(net, prediction=prediction, eta=eta)
     return replace(plan, use_clipped_model_output=clipped)
 
 
