@@ -5,6 +5,7 @@ squashed mean, its noise cut off at three deviations: the two kinds of DPPO's re
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated
@@ -101,3 +102,20 @@ def _normal(noise: Tensor, std: Tensor) -> Tensor:
 def _squashing(before: Tensor) -> Tensor:
     """Give log(1 - tanh(x)^2), without cancellation."""
     return 2 * (math.log(2) - before - F.softplus(-2 * before))
+
+
+def draw_dropout(count: int, generator: torch.Generator | None) -> tuple[Tensor]:
+    """Draw what decides which hidden numbers are left out: the first window's seed does."""
+    return (torch.randint(2**31, (count,), generator=generator),)
+
+
+def log_densities(
+    actors: Sequence[Actor],
+    context: Float[Tensor, "batch context"],
+    done: Float[Tensor, "batch number"],
+    drawn: tuple[Tensor, ...],
+) -> Float[Tensor, "actor batch"]:
+    """Give each actor's log-density of what was done, with dropout as it was drawn."""
+    with torch.random.fork_rng():
+        torch.manual_seed(int(drawn[0][0]))
+        return torch.stack([actor.log_density(context, done) for actor in actors])

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from policy.planner.actor import Actor, ActorConfig
+from policy.planner.actor import Actor, ActorConfig, draw_dropout, log_densities
 from policy.planner.config import PolicyConfig, Sizes
 from policy.planner.decision import Decision
 from policy.planner.policy import Draws, Policy
@@ -41,8 +41,8 @@ class Gaussian(Policy):
         self.actor = Actor(config.actor, seen, config.chunk * sizes.actions)
 
     def draw(self, count: int, generator: torch.Generator | None = None) -> Draws:
-        """Draw what decides which hidden numbers are left out: the first window's seed does."""
-        return (torch.randint(2**31, (count,), generator=generator),)
+        """Draw what decides which hidden numbers are left out."""
+        return draw_dropout(count, generator)
 
     def loss_of(
         self,
@@ -51,11 +51,8 @@ class Gaussian(Policy):
         drawn: Draws,
     ) -> Float[Tensor, ""]:
         """Compute the mean negative log-likelihood of what was executed."""
-        with torch.random.fork_rng():
-            torch.manual_seed(int(drawn[0][0]))
-            likelihood = self.actor.log_density(context, self.executed(actions).flatten(1))
-        loss: Tensor = -likelihood.mean()
-        return loss
+        done = self.executed(actions).flatten(1)
+        return -log_densities([self.actor], context, done, drawn).mean()
 
     def begin(self, count: int) -> "ByMode":
         """Give what acts in new episodes; it remembers nothing."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from configs.ranges import Width, between
 from datasets.behaviours.critics import Critics
-from policy.planner.actor import Actor, ActorConfig
+from policy.planner.actor import Actor, ActorConfig, draw_dropout, log_densities
 from policy.planner.config import PolicyConfig, Sizes
 from policy.planner.decision import Decision
 from policy.planner.policies.gaussian import as_plans
@@ -53,8 +53,8 @@ class IBRL(Policy):
         self.critics = Critics(seen, numbers, config.hidden, config.critics, config.layers)
 
     def draw(self, count: int, generator: torch.Generator | None = None) -> Draws:
-        """Draw what decides which hidden numbers are left out: the first window's seed does."""
-        return (torch.randint(2**31, (count,), generator=generator),)
+        """Draw what decides which hidden numbers are left out."""
+        return draw_dropout(count, generator)
 
     def loss_of(
         self,
@@ -64,10 +64,8 @@ class IBRL(Policy):
     ) -> Float[Tensor, ""]:
         """Compute the mean negative log-likelihood of what was executed, of both actors."""
         done = self.executed(actions).flatten(1)
-        with torch.random.fork_rng():
-            torch.manual_seed(int(drawn[0][0]))
-            likelihoods = [a.log_density(context, done) for a in (self.imitator, self.actor)]
-        return -torch.stack(likelihoods).sum(dim=0).mean()
+        actors = (self.imitator, self.actor)
+        return -log_densities(actors, context, done, drawn).sum(dim=0).mean()
 
     def begin(self, count: int) -> "Better":
         """Give what acts in new episodes: always the better of both; it remembers nothing."""
