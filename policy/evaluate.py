@@ -33,12 +33,12 @@ def main(config: EvaluateConfig) -> None:
     """Evaluate, tell, and show failures."""
     config = replace(config, checkpoint=given_or_newest(config.checkpoint))
     judged = judge(config)
-    loaded, evaluation, critics = judged.loaded, judged.evaluation, judged.critics
+    loaded, evaluation = judged.loaded, judged.evaluation
     table = outcome_table(evaluation, loaded.env, str(config.checkpoint), config.candidates)
     Console().print(table)
     if config.gallery > 0:
-        planner = loaded.planner.cpu()
-        decide = None if critics is None else critics.guide(planner, config.candidates)
+        loaded.planner.cpu()
+        decide = judged.decide(config)
         write_failures(loaded, evaluation, config.folder, count=config.gallery, decide=decide)
     follow(config.folder, ("policy/view.py", f"checkpoint={config.checkpoint}"))
 

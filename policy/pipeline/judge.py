@@ -18,7 +18,8 @@ from policy.finetuning.guided.saved_critics import SavedCritics, load_critics
 from policy.planner.decision import Decide
 from policy.planner.policy import Policy
 from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds
-from policy.rollouts.evaluation_file import guided, judged, write_evaluation
+from policy.rollouts.evaluation_file import delayed, guided, judged, write_evaluation
+from policy.rollouts.late import Late, LatePlans
 from policy.rollouts.loading import EnvPool, Loaded, load_for
 from policy.runs.device import Machine, prepare
 from policy.runs.memory import names_memory
@@ -38,6 +39,7 @@ class EvaluateConfig:
     episodes: Count
     seed: Seed
     candidates: Candidates
+    late: Late
     machine: Annotated[Machine, Inline()]
     envs: Players
     gallery: Whole
@@ -61,6 +63,10 @@ class Judged:
     loaded: Loaded
     critics: SavedCritics | None
     evaluation: Evaluation
+
+    def decide(self, config: EvaluateConfig) -> Decide | None:
+        """Give anew what decided, where the planner now is; None: it did, by itself."""
+        return _decide(config, self.loaded.planner, self.critics)
 
 
 @dataclass(frozen=True)
@@ -109,15 +115,22 @@ def judge(config: EvaluateConfig) -> Judged:
     device = prepare(config.machine.device, config.machine.threads)
     loaded = load_for(checkpoint, config.task)
     about, env, planner = loaded.about, loaded.env, loaded.planner.to(device)
-    critics, decide, stage = None, None, str(about["stage"])
+    critics, stage = None, str(about["stage"])
     if config.candidates > 1:
-        critics = load_critics(checkpoint, about)
-        decide, stage = critics.guide(planner, config.candidates), guided(stage)
+        critics, stage = load_critics(checkpoint, about), guided(stage)
+    decide = _decide(config, planner, critics)
     with stop_request() as stop, EnvPool(config.machine.workers) as pool:
         court = Court(env, device, config.envs, pool, stop)
         seeds = evaluation_seeds(config.seed, config.episodes)
         evaluation = court.judge(planner, seeds, decide)
-    folder, of = config.out or run_folder(checkpoint), judged(about, env, config.candidates)
-    write_evaluation(folder, stage, evaluation, of)
+    of = judged(about, env, config.candidates, config.late)
+    write_evaluation(
+        config.out or run_folder(checkpoint), delayed(stage, config.late), evaluation, of
+    )
     logger.info("%s (%s): %s", checkpoint, stage, evaluation)
     return Judged(loaded, critics, evaluation)
+
+
+def _decide(config: EvaluateConfig, planner: Policy, critics: SavedCritics | None) -> Decide | None:
+    decide = None if critics is None else critics.guide(planner, config.candidates)
+    return LatePlans(planner, config.late, decide) if config.late.changes else decide

@@ -111,12 +111,16 @@ class Policy(nn.Module, ABC):
     def to_actions(
         self, plan: Float[Tensor, "*lead horizon action"]
     ) -> Float[Tensor, "*lead chunk action"]:
-        """Turn a plan into actions of the task, in [-1, 1].
+        """Turn the executed part of a plan into actions of the task; see `scaled`."""
+        return self.scaled(self.executed(plan))
+
+    def scaled(self, steps: Float[Tensor, "*lead action"]) -> Float[Tensor, "*lead action"]:
+        """Turn steps of plans into actions of the task, in [-1, 1].
 
         Raises:
-            NotFiniteError: It is not finite.
+            NotFiniteError: One is not finite.
         """
-        actions = self.normalizer.actions.inverse(self.executed(plan).clamp(-1, 1))
+        actions = self.normalizer.actions.inverse(steps.clamp(-1, 1))
         if not bool(actions.isfinite().all()):
             raise NotFiniteError(
                 "The planner's actions are not finite (NaN): its weights have diverged, or what it"

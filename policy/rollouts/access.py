@@ -7,6 +7,7 @@ from typing import Annotated
 
 from configs.ranges import Count, Port, Positive, Processes, between
 from perception.errors import InputError
+from policy.rollouts.late import Late
 from policy.runs.device import DeviceName
 
 LEAST_TOKEN = 16  # Characters: what cannot be guessed.
@@ -28,6 +29,7 @@ class ServeConfig:
     idle_s: Positive
     least_points: Count
     longest_gap_s: Positive
+    late: Late
 
 
 def read_token(config: ServeConfig) -> str | None:

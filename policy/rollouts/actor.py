@@ -26,6 +26,7 @@ from policy.rollouts.frames import (
     read_cloud,
     read_robot_state,
 )
+from policy.rollouts.late import ON_TIME, Joined, Late
 from policy.rollouts.seeing import check_sight, load_seeing
 
 logger = logging.getLogger(__name__)
@@ -41,14 +42,18 @@ class Actor:
         planner: Sees clouds.
         view: How its clouds are made.
         limits: See `Limits`.
+        late: How late plans come to the robot, which goes on meanwhile.
 
     Raises:
-        InputError: The planner sees the simulator's state, or clouds of another kind than the view.
+        InputError: The planner sees the simulator's state, or clouds of another kind than the view;
+            or its plans come later than the next look.
     """
 
-    def __init__(self, planner: Policy, view: ViewConfig, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self, planner: Policy, view: ViewConfig, limits: Limits = LIMITS, late: Late = ON_TIME
+    ) -> None:
         check_sight(planner, view)
-        self.planner, self.view, self._limits = planner, view, limits
+        self.planner, self.view, self._limits, self._late = planner, view, limits, late
         self._warned = False
         self.reset()
 
@@ -60,6 +65,7 @@ class Actor:
         view: ViewConfig | None = None,
         device: str = "cpu",
         limits: Limits = LIMITS,
+        late: Late = ON_TIME,
     ) -> "Actor":
         """Read a planner, and how it sees, from a checkpoint or the folder of a run.
 
@@ -68,12 +74,13 @@ class Actor:
             view: How its clouds are made, for one that does not say so.
             device: Of Torch.
             limits: See `Limits`.
+            late: How late plans come.
 
         Raises:
             InputError: There is none, it does not say how it sees, or no camera sees as it does.
         """
         planner, own = load_seeing(Path(checkpoint), view)
-        return cls(planner.to(device), own, limits)
+        return cls(planner.to(device), own, limits, late)
 
     def reset(self, seed: int | None = None) -> None:
         """Begin an episode: forget what was seen; the noise of plans follows from the seed.
@@ -88,6 +95,7 @@ class Actor:
         self._generator = torch.Generator().manual_seed(derive_seed("noise", seed, 0))
         self._seen: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=self.planner.config.history)
         self._decide = self.planner.begin(1)
+        self._joined = Joined(self.planner.config, self._late)
         self._stamp: float | None = None
         self._plans, self._since_plan = 0, 0
 
@@ -152,6 +160,9 @@ class Actor:
     def plan(self) -> Float32[np.ndarray, "chunk action"]:
         """Plan from what was seen so far, as `act` does after it has taken its frame.
 
+        Where plans come late, the first chunk after `reset` has as many further actions, to be
+        executed while the next one is made; a later one begins where those of the one before end.
+
         Raises:
             InputError: Nothing was; or the plan is not finite.
         """
@@ -165,8 +176,9 @@ class Actor:
         )
         contexts = self.planner.encode(Observation(points, states))
         decision = self._decide(contexts, [self._generator], self._plans)
+        steps = self._joined.take(decision.plans)[:, self._late.delay if self._plans else 0 :]
         self._plans, self._since_plan = self._plans + 1, 0
-        return np.asarray(self.planner.to_actions(decision.plans)[0].cpu().numpy(), np.float32)
+        return np.asarray(self.planner.scaled(steps)[0].cpu().numpy(), np.float32)
 
     def _check_gap(self) -> None:
         """Say once where the history lacks the frames between two plans."""

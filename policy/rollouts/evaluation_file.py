@@ -14,6 +14,7 @@ from configs.build import build
 from envs.config import EnvConfig, for_digests
 from perception.errors import InputError
 from policy.rollouts.evaluation import Evaluation
+from policy.rollouts.late import ON_TIME, Late
 from policy.runs.json_files import read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -27,16 +28,25 @@ def guided(stage: str) -> str:
     return stage + GUIDED
 
 
-def judged(about: Mapping[str, Any], env: EnvConfig, candidates: int = 1) -> str:
+def delayed(stage: str, late: Late) -> str:
+    """Name the evaluation of a stage whose plans come late."""
+    return f"{stage}-delay{late.delay}" if late.changes else stage
+
+
+def judged(
+    about: Mapping[str, Any], env: EnvConfig, candidates: int = 1, late: Late = ON_TIME
+) -> str:
     """Identify what an evaluation is of: a planner by its steps, and the task that it acts in.
 
     Args:
         about: What the planner's checkpoint says of it.
         env: The task.
         candidates: Plans that critics choose among; with one, the planner is alone.
+        late: How late plans come.
     """
     of = [about.get("stage"), about.get("gradient_steps"), for_digests(asdict(env))]
     of += [candidates] if candidates > 1 else []
+    of += [asdict(late)] if late.changes else []
     return hashlib.sha256(json.dumps(of, default=str).encode()).hexdigest()[:16]
 
 
@@ -59,10 +69,11 @@ def write_evaluation(folder: Path, stage: str, evaluation: Evaluation, of: str =
 
 
 def forget_evaluation(folder: Path, stage: str) -> None:
-    """Take out the evaluations of a stage that learns on, alone and guided."""
-    stages, gone = _stages(folder / FILE), {stage, guided(stage)}
-    if stages and gone & stages.keys():
-        write_json(folder / FILE, {name: v for name, v in stages.items() if name not in gone})
+    """Take out the evaluations of a stage that learns on: alone, guided, and late."""
+    stages = _stages(folder / FILE) or {}
+    kept = {name: v for name, v in stages.items() if name.split("-")[0] != stage}
+    if len(kept) < len(stages):
+        write_json(folder / FILE, kept)
 
 
 def read_evaluation(folder: Path, stage: str, of: str = "") -> Evaluation | None:

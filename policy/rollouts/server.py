@@ -62,7 +62,7 @@ class PlanServer:
         token: What clients must show.
 
     Raises:
-        InputError: The port cannot be had.
+        InputError: The port cannot be had, or plans come later than the next look.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class PlanServer:
         self._slots = threading.BoundedSemaphore(config.clients)
         self._planning, self._ending = threading.Lock(), threading.Event()
         self._connections: set[ServerConnection] = set()
-        Actor(planner, view).warm_up()
+        Actor(planner, view, late=config.late).warm_up()
         # It logs whatever strangers send as an error of the server, traceback and all.
         logging.getLogger("websockets.server").setLevel(logging.CRITICAL)
         self._server = self._listen()
@@ -147,7 +147,7 @@ class PlanServer:
             self._slots.release()
 
     def _converse(self, connection: ServerConnection) -> None:
-        actor = Actor(self._planner, self._view, self._limits)
+        actor = Actor(self._planner, self._view, self._limits, self._config.late)
         connection.send(write_reply(described(self._planner, self._view)))
         for message in self._messages(connection):
             try:

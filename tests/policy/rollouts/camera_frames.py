@@ -9,6 +9,7 @@ import numpy as np
 from envs.config import EnvConfig
 from envs.make import make_scene
 from policy.planner.checkpoint import save_planner
+from policy.planner.decision import Decide
 from policy.planner.planner import Planner
 from policy.rollouts.episode import Episodes
 from policy.rollouts.frames import Frame
@@ -32,10 +33,10 @@ class Filmed:
             before, now = now + 1, now + len(chunk)
 
 
-def film(planner: Planner, env: EnvConfig, seed: int) -> Filmed:
+def film(planner: Planner, env: EnvConfig, seed: int, decide: Decide | None = None) -> Filmed:
     """Play an episode in the simulator, and take its depth images once more."""
     world = make_recorded_env(env, planner)
-    steps = list(Episodes(planner, world, [seed]))
+    steps = list(Episodes(planner, world, [seed], decide=decide))
     trajectory = world.trajectory(())
     scene = make_scene(world.task.simulator, env)
     frames = []
