@@ -5,7 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,7 +25,8 @@ TRAIN = "policy/train.py"
 class Variant:
     """A way to train: from which planner, and overrides; both may name {task} and {seed}.
 
-    The planner is a pre-training run of the experiment, or what a variant above has fine-tuned.
+    The planner is a pre-training run of the experiment, or what a variant above has fine-tuned;
+    {own} is what `Experiment.own` says for the task.
     """
 
     planner: str
@@ -43,6 +44,7 @@ class Experiment:
         tasks: Overrides that choose a task, by its name.
         variants: What is compared, by the name that results have.
         seeds: Each cell's.
+        own: The pre-training run that {own} is for a task.
     """
 
     name: Name
@@ -51,6 +53,7 @@ class Experiment:
     tasks: dict[str, tuple[str, ...]]
     variants: dict[str, Variant]
     seeds: Annotated[tuple[Seed, ...], Filled()]
+    own: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,9 @@ class Cell:
         """Give its folder among outputs; its result has the same name, and an ending."""
         return f"{experiment}/{self.task}/{self.variant}/seed{self.seed}"
 
-    def fill(self, text: str) -> str:
-        """Put its task and seed where a text names them."""
-        return text.format(task=self.task, seed=self.seed)
+    def fill(self, text: str, **further: str) -> str:
+        """Put its task and seed, and what else there is, where a text names them."""
+        return text.format(task=self.task, seed=self.seed, **further)
 
 
 def run_experiment(experiment: Experiment, config: RunExperimentConfig) -> None:
@@ -186,7 +189,8 @@ def _start(
     experiment: Experiment, config: RunExperimentConfig, cell: Cell, before: Sequence[str]
 ) -> Path:
     """Find the planner that a cell starts from: a pre-trained one, or a variant's before it."""
-    planner = cell.fill(experiment.variants[cell.variant].planner)
+    named = experiment.variants[cell.variant].planner
+    planner = cell.fill(named, own=experiment.own.get(cell.task, "no planner of its own"))
     if planner in experiment.planners:
         return _pretrained(config, planner)
     if planner in before:

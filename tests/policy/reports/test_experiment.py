@@ -5,6 +5,7 @@ import logging
 import re
 import shlex
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,19 @@ def test_a_variant_may_go_on_from_one_above_it() -> None:
     below = replace(made, variants=dict(reversed(variants.items())))
     with pytest.raises(InputError, match="two starts from one; there are a"):
         list(cell_jobs(below, ALL))
+
+
+def test_tasks_may_have_planners_of_their_own() -> None:
+    planners: dict[str, tuple[str, ...]] = {"a": (), "b": ()}
+    tasks: dict[str, tuple[str, ...]] = {"s": (), "t": (), "u": ()}
+    own = {"s": "b", "t": "a"}
+    made = Experiment("e", (), planners, tasks, {"v": Variant("{own}", ())}, (0,), own)
+    starts = [job.arguments[0] for job in islice(cell_jobs(made, ALL), 2)]
+    assert starts == [
+        f"init_from=outputs/planners/{name}/checkpoints/pretrain.safetensors" for name in "ba"
+    ]
+    with pytest.raises(InputError, match="v starts from no planner of its own; there are a, b"):
+        list(cell_jobs(made, ALL))
 
 
 def test_commands_are_listed_and_nothing_is_run() -> None:
