@@ -14,7 +14,7 @@ class Reads(TorchDispatchMode):
     """Counts operations that read what was computed, by name."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.counts: Counter[str] = Counter()
 
     def __torch_dispatch__(
@@ -28,5 +28,3 @@ class Reads(TorchDispatchMode):
         if name in WAITING:
             self.counts[name] += 1
         return func(*args, **(kwargs or {}))
-
-

@@ -80,10 +80,16 @@ def read(arguments: Sequence[str]) -> dict[str, str]:
 def parts(bench: Bench) -> Iterator[tuple[str, float, Callable[[], Any]]]:
     """List the parts by name, each with the seconds that it may need; what matters most first."""
     yield "correctness: encoder", 5, partial(correctness.encoder, bench)
-    for name, task in (("unet-simple", "adroit-door"), ("mlp", "adroit-door"), ("mixer", "metaworld")):
+    for name, task in (
+        ("unet-simple", "adroit-door"),
+        ("mlp", "adroit-door"),
+        ("mixer", "metaworld"),
+    ):
         yield f"correctness: {name}", 3, partial(correctness.denoiser, bench, name, task)
-    yield "correctness: unet-simple, 12 steps", 3, partial(
-        correctness.denoiser, bench, "unet-simple", "metaworld"
+    yield (
+        "correctness: unet-simple, 12 steps",
+        3,
+        partial(correctness.denoiser, bench, "unet-simple", "metaworld"),
     )
     yield "correctness: losses", 5, partial(correctness.losses, bench)
     yield "correctness: log-probability", 5, partial(correctness.probability, bench)
