@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ def prepare(name: DeviceName, threads: int) -> torch.device:
     # Every new tensor would be filled first: a fifth of a training step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     on_gpu = name == "cuda" or (name == "auto" and torch.cuda.is_available())
+    if on_gpu:  # Otherwise every matrix product would warn that it is not deterministic.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     return torch.device("cuda" if on_gpu else "cpu")
 
 

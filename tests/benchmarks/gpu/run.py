@@ -1,6 +1,6 @@
 """Measure one card, or a tiny likeness on the CPU, and write one JSON file: make gpu.
 
-    python tests/benchmarks/gpu/run.py [device=auto|cuda|cpu] [seconds=170] [out=FILE] [only=TEXT]
+    python tests/benchmarks/gpu/run.py [device=auto|cuda|cpu] [seconds=165] [out=FILE] [only=TEXT]
 
 Every part stands alone: one that fails leaves its error in the file. After `seconds` the process
 ends wherever it is, with what was found until then.
@@ -25,7 +25,7 @@ from policy.runs.device import DeviceName, prepare
 from tests.benchmarks.gpu import correctness, latency, speed, waiting
 from tests.benchmarks.gpu.bench import Bench, Report, describe
 
-DEFAULTS = {"device": "auto", "seconds": "170", "out": "", "only": ""}
+DEFAULTS = {"device": "auto", "seconds": "165", "out": "", "only": ""}
 PRECISIONS = ("float32", "bfloat16")
 LAST = 3.0  # Seconds before the end at which no part begins any more.
 
