@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo test check docs format bench robustness clean
+.PHONY: help setup demo test check docs format bench gpu robustness clean
 
 help:  ## Say what there is.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ format: setup  ## Put the code into its form.
 
 bench: setup  ## Measure speeds beside their references; write results/benchmarks/.
 	$(RUN) tests/benchmarks/run.py
+
+gpu: setup  ## Measure one GPU in three minutes; write results/gpu/. Without one, tiny sizes on the CPU.
+	$(RUN) tests/benchmarks/gpu/run.py $(ARGS)
 
 robustness: setup  ## Try every promise at length: an hour or two; write results/robustness/.
 	$(RUN) -m tests.robustness.run

@@ -22,6 +22,7 @@ from datasets.collection.state_features import STATE_FEATURE
 from datasets.store.decoding import decode
 from datasets.store.store import EpisodeStore
 from perception.observation import Encoded, Observation, Observes
+from perception.transfer import home, moved
 
 NO_MORE = Further()
 
@@ -35,6 +36,18 @@ class Batch:
     moved: Float[Tensor, "batch 2 3"] | None = None  # Of hand and object: see `Windows.moved`.
     returns: Float[Tensor, " batch"] | None = None  # To go from the current step on.
     prompt: "Batch | None" = None  # Steps of another episode, and the actions taken in them.
+
+    def to(self, device: torch.device) -> "Batch":
+        """Move everything to a device, without waiting for it."""
+        if self.actions.device == device:
+            return self
+        return Batch(
+            _each(self.observations, lambda values: moved(values, device)),
+            moved(self.actions, device),
+            None if self.moved is None else moved(self.moved, device),
+            None if self.returns is None else moved(self.returns, device),
+            None if self.prompt is None else self.prompt.to(device),
+        )
 
 
 class Windows:
@@ -78,7 +91,10 @@ class Windows:
         return self._with(self.rows, self._history, further)
 
     def to(self, device: torch.device) -> "Windows":
-        """Move everything to a device."""
+        """Move everything to a device; where it does not fit, leave it where it is."""
+        parts = [*vars(self.observations).values(), self.actions, self.rows]
+        if home(device, sum(part.nbytes for part in parts if part is not None)) != device:
+            return self
         observations = _each(self.observations, lambda values: values.to(device))
         actions, rows = self.actions.to(device), self.rows.to(device)
         places = None if self.places is None else self.places.to(device)

@@ -2,19 +2,25 @@
 
 A few clouds' activations stay in the processor's cache; those of a whole batch would not. Backward,
 only the points that win a maximum have a gradient: about a sixth of them.
+
+A GPU has no such cache, and waits at every launch: there a whole batch goes through in one pass, or
+in few where its activations would take gigabytes. Backward, each feature's winner is gathered anew,
+also where one point wins several: finding the distinct ones would halt the program until the GPU
+has counted them.
 """
 
 from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from perception.encoders import max_pool_kernel as kernel
 
 CACHED_CLOUDS = 4  # Clouds per pass over all points: their activations stay in cache.
 REPLAYED_CLOUDS = 32  # Clouds per pass over the winners, of which there are fewer.
+GPU_POINTS = 1 << 18  # Points per pass on a GPU: about a gigabyte of activations.
 
 
 def max_features(
@@ -25,7 +31,7 @@ def max_features(
     The points themselves are data and get no gradient.
     """
     if not torch.is_grad_enabled():
-        parts = points.split(CACHED_CLOUDS)
+        parts = points.split(_clouds_per_pass(points, CACHED_CLOUDS))
         return torch.cat([point_features(part, network).amax(dim=1) for part in parts])
     apply = cast(Callable[..., Tensor], _MaxFeatures.apply)
     return apply(points, network, *network.parameters())
@@ -45,7 +51,8 @@ class _MaxFeatures(torch.autograd.Function):
         # Allocated first: small results between large temporary ones would fragment the memory.
         values = points.new_empty(len(points), len(parameters[-1]))
         winners = torch.empty_like(values, dtype=torch.int64)
-        parts = (t.split(CACHED_CLOUDS) for t in (points, values, winners))
+        clouds = _clouds_per_pass(points, CACHED_CLOUDS)
+        parts = (t.split(clouds) for t in (points, values, winners))
         for some_points, some_values, some_winners in zip(*parts, strict=True):
             maxima, indices = maximum(point_features(some_points, network))
             some_values.copy_(maxima)
@@ -56,18 +63,51 @@ class _MaxFeatures(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         points, winners, *parameters = ctx.saved_tensors
-        parts = (t.split(REPLAYED_CLOUDS) for t in (points, winners, gradients[0]))
+        clouds = _clouds_per_pass(winners, REPLAYED_CLOUDS)
+        parts = (t.split(clouds) for t in (points, winners, gradients[0]))
+        replay = _replay_distinct if points.device.type == "cpu" else _replay_each
         totals: list[Tensor] | None = None
         for some_points, some_winners, gradient in zip(*parts, strict=True):
-            rows, position = _distinct(some_winners, some_points.shape[1])
             device = some_points.device.type
             with torch.enable_grad(), torch.autocast(device, torch.bfloat16, enabled=ctx.autocast):
-                features = ctx.network(some_points.flatten(0, 1)[rows])
-            reached = torch.zeros_like(features).scatter_(0, position, gradient.to(features))
+                features, reached = replay(ctx.network, some_points, some_winners, gradient)
             shares = torch.autograd.grad(features, parameters, reached)
             before = totals or [torch.zeros_like(share) for share in shares]
             totals = [total.add_(share) for total, share in zip(before, shares, strict=True)]
         return None, None, *(totals or ())
+
+
+def _clouds_per_pass(rows: Shaped[Tensor, "cloud row *_"], cached: int) -> int:
+    """Say how many clouds go through the network together, of so many rows each."""
+    if rows.device.type == "cpu":
+        return cached
+    return max(GPU_POINTS // max(rows.shape[1], 1), 1)
+
+
+def _replay_distinct(
+    network: nn.Module,
+    points: Float[Tensor, "cloud point channel"],
+    winners: Int[Tensor, "cloud feature"],
+    gradient: Float[Tensor, "cloud feature"],
+) -> tuple[Float[Tensor, "row feature"], Float[Tensor, "row feature"]]:
+    """Give the features of each winning point, and where the gradient reaches them."""
+    rows, position = _distinct(winners, points.shape[1])
+    features = network(points.flatten(0, 1)[rows])
+    with torch.no_grad():
+        return features, torch.zeros_like(features).scatter_(0, position, gradient.to(features))
+
+
+def _replay_each(
+    network: nn.Module,
+    points: Float[Tensor, "cloud point channel"],
+    winners: Int[Tensor, "cloud feature"],
+    gradient: Float[Tensor, "cloud feature"],
+) -> tuple[Float[Tensor, "cloud feature"], Float[Tensor, "cloud feature"]]:
+    """Give each maximum anew, from its winner alone, and its gradient; nothing is waited for."""
+    where = winners[:, :, None].expand(-1, -1, points.shape[2])
+    features = network(points.gather(1, where))  # Of every feature's winner, all features.
+    own = features.diagonal(dim1=1, dim2=2)
+    return own, gradient.to(own)
 
 
 def point_features(

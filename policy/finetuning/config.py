@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from configs.kinds import Kind, OneOf
 from configs.ranges import Count, Players, Positive, Rate, Whole, above, require
 from policy.finetuning.advantages import Advantage
+from policy.runs.device import Precision
 
 ALGORITHMS = "policy.finetuning.algorithms"
 
@@ -37,6 +38,7 @@ class FinetuneConfig:
         largest_ratio: A mean ratio beyond this stops the run.
         evaluate_every: Episodes between evaluations along the way; 0 for none.
         evaluate_episodes: Episodes of each of them.
+        precision: Of the matrix products in the planner's losses, as in `PretrainConfig`.
     """
 
     algorithm: Annotated[Kind, OneOf(ALGORITHMS)]
@@ -57,6 +59,7 @@ class FinetuneConfig:
     largest_ratio: Annotated[float, above(1)]
     evaluate_every: Whole
     evaluate_episodes: Count
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         compared = self.group_size == 1 or self.advantage == "return_to_go"

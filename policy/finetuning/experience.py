@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from perception.transfer import home, moved
 from policy.rollouts.rollout import Rollout
 
 
@@ -30,6 +31,16 @@ class Chunks:
             robot_state=data.robot_state[:, episodes][valid],
             plans=data.plans[:, episodes][valid].clamp(-1, 1),
         )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all parts."""
+        return sum(part.nbytes for part in vars(self).values())
+
+    def kept_on(self, device: torch.device) -> "Chunks":
+        """Keep everything on a device, if it fits there."""
+        place = home(device, self.nbytes)
+        return Chunks(**{name: moved(part, place) for name, part in vars(self).items()})
 
     def __getitem__(self, index: Int[Tensor, " batch"]) -> "Chunks":
         return Chunks(**{name: part[index] for name, part in vars(self).items()})
@@ -61,6 +72,12 @@ class Experience:
             advantages[data.valid],
         )
 
+    def kept_on(self, device: torch.device) -> "Experience":
+        """Keep everything on a device, if it fits there."""
+        own = (self.means, self.samples, self.advantages)
+        place = home(device, self.chunks.nbytes + sum(part.nbytes for part in own))
+        return Experience(self.chunks.kept_on(place), *(moved(part, place) for part in own))
+
     def __len__(self) -> int:
         return len(self.advantages)
 
@@ -70,4 +87,5 @@ class Experience:
         """Choose pairs of a chunk and a denoising step, with replacement."""
         chunk = torch.randint(len(self), (count,), generator=generator)
         step = torch.randint(self.means.shape[1], (count,), generator=generator)
-        return chunk, step
+        device = self.advantages.device
+        return moved(chunk, device), moved(step, device)

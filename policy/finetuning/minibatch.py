@@ -10,6 +10,7 @@ from torch import Tensor
 
 from configs.ranges import Rate, between
 from perception.observation import Observation
+from perception.transfer import moved
 from policy.finetuning.experience import Chunks, Experience
 from policy.planner.planner import Planner
 from policy.planner.schedule import Step
@@ -77,12 +78,12 @@ class Minibatch:
     @cached_property
     def noisy(self) -> Float[Tensor, "batch horizon action"]:
         """Where the pairs' denoising steps begin."""
-        return self.experience.samples[self.chunk, self.step].to(self.planner.device)
+        return self._here(self.experience.samples[self.chunk, self.step])
 
     @cached_property
     def taken(self) -> Float[Tensor, "batch horizon action"]:
         """Where they led."""
-        return self.experience.samples[self.chunk, self.step + 1].to(self.planner.device)
+        return self._here(self.experience.samples[self.chunk, self.step + 1])
 
     @cached_property
     def now(self) -> Step:
@@ -92,28 +93,29 @@ class Minibatch:
     @cached_property
     def then(self) -> Step:
         """The same under the planner that took them."""
-        means = self.experience.means[self.chunk, self.step].to(self.planner.device)
+        means = self._here(self.experience.means[self.chunk, self.step])
         return Step(means, self.now.std)
 
     @cached_property
     def advantages(self) -> Float[Tensor, " batch"]:
         """How good the pairs' chunks were."""
-        return self.experience.advantages[self.chunk].to(self.planner.device)
+        return self._here(self.experience.advantages[self.chunk])
 
     def step_of(self, planner: Planner, contexts: Float[Tensor, "batch context"]) -> Step:
         """Give the distribution of the pairs' denoising steps under any planner."""
-        index = self.step.to(planner.device)
-        return planner.step(self.noisy, index, contexts, min_std=self.config.min_std)
+        return planner.step(
+            self.noisy, self._here(self.step), contexts, min_std=self.config.min_std
+        )
 
     def encode(
         self, chunks: Chunks, index: Int[Tensor, " batch"], planner: Planner | None = None
     ) -> Float[Tensor, "batch context"]:
         """Give what the encoder made of histories, or makes of them now if it learns along."""
-        device = self.planner.device
         if self.config.encoder == "frozen":
-            return chunks.contexts[index].to(device)
-        points, robot_state = chunks.points[index].to(device), chunks.robot_state[index].to(device)
-        return (planner or self.planner).encode(Observation(points, robot_state))
+            return self._here(chunks.contexts[index])
+        points, robot_state = chunks.points[index], chunks.robot_state[index]
+        seen = Observation(self._here(points), self._here(robot_state))
+        return (planner or self.planner).encode(seen)
 
     def reduce(self, values: Float[Tensor, "batch horizon action"]) -> Float[Tensor, " batch"]:
         """Average or sum over the executed actions: the others had no effect on the task."""
@@ -121,3 +123,7 @@ class Minibatch:
         if self.config.reduction == "mean":
             return executed.mean(dim=(1, 2))
         return executed.sum(dim=(1, 2))
+
+    def _here(self, values: Tensor) -> Tensor:
+        """Move to the planner's device, where it is not there yet."""
+        return moved(values, self.planner.device)

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from configs.kinds import make_kind
+from perception.transfer import moved
 from policy.planner.config import DENOISERS, PlannerConfig, Sizes
 from policy.planner.decision import Decision
 from policy.planner.denoisers.denoiser import Denoiser
@@ -80,7 +81,7 @@ class Planner(Policy):
         drawn: Draws,
     ) -> Float[Tensor, ""]:
         """Compute the pre-training loss (Eq. 7): the error of a prediction from noisy chunks."""
-        noise, k = (part.to(actions.device) for part in drawn)
+        noise, k = (moved(part, actions.device) for part in drawn)
         predicted = self.denoiser(self.schedule.add_noise(actions, noise, k), k, context)
         return F.mse_loss(predicted, noise if self.config.prediction == "noise" else actions)
 
@@ -129,7 +130,8 @@ class Planner(Policy):
     ) -> Float[Tensor, "batch links horizon action"]:
         """Draw what `sample` needs, each element of the batch from a generator of its own."""
         shape = (len(self.grid) + 1, self.config.horizon, self.sizes.actions)
-        return torch.stack([torch.randn(shape, generator=g) for g in generators]).to(self.device)
+        drawn = torch.stack([torch.randn(shape, generator=g) for g in generators])
+        return moved(drawn, self.device)
 
     def facts(self) -> dict[str, Any]:
         """Say how it denoises, for whoever reads a page."""

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from configs.ranges import Count, NotNegative, Rate, Share, Whole, between
 from policy.pretraining.augmentation import AugmentConfig
+from policy.runs.device import Precision
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class PretrainConfig:
     learning_rate: Rate
     windows: Count | None
     features: bool
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     log_every: Count
     save_every: Count
     augment: AugmentConfig = field(default_factory=AugmentConfig)

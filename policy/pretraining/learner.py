@@ -1,6 +1,5 @@
 """A planner that learns from windows, step by step, and goes on after a kill."""
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +9,14 @@ from torch import Tensor
 from configs.stopping import StopRequest
 from datasets.windows import Batch, Windows
 from perception.observation import Encoded
+from perception.transfer import moved
 from policy.planner.policy import Draws, Policy
 from policy.pretraining.augmentation import augmented, draw
 from policy.pretraining.config import PretrainConfig
 from policy.pretraining.ema import MovingAverage
 from policy.pretraining.movement import Movement
 from policy.runs.clock import Spent
+from policy.runs.device import autocast
 from policy.runs.distributed import ALONE, Team
 
 LOSSES = ("pretrain/loss", "pretrain/movement")
@@ -61,7 +62,7 @@ class Learner:
     @property
     def finite(self) -> bool:
         """Whether all weights are finite numbers."""
-        return all(bool(w.isfinite().all()) for w in self._learning)
+        return bool(torch.stack([w.isfinite().all() for w in self._learning]).all())
 
     def update(self, windows: Windows) -> torch.Tensor:
         """Take one gradient step, on this process's share of the batch.
@@ -73,8 +74,9 @@ class Learner:
         index = share(torch.randint(len(windows), (count,), generator=self.generator))
         chances = share(windows.draw(count, self.generator))
         drawn = tuple(map(share, self.planner.draw(count, self.generator)))
-        batch = self._augmented(windows.batch(index.to(windows.rows.device), chances))
-        with self._autocast():
+        chosen = windows.batch(moved(index, windows.rows.device), chances)
+        batch = self._augmented(chosen.to(self.planner.device))
+        with autocast(self.config.precision, self.planner.device):
             losses = self._losses(batch, drawn)
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.rate(self.step)
@@ -148,8 +150,3 @@ class Learner:
         actions = self.planner.normalizer.actions(batch.actions)
         planning = self.planner.loss_of(context, actions, drawn)
         return [planning, self.movement.loss(context, batch.moved)]
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self.config.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.planner.device.type, torch.bfloat16)

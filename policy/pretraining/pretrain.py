@@ -2,6 +2,8 @@
 
 from math import isfinite
 
+import torch
+
 from configs.progress import progress
 from configs.stopping import StopRequest
 from datasets.behaviours.training_state import fitting, load_state
@@ -104,7 +106,7 @@ def _check(learner: Learner, run: Run) -> None:
     Raises:
         InputError: One of the newest losses, or a weight now, is not finite.
     """
-    values = [loss.sum().item() for loss in learner.losses]
+    values = torch.stack(learner.losses).sum(dim=1).tolist() if learner.losses else []
     broken = [learner.step - len(values) + 1 + i for i, v in enumerate(values) if not isfinite(v)]
     if not broken and learner.finite:
         return

@@ -2,9 +2,11 @@
 
 import ctypes
 import logging
+import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -17,6 +19,7 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # glibc, malloc.h
 LARGE = 1 << 30
 
 DeviceName = Literal["auto", "cpu", "cuda"]
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,16 @@ def prepare(name: DeviceName, threads: int) -> torch.device:
     # Every new tensor would be filled first: a fifth of a training step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     on_gpu = name == "cuda" or (name == "auto" and torch.cuda.is_available())
+    if on_gpu:  # Otherwise every matrix product would warn that it is not deterministic.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     return torch.device("cuda" if on_gpu else "cpu")
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
+    """Compute matrix products in a precision inside the `with` (automatic mixed precision)."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
 
 
 def keep_memory() -> None:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from perception.encoders import max_pool
 from perception.encoders.dp3 import PointNet
 from perception.encoders.max_pool import max_features, maximum, point_features
 
@@ -86,3 +87,26 @@ def test_gradients_in_bfloat16_are_close() -> None:
         rounded = gradient()
     # Not bit by bit: of points that nearly tie, another may win.
     assert torch.nn.functional.cosine_similarity(rounded, exact, dim=0) > 0.98
+
+
+@pytest.mark.parametrize("channels", [3, 6])
+def test_a_gpu_s_way_gives_the_same_gradients(channels: int) -> None:
+    torch.manual_seed(0)
+    net = PointNet(channels).points.double()
+    points = torch.randn(5, 40, channels, dtype=torch.float64)
+    with torch.no_grad():
+        _, winners = net(points).max(dim=1)
+    gradient = torch.randn(winners.shape, dtype=torch.float64)
+    parameters, found = list(net.parameters()), []
+    for replay in (max_pool._replay_distinct, max_pool._replay_each):
+        features, reached = replay(net, points, winners, gradient)
+        found.append(torch.autograd.grad(features, parameters, reached))
+    for cpu, gpu in zip(*found, strict=True):
+        torch.testing.assert_close(gpu, cpu)
+
+
+def test_a_gpu_takes_a_batch_in_one_pass_and_more_in_few() -> None:
+    batch, more = (torch.empty(count, 512, 3, device="meta") for count in (512, 2048))
+    assert max_pool._clouds_per_pass(batch, 4) == len(batch)
+    assert max_pool._clouds_per_pass(more, 4) == 512
+    assert max_pool._clouds_per_pass(torch.empty(512, 512, 3), 4) == 4

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from configs.ranges import NotNegative, Share, between
+from perception.transfer import moved
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.guided.actor_critic import beside
 from policy.finetuning.guided.actor_critic_config import ActorCriticConfig
@@ -105,7 +106,9 @@ class CalQL(SoftActorCritic):
             uniform = 2 * torch.rand(shape, generator=self._generator) - 1
             with torch.no_grad():
                 own = [self._drawn(part.contexts, count) for part in (now, following)]
-            done = torch.cat([uniform.to(now.contexts), *(actions for actions, _ in own)], dim=1)
+            done = torch.cat(
+                [moved(uniform, now.contexts.device), *(actions for actions, _ in own)], dim=1
+            )
             density = random_density(self._actor.numbers, config.random_density)
             densities = torch.cat([own[0][1].new_full(shape[:2], density), own[0][1], own[1][1]], 1)
             found = self._values(now, done)

@@ -15,7 +15,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from configs.ranges import Share, Whole, between
+from perception.transfer import moved
 from policy.finetuning.config import FinetuneConfig
+from policy.finetuning.diverging import Watched
 from policy.finetuning.guided.decisions import Decided
 from policy.finetuning.guided.edits import EditConfig, Edits
 from policy.finetuning.guided.guide import Guide
@@ -108,19 +110,20 @@ class EXPO(CriticLearner):
     def finish(self) -> None:
         """Do nothing more: everything was learned along the way."""
 
-    def _planner_step(self) -> dict[str, float]:
+    def _planner_step(self) -> Watched:
         config = self._config
         drawn = self._drawn(config.batch)
         imitated = self._imitable(int(config.batch * config.imitated))
         played = drawn[imitated:]
         loss = self._denoising_loss(imitated, (played.contexts, played.candidates[:, -1]))
-        watched = {"planner_loss": self._descend(loss)}
+        watched: Watched = {"planner_loss": self._descend(loss)}
         choice = torch.randint(
             drawn.candidates.shape[1], (config.batch,), generator=self._generator
         )
-        plans = drawn.candidates[torch.arange(config.batch), choice]
+        choice = moved(choice, self._planner.device)
+        plans = drawn.candidates[torch.arange(config.batch, device=self._planner.device), choice]
         seen = self.critics.situations(drawn)
-        return watched | self.edits.learn(seen, plans, self.critics.online, self._generator)
+        return {**watched, **self.edits.learn(seen, plans, self.critics.online, self._generator)}
 
     def state(self) -> dict[str, Any]:
         """Everything but the planner that the next update depends on."""

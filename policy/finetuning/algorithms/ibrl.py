@@ -18,7 +18,7 @@ from configs.progress import progress
 from configs.ranges import Positive, Rate, Share, Whole, between
 from datasets.behaviours.critics import follow
 from policy.finetuning.config import FinetuneConfig
-from policy.finetuning.diverging import finite
+from policy.finetuning.diverging import Watched, finite, means
 from policy.finetuning.guided.actor_critic import ActorCritic, beside
 from policy.finetuning.guided.actor_critic_config import ActorCriticConfig
 from policy.finetuning.guided.decisions import Decided
@@ -91,6 +91,7 @@ class IBRL(ActorCritic):
 
     def _imitate(self, recorded: Decided) -> None:
         imitator, rate = self.policy.imitator, self._finetune.learning_rate
+        watched = list[Watched]()
         learning = deepcopy(imitator).train()
         optimizer = torch.optim.Adam(learning.parameters(), rate)
         with torch.random.fork_rng():  # Of what is left out of its layers.
@@ -99,11 +100,12 @@ class IBRL(ActorCritic):
                 drawn = self._some(recorded)
                 done = self.policy.executed(drawn.candidates[:, -1]).flatten(1)
                 loss = -learning.log_density(drawn.contexts, done).mean()
-                finite(loss, "the imitator's loss")
+                watched.append({"imitator_loss": finite(loss, "the imitator's loss")})
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
                 follow(imitator, learning, 1 - self._config.imitation_ema)
+        means(watched)
 
     def _some(self, recorded: Decided) -> Decided:
         count = (self._shared.batch,)
@@ -120,7 +122,7 @@ class IBRL(ActorCritic):
         """Give what the imitator proposes, with nothing left out of its layers."""
         return self.policy.imitator.eval().mode(contexts)
 
-    def _actor_step(self, now: Decided) -> dict[str, float]:
+    def _actor_step(self, now: Decided) -> Watched:
         done, _ = self._drawn(now.contexts)
         loss = self._descend(-self._values(now, done).amin(dim=0).mean())
         follow(self._target_actor, self.policy.actor, self._config.actor_tau)

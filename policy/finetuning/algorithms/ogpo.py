@@ -18,6 +18,7 @@ from torch import Tensor
 from configs.ranges import Count, NotNegative, Rate, between
 from datasets.behaviours.critics import follow
 from policy.finetuning.config import FinetuneConfig
+from policy.finetuning.diverging import Watched
 from policy.finetuning.experience import Chunks, Experience
 from policy.finetuning.guided.learner import CriticLearner, LearnerConfig
 from policy.finetuning.minibatch import Minibatch, MinibatchConfig
@@ -66,7 +67,7 @@ class OGPO(CriticLearner):
     def finish(self) -> None:
         """Do nothing more: everything was learned along the way."""
 
-    def _planner_step(self) -> dict[str, float]:
+    def _planner_step(self) -> Watched:
         if self.gradient_steps == 0:  # The planner may have been reset since.
             self._slow.load_state_dict(self._planner.state_dict())
         config = self._config
@@ -85,7 +86,7 @@ class OGPO(CriticLearner):
         total = self._descend(loss)
         follow(self._slow.denoiser, self._planner.denoiser, config.tau)
         agreed = {"agreed": (advantages != 0).float().mean(), "advantage": advantages.abs().mean()}
-        numbers = {name: value.item() for name, value in {**watched, **agreed}.items()}
+        numbers = {name: value.detach() for name, value in {**watched, **agreed}.items()}
         return {"planner_loss": total, **numbers}
 
     @torch.no_grad()

@@ -15,6 +15,7 @@ from torch import Tensor
 from configs.progress import progress
 from configs.ranges import Share, between
 from policy.finetuning.config import FinetuneConfig
+from policy.finetuning.diverging import Watched, means
 from policy.finetuning.guided.decisions import Decided
 from policy.finetuning.guided.distilling import DistilConfig, fresh_plans
 from policy.finetuning.guided.learner import CriticLearner, LearnerConfig
@@ -57,13 +58,13 @@ class QGuided(CriticLearner):
             DivergedError: A loss is not finite.
         """
         config = self._config.distil
-        for _ in progress(range(config.steps), "distil", unit="step"):
-            self._step(config.imitated, config.candidates)
+        steps = progress(range(config.steps), "distil", unit="step")
+        means(self._step(config.imitated, config.candidates) for _ in steps)
 
-    def _planner_step(self) -> dict[str, float]:
+    def _planner_step(self) -> Watched:
         return self._step(self._config.imitated, 0)
 
-    def _step(self, share: float, fresh: int) -> dict[str, float]:
+    def _step(self, share: float, fresh: int) -> Watched:
         """Take a gradient step; so much of it is imitation, and so many plans are fresh."""
         batch = self._config.batch
         imitated = self._imitable(int(batch * share))
@@ -78,4 +79,4 @@ class QGuided(CriticLearner):
             plans = fresh_plans(self._planner, drawn.contexts, fresh, self._generator)
             candidates = torch.cat([candidates, plans], dim=1)
         choice = self.critics.least(drawn, candidates).argmax(dim=1)
-        return candidates[torch.arange(len(drawn)), choice]
+        return candidates[torch.arange(len(drawn), device=choice.device), choice]

@@ -7,6 +7,7 @@ The paper's B keeps all episodes; here the oldest leave, whose ratios are clippe
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ from envs.seeding import derive_seed
 from perception.errors import InputError
 from policy.finetuning.buffers import ReplayBuffer, TargetBuffer
 from policy.finetuning.config import FinetuneConfig
-from policy.finetuning.diverging import DivergedError
+from policy.finetuning.diverging import DivergedError, read
 from policy.finetuning.experience import Chunks, Experience
 from policy.finetuning.minibatch import Minibatch, MinibatchConfig
 from policy.finetuning.objective import Objective
@@ -28,6 +29,9 @@ from policy.finetuning.states import read_experience
 from policy.finetuning.terms.term import TERMS, TermConfig, TermLoss
 from policy.planner.planner import FirstPlan, Planner
 from policy.rollouts.rollout import Rollout
+from policy.runs.device import autocast
+
+TOTAL = "total loss"  # Watched beside the terms, whose names have no space.
 
 
 @dataclass(frozen=True)
@@ -92,31 +96,39 @@ class SODP:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         experience = self.replay.experience(self._finetune.advantage, by_start=self._by_start)
-        target = self.target.chunks()
+        experience = experience.kept_on(self._planner.device)
+        target = self.target.chunks().kept_on(self._planner.device)
         steps = self._finetune.gradient_steps * episodes
         means = self._gradient_norms(self._minibatch(experience, target))
-        for _ in range(steps):
-            for name, value in self.gradient_step(self._minibatch(experience, target)).items():
-                means[name] = means.get(name, 0.0) + value.item() / steps
+        watched = [self.gradient_step(self._minibatch(experience, target)) for _ in range(steps)]
+        for values in read(watched):
+            self._check(values)
+            for name, value in values.items():
+                means[name] = means.get(name, 0.0) + value / steps
+        means.pop(TOTAL, None)
         return {f"finetune/{name}": value for name, value in means.items()}
 
     def finish(self) -> None:
         """Do nothing more: everything was learned along the way."""
 
     def gradient_step(self, minibatch: Minibatch) -> dict[str, Tensor]:
-        """Take one step; give what to watch of it."""
-        losses = self.objective.losses(minibatch)
+        """Take one step; give what to watch of it, `TOTAL` included.
+
+        Raises:
+            DivergedError: It would spoil the weights; on the CPU only, where asking costs nothing.
+        """
+        with autocast(self._finetune.precision, self._planner.device):
+            losses = self.objective.losses(minibatch)
         watched = {name: value for term in losses.values() for name, value in term.metrics.items()}
         total = self.objective.total(losses)
-        self._check(total, watched.get("ratio"))
+        self._check_at_once({TOTAL: total, **watched})
         self._optimizer.zero_grad(set_to_none=True)
         total.backward()
         norm = torch.nn.utils.clip_grad_norm_(self._weights, self._finetune.gradient_norm)
-        if not torch.isfinite(norm):
-            raise DivergedError(f"the norm of the gradient is {norm.item()}")
+        self._check_at_once({"gradient_norm": norm})
         self._optimizer.step()
         self.gradient_steps += 1
-        return {**_named_losses(losses), **watched, "gradient_norm": norm}
+        return {**_named_losses(losses), **watched, "gradient_norm": norm, TOTAL: total.detach()}
 
     def summary(self) -> dict[str, float]:
         """Say how many episodes are imitated, and how many of them succeeded."""
@@ -161,28 +173,36 @@ class SODP:
     def _gradient_norms(self, minibatch: Minibatch) -> dict[str, float]:
         """Give the gradient norm of each weighted term alone: none should drown the others."""
         norms = {}
-        weighted = self.objective.weighted(self.objective.losses(minibatch))
+        with autocast(self._finetune.precision, self._planner.device):
+            weighted = self.objective.weighted(self.objective.losses(minibatch))
         for name, loss in weighted.items():
             gradients: tuple[Tensor | None, ...] = ()
             if loss.requires_grad:
                 gradients = torch.autograd.grad(
                     loss, self._weights, retain_graph=True, allow_unused=True
                 )
-            squares = [float(g.square().sum()) for g in gradients if g is not None]
-            norms[f"{name}_norm"] = sum(squares) ** 0.5
+            squares = [g.square().sum() for g in gradients if g is not None]
+            norms[f"{name}_norm"] = sum(torch.stack(squares).tolist()) ** 0.5 if squares else 0.0
         return norms
 
-    def _check(self, loss: Tensor, ratio: Tensor | None) -> None:
-        """Stop before a step that would spoil the weights.
+    def _check_at_once(self, watched: Mapping[str, Tensor]) -> None:
+        """Stop before a step that would spoil the weights, where nothing must be waited for."""
+        if self._planner.device.type == "cpu":
+            self._check({name: value.item() for name, value in watched.items()})
+
+    def _check(self, watched: Mapping[str, float]) -> None:
+        """Stop at numbers from which no step leads back.
 
         Raises:
-            DivergedError: The loss is not finite, or the ratio has exploded.
+            DivergedError: The loss or the gradient is not finite, or the ratio has exploded.
         """
-        if not torch.isfinite(loss):
-            raise DivergedError(f"the loss is {loss.item()}")
-        largest = self._finetune.largest_ratio
-        if ratio is not None and not ratio.item() < largest:
-            raise DivergedError(f"the mean ratio is {ratio.item():.3g}, beyond {largest:g}")
+        if not isfinite(watched.get(TOTAL, 0.0)):
+            raise DivergedError(f"the loss is {watched[TOTAL]}")
+        largest, ratio = self._finetune.largest_ratio, watched.get("ratio", 0.0)
+        if not ratio < largest:
+            raise DivergedError(f"the mean ratio is {ratio:.3g}, beyond {largest:g}")
+        if not isfinite(watched.get("gradient_norm", 0.0)):
+            raise DivergedError(f"the norm of the gradient is {watched['gradient_norm']}")
 
 
 def _named_losses(losses: Mapping[str, TermLoss]) -> dict[str, Tensor]:

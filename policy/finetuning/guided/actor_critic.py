@@ -15,8 +15,9 @@ from torch import Tensor
 
 from configs.progress import progress
 from envs.seeding import derive_seed
+from perception.transfer import moved
 from policy.finetuning.config import FinetuneConfig
-from policy.finetuning.diverging import finite, means
+from policy.finetuning.diverging import Watched, finite, means
 from policy.finetuning.guided.actor_critic_config import ActorCriticConfig
 from policy.finetuning.guided.critics import ChunkCritics, CriticConfig, Penalty
 from policy.finetuning.guided.decisions import Decided, Decisions, Source
@@ -69,7 +70,7 @@ class ActorCritic(ABC):
         known = {name: getattr(own, name) for name in SAME}
         form = CriticConfig(**known, steps=config.critic_steps, batch=config.batch)
         self.critics = ChunkCritics(form, policy, seed, layers=own.layers, timed=False)
-        self.decisions = Decisions(config.capacity, self.kept)
+        self.decisions = Decisions(config.capacity, self.kept, self._device)
         self._prior = Prior(config.prior, policy, change=self._remembered)
         self._optimizer = torch.optim.Adam(self._actor.parameters(), finetune.learning_rate)
         self._generator = torch.Generator().manual_seed(derive_seed("finetune-draws", seed, 0))
@@ -123,7 +124,7 @@ class ActorCritic(ABC):
         """Value what follows; see `ChunkCritics.learn`."""
 
     @abstractmethod
-    def _actor_step(self, now: Decided) -> dict[str, float]:
+    def _actor_step(self, now: Decided) -> Watched:
         """Take a step of the actor; give what to watch of it."""
 
     def _penalty(self) -> Penalty | None:
@@ -138,7 +139,7 @@ class ActorCritic(ABC):
         """Give what is learned from."""
         return self.decisions
 
-    def _learn(self, rounds: Iterable[int], learning_rate: float) -> Iterator[dict[str, float]]:
+    def _learn(self, rounds: Iterable[int], learning_rate: float) -> Iterator[Watched]:
         """Take rounds of updates; give what to watch of each step."""
         source = self._source()
         self.critics.measure(source)
@@ -157,7 +158,7 @@ class ActorCritic(ABC):
                 yield self._actor_step(now.to(self._device))
         self.policy.eval()
 
-    def _descend(self, loss: Float[Tensor, ""]) -> float:
+    def _descend(self, loss: Float[Tensor, ""]) -> Tensor:
         """Take a step of the actor alone down a loss; give it.
 
         Raises:
@@ -178,7 +179,7 @@ class ActorCritic(ABC):
         """Draw what an actor does in each situation, so often; and the log-densities."""
         noise = torch.randn(len(contexts), count, self._actor.numbers, generator=self._generator)
         seen = contexts[:, None].expand(-1, count, -1)
-        done, densities = (actor or self._actor)(seen, noise.to(contexts))
+        done, densities = (actor or self._actor)(seen, moved(noise, contexts.device))
         return done, densities
 
     def _values(
@@ -189,7 +190,8 @@ class ActorCritic(ABC):
         values = critics.of_candidates(self.critics.situations(now), done)
         if not heads:
             return values
-        return values[torch.randperm(len(values), generator=self._generator)[:heads]]
+        order = torch.randperm(len(values), generator=self._generator)
+        return values[moved(order[:heads], values.device)]
 
     def state(self) -> dict[str, Any]:
         """Everything but the planner that the next update depends on."""

@@ -140,7 +140,7 @@ class ChunkCritics:
 
     def learn(
         self, decisions: Source, steps: int, generator: torch.Generator, value_of: ValueOf
-    ) -> list[float]:
+    ) -> list[Tensor]:
         """Take steps towards the reward plus the discounted value of what follows; give losses.
 
         Args:
@@ -157,9 +157,10 @@ class ChunkCritics:
 
     def measure(self, decisions: Source) -> None:
         """Choose units for what is learned from, before steps are taken."""
-        parts = decisions.parts()
-        self.follow_rewards(torch.cat([part.rewards for part in parts]))
-        self.sight = self.sight.measured(torch.cat([part.features for part in parts]))
+        parts, device = decisions.parts(), self._planner.device
+        self.follow_rewards(torch.cat([part.rewards.to(device) for part in parts]))
+        seen = torch.cat([part.features.to(device) for part in parts])
+        self.sight = self.sight.measured(seen)
         several = not all(bool(part.last.all()) for part in parts)
         self._goes_on = self._config.beyond_limit and several
 
@@ -169,8 +170,8 @@ class ChunkCritics:
         generator: torch.Generator,
         value_of: ValueOf,
         penalty: Penalty | None = None,
-    ) -> float:
-        """Take one step; see `learn`. A penalty is added to the loss.
+    ) -> Tensor:
+        """Take one step and give its loss; see `learn`. A penalty is added to the loss.
 
         Raises:
             DivergedError: The loss is not finite.

@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from perception.transfer import home, moved
 from policy.rollouts.rollout import Rollout
 
+CPU = torch.device("cpu")
 FIRST_SIZE = 1024  # Decisions that room is made for at first; doubled whenever it is full.
 
 
@@ -61,11 +63,12 @@ class Decided:
 
     def to(self, device: torch.device) -> "Decided":
         """Move everything to a device."""
-        return type(self)(**{name: part.to(device) for name, part in vars(self).items()})
+        return type(self)(**{name: moved(part, device) for name, part in vars(self).items()})
 
     @staticmethod
     def join(parts: Sequence["Decided"]) -> "Decided":
-        """Put decisions of one kind behind each other."""
+        """Put decisions of one kind behind each other, where the first ones are."""
+        parts = [part.to(parts[0].rewards.device) for part in parts]
         kind, names = type(parts[0]), vars(parts[0])
         return kind(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
 
@@ -87,10 +90,16 @@ class Decisions:
     Args:
         capacity: The most that are kept.
         kind: Which are kept.
+        device: Where they are kept, as long as they fit there.
     """
 
-    def __init__(self, capacity: int, kind: type[Decided] = Decided) -> None:
-        self._capacity, self._kind = capacity, kind
+    def __init__(
+        self,
+        capacity: int,
+        kind: type[Decided] = Decided,
+        device: torch.device = CPU,
+    ) -> None:
+        self._capacity, self._kind, self._device = capacity, kind, device
         self._room: Decided | None = None
         self._size = self._head = 0
 
@@ -107,6 +116,7 @@ class Decisions:
         if self._room is None:
             raise ValueError("Nothing has been decided yet")
         index = torch.randint(self._size, (count,), generator=generator)
+        index = moved(index, self._room.rewards.device)
         drawn = self._room[index]
         following = torch.where(drawn.last, index, (index + 1) % self._size)
         return drawn, self._room[following]
@@ -126,7 +136,7 @@ class Decisions:
         kept = {} if self._room is None else vars(self._room[: self._size])
         return {
             "head": self._head,
-            "decisions": {name: part.clone() for name, part in kept.items()},
+            "decisions": {name: part.to("cpu", copy=True) for name, part in kept.items()},
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -140,9 +150,10 @@ class Decisions:
     def _write(self, decided: Decided) -> None:
         self._make_room(decided)
         assert self._room is not None
-        index = (self._head + torch.arange(len(decided))) % self._capacity
+        place = self._room.rewards.device
+        index = (self._head + torch.arange(len(decided), device=place)) % self._capacity
         for field in fields(self._kind):
-            getattr(self._room, field.name)[index] = getattr(decided, field.name)
+            getattr(self._room, field.name)[index] = moved(getattr(decided, field.name), place)
         self._size = max(self._size, min(self._head + len(decided), self._capacity))
         self._head = (self._head + len(decided)) % self._capacity
 
@@ -155,9 +166,11 @@ class Decisions:
         size = max(FIRST_SIZE, have)
         while size < wanted:
             size *= 2
-        grown = {}
+        grown, size = {}, min(size, self._capacity)
+        bytes_of_each = sum(part[:1].nbytes for part in vars(decided).values())
+        place = home(self._device, size * bytes_of_each)
         for name, part in vars(decided).items():
-            room = part.new_zeros(min(size, self._capacity), *part.shape[1:])
+            room = part.new_zeros(size, *part.shape[1:], device=place)
             if self._room is not None:
                 room[:have] = getattr(self._room, name)
             grown[name] = room

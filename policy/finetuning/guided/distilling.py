@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from configs.ranges import Share, Whole, between
+from perception.transfer import moved
 from policy.planner.planner import Planner
 
 
@@ -37,5 +38,5 @@ def fresh_plans(
     shape = (len(contexts) * count, len(planner.grid) + 1, planner.config.horizon)
     noises = torch.randn(*shape, planner.sizes.actions, generator=generator)
     repeated = contexts.repeat_interleave(count, dim=0)
-    plans = planner.sample(repeated, noises.to(contexts)).plan.clamp(-1, 1)
+    plans = planner.sample(repeated, moved(noises, contexts.device)).plan.clamp(-1, 1)
     return plans.reshape(len(contexts), count, *plans.shape[1:])

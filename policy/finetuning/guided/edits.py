@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from configs.ranges import Rate, Width
 from datasets.behaviours.critics import Critics
 from envs.seeding import derive_seed
-from policy.finetuning.diverging import finite
+from perception.transfer import moved
+from policy.finetuning.diverging import Watched, finite
 from policy.planner.planner import Planner
 
 LOG_STD = (-5.0, 2.0)
@@ -67,7 +68,7 @@ class Edits:
 
     def draws(self, generator: torch.Generator, *lead: int) -> Float[Tensor, "..."]:
         """Draw what `edited` needs to be random, for plans of some leading axes."""
-        return torch.randn(*lead, self._numbers, generator=generator).to(self._planner.device)
+        return moved(torch.randn(*lead, self._numbers, generator=generator), self._planner.device)
 
     @torch.no_grad()
     def edited(
@@ -92,7 +93,7 @@ class Edits:
         plans: Float[Tensor, "batch horizon action"],
         critics: Critics,
         generator: torch.Generator,
-    ) -> dict[str, float]:
+    ) -> Watched:
         """Take a step towards edits that critics value, as random as is aimed at.
 
         Raises:
@@ -111,7 +112,7 @@ class Edits:
         for weight, gradient in zip(self._learned, gradients, strict=True):
             weight.grad = gradient
         self._optimizer.step()
-        return {"edit_loss": finite(loss, "the edits' loss"), "temperature": temperature.item()}
+        return {"edit_loss": finite(loss, "the edits' loss"), "temperature": temperature.detach()}
 
     def state(self) -> dict[str, Any]:
         """Plain values and tensors, for a checkpoint."""

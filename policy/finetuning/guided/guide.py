@@ -118,7 +118,7 @@ class Guide:
             choice = least_value(self.critics, situations, planner.executed(options)).argmax(dim=1)
         if self.explore:
             choice = self._sometimes_any(choice, generators)
-        followed = options[torch.arange(len(plans)), choice].clone()
+        followed = options[torch.arange(len(plans), device=choice.device), choice].clone()
         if self.explore:
             executed = planner.executed(followed)
             unit = self._unit(planner.executed(plans)).to(executed)

@@ -14,9 +14,10 @@ from configs.ranges import Share, between
 from datasets.behaviours.training_state import fitting
 from envs.seeding import derive_seed
 from perception.errors import InputError
+from perception.transfer import moved
 from policy.finetuning.buffers import TargetBuffer
 from policy.finetuning.config import FinetuneConfig
-from policy.finetuning.diverging import finite, means
+from policy.finetuning.diverging import Watched, finite, means
 from policy.finetuning.guided.critics import ChunkCritics, CriticConfig
 from policy.finetuning.guided.decisions import Decided, Decisions
 from policy.finetuning.guided.guide import ExploreConfig, Guide, spread
@@ -25,6 +26,7 @@ from policy.finetuning.guided.saved_critics import SavedCritics
 from policy.finetuning.states import read_decisions
 from policy.planner.planner import Planner
 from policy.rollouts.rollout import Rollout
+from policy.runs.device import autocast
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class CriticLearner(ABC):
         self._weights = list(planner.denoiser.parameters())
         self._optimizer = torch.optim.Adam(self._weights, fused=True)
         self.critics = ChunkCritics(config.critic, planner, seed)
-        self.decisions = Decisions(config.capacity)
+        self.decisions = Decisions(config.capacity, device=planner.device)
         self._prior = Prior(
             config.prior, planner, copies=config.explore.candidates, features=sees_state(config)
         )
@@ -131,7 +133,7 @@ class CriticLearner(ABC):
         steps = self._shared.critic.steps * episodes
         source = self._prior.beside(self.decisions, self._shared.prior_share)
         losses = self.critics.learn(source, steps, self._generator, self._value_of)
-        watched = [{"critic_loss": loss} for loss in losses]
+        watched: list[Watched] = [{"critic_loss": loss} for loss in losses]
         watched += [self._planner_step() for _ in range(self._finetune.gradient_steps * episodes)]
         return {f"finetune/{name}": value for name, value in means(watched).items()}
 
@@ -148,7 +150,7 @@ class CriticLearner(ABC):
         """Learn what is left once all episodes are played."""
 
     @abstractmethod
-    def _planner_step(self) -> dict[str, float]:
+    def _planner_step(self) -> Watched:
         """Take one gradient step of the planner; give what to watch of it."""
 
     def _value_of(self, following: Decided) -> Float[Tensor, " batch"]:
@@ -176,12 +178,13 @@ class CriticLearner(ABC):
             best = self.target.sample(imitated, self._generator)
             parts.append((best.contexts, best.plans))
         contexts, plans = (
-            torch.cat([part.to(self._planner.device) for part in of_all])
+            torch.cat([moved(part, self._planner.device) for part in of_all])
             for of_all in zip(*parts, strict=True)
         )
-        return self._planner.denoising_loss(contexts, plans, self._generator)
+        with autocast(self._finetune.precision, self._planner.device):
+            return self._planner.denoising_loss(contexts, plans, self._generator)
 
-    def _descend(self, loss: Float[Tensor, ""]) -> float:
+    def _descend(self, loss: Float[Tensor, ""]) -> Tensor:
         """Take a step of the planner down a loss; give it.
 
         Raises:

@@ -86,7 +86,7 @@ class Prior:
         self.decided: Decided | None = None
         if paths:
             self.decided = change(decisions_of(paths, policy, copies=copies, features=features))
-            self._decisions = Decisions(len(self.decided), type(self.decided))
+            self._decisions = Decisions(len(self.decided), type(self.decided), policy.device)
             self._decisions.add(self.decided)
 
     def beside(self, played: Decisions, share: float) -> Source:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from configs.ranges import Rate, Real
 from policy.finetuning.config import FinetuneConfig
+from policy.finetuning.diverging import Watched
 from policy.finetuning.guided.actor_critic import ActorCritic
 from policy.finetuning.guided.actor_critic_config import ActorCriticConfig
 from policy.finetuning.guided.decisions import Decided
@@ -59,7 +60,7 @@ class SoftActorCritic(ActorCritic):
     def _judged(self, values: Float[Tensor, "critic batch"]) -> Float[Tensor, " batch"]:
         """Say which of the critics' values the actor climbs."""
 
-    def _actor_step(self, now: Decided) -> dict[str, float]:
+    def _actor_step(self, now: Decided) -> Watched:
         """Take a step of the actor, and one of the temperature."""
         done, densities = self._drawn(now.contexts)
         judged = self._judged(self._values(now, done)[..., 0])
@@ -68,7 +69,7 @@ class SoftActorCritic(ActorCritic):
         self._cooling.zero_grad(set_to_none=True)
         (-self._log_temperature.exp() * surplus).backward()
         self._cooling.step()
-        return {"actor_loss": loss, "temperature": self.temperature.item()}
+        return {"actor_loss": loss, "temperature": self.temperature}
 
     def state(self) -> dict[str, Any]:
         """Everything but the planner that the next update depends on."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from configs.ranges import NotNegative
+from perception.transfer import moved
 from policy.finetuning.minibatch import Minibatch
 from policy.finetuning.terms.term import TermLoss
 from policy.planner.planner import Planner
@@ -33,5 +34,6 @@ class BehaviourCloning:
         """Give the loss on as many chunks of the target buffer as the minibatch has pairs."""
         planner, target, generator = minibatch.planner, minibatch.target, minibatch.generator
         best = torch.randint(len(target.plans), minibatch.chunk.shape, generator=generator)
-        contexts, plans = minibatch.encode(target, best), target.plans[best].to(planner.device)
+        best = moved(best, target.plans.device)
+        contexts, plans = minibatch.encode(target, best), moved(target.plans[best], planner.device)
         return TermLoss(planner.denoising_loss(contexts, plans, generator))

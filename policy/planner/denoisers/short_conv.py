@@ -7,6 +7,7 @@ result to rounding, several times faster on a CPU.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import cast
 
@@ -31,8 +32,7 @@ class ShortConv1d(nn.Conv1d):
             return self.weight[:, :, 0] @ x + cast(Tensor, self.bias)[:, None]
         if steps > SHORT:
             return super().forward(x)
-        taps = _taps(steps, kernel, self.stride[0], cast(int, self.padding[0]))
-        return _as_product(self, x, taps)
+        return _as_product(self, x)
 
 
 class ShortConvTranspose1d(nn.ConvTranspose1d):
@@ -42,11 +42,9 @@ class ShortConvTranspose1d(nn.ConvTranspose1d):
 
     def forward(self, x: Float[Tensor, "batch before steps"]) -> Float[Tensor, "batch after _"]:  # type: ignore[override]
         """Convolve along the last axis."""
-        steps, kernel, stride = x.shape[-1], self.kernel_size[0], self.stride[0]
-        if steps > SHORT:
+        if x.shape[-1] > SHORT:
             return super().forward(x)
-        taps = _transposed_taps(steps, kernel, stride, cast(int, self.padding[0]))
-        return _as_product(self, x, taps)
+        return _as_product(self, x)
 
 
 ShortLayer = ShortConv1d | ShortConvTranspose1d
@@ -69,51 +67,60 @@ def fixed_products(network: nn.Module) -> Iterator[None]:
             layer.products = products
 
 
-@cache
-def _taps(steps: int, kernel: int, stride: int, padding: int) -> Int[Tensor, "steps out"]:
-    """Number the tap of a convolution that joins each input step with each output step.
-
-    Numbers outside of the kernel mean that no tap joins the two.
-    """
-    out_steps = (steps + 2 * padding - kernel) // stride + 1
-    return torch.arange(steps)[:, None] - (torch.arange(out_steps) * stride - padding)
-
-
-@cache
-def _transposed_taps(
-    steps: int, kernel: int, stride: int, padding: int
-) -> Int[Tensor, "steps out"]:
-    """Number the taps of a transposed convolution in the same way."""
-    out_steps = (steps - 1) * stride - 2 * padding + kernel
-    return torch.arange(out_steps) + padding - torch.arange(steps)[:, None] * stride
-
-
 def _as_product(
-    layer: ShortLayer,
-    x: Float[Tensor, "batch before steps"],
-    taps: Int[Tensor, "steps out"],
+    layer: ShortLayer, x: Float[Tensor, "batch before steps"]
 ) -> Float[Tensor, "batch after out"]:
     """Apply a layer as one matrix product."""
-    products = {} if layer.products is None else layer.products
-    if len(taps) not in products:
-        products[len(taps)] = _product_matrix(layer, taps)
-    matrix = products[len(taps)]
-    flat = x.flatten(1) @ matrix
+    products, steps = {} if layer.products is None else layer.products, x.shape[-1]
+    if steps not in products:
+        products[steps] = _product_matrix(layer, steps)
+    flat = x.flatten(1) @ products[steps]
     bias = cast(Tensor, layer.bias)
-    return cast(Tensor, flat.unflatten(1, (-1, taps.shape[1])) + bias[:, None])
+    return cast(Tensor, flat.unflatten(1, (len(bias), -1)) + bias[:, None])
 
 
-def _product_matrix(
-    layer: ShortLayer, taps: Int[Tensor, "steps out"]
-) -> Float[Tensor, "before_steps after_out"]:
+def _product_matrix(layer: ShortLayer, steps: int) -> Float[Tensor, "before_steps after_out"]:
     """Spread a layer's taps over a (before, step) x (after, step) matrix.
 
     Itself a product, with a matrix of zeros and ones, so that its gradient is a product too: much
     faster than the gradient of indexing.
     """
-    numbers = torch.arange(layer.kernel_size[0])
-    chosen = (taps.flatten() == numbers[:, None]).to(layer.weight)
-    spread = (layer.weight @ chosen).unflatten(-1, taps.shape)
-    if isinstance(layer, nn.Conv1d):
+    ordinary, weight = isinstance(layer, nn.Conv1d), layer.weight
+    chosen = _chosen_taps(
+        steps,
+        Taps(layer.kernel_size[0], layer.stride[0], cast(int, layer.padding[0]), not ordinary),
+        weight.device,
+        weight.dtype,
+    )
+    spread = (weight @ chosen).unflatten(-1, (steps, -1))
+    if ordinary:
         spread = spread.transpose(0, 1)
     return cast(Tensor, spread.transpose(1, 2).flatten(2).flatten(0, 1))
+
+
+@dataclass(frozen=True)
+class Taps:
+    """What decides which tap of a convolution joins an input step with an output step."""
+
+    kernel: int
+    stride: int
+    padding: int
+    transposed: bool
+
+    def between(self, steps: int) -> Int[Tensor, "steps out"]:
+        """Number the tap that joins each two; numbers outside of the kernel mean that none does."""
+        inputs = torch.arange(steps)[:, None]
+        if self.transposed:
+            out_steps = (steps - 1) * self.stride - 2 * self.padding + self.kernel
+            return torch.arange(out_steps) + self.padding - inputs * self.stride
+        out_steps = (steps + 2 * self.padding - self.kernel) // self.stride + 1
+        return inputs - (torch.arange(out_steps) * self.stride - self.padding)
+
+
+@cache
+def _chosen_taps(
+    steps: int, taps: Taps, device: torch.device, dtype: torch.dtype
+) -> Float[Tensor, "kernel steps_out"]:
+    """Say by ones which tap joins which steps; on the device once, not at each call."""
+    numbers = torch.arange(taps.kernel)[:, None]
+    return (taps.between(steps).flatten() == numbers).to(device, dtype)
