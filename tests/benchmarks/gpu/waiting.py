@@ -3,10 +3,10 @@
 Without a card what would wait is counted as it is dispatched (`tests/helpers/reads.py`).
 """
 
-import os
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -55,7 +55,7 @@ def count(bench: Bench, call: Callable[[], object]) -> dict[str, Any]:
         finally:
             torch.cuda.set_sync_debug_mode("default")
     waits = [w for w in caught if "synchroniz" in str(w.message)]
-    where = Counter(f"{os.path.relpath(w.filename, ROOT)}:{w.lineno}" for w in waits)
+    where = Counter(f"{_named(Path(w.filename))}:{w.lineno}" for w in waits)
     others = Counter(str(w.message)[:200] for w in caught if w not in waits)
     return {
         "waits": len(waits),
@@ -63,3 +63,10 @@ def count(bench: Bench, call: Callable[[], object]) -> dict[str, Any]:
         "by": "torch.cuda.set_sync_debug_mode",
         "other_warnings": dict(others.most_common(5)),
     }
+
+
+def _named(source: Path) -> str:
+    """Name a source file of this project or of a package, wherever these lie."""
+    if source.is_relative_to(ROOT):
+        return source.relative_to(ROOT).as_posix()
+    return source.as_posix().rpartition("/site-packages/")[2]
