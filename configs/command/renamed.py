@@ -31,7 +31,8 @@ RENAMED = {
     },
     "collect": {"env.view.sees=state": "points=0"},
 }
-REGULARISER = "finetune.objective.regulariser="
+OBJECTIVE = "finetune.objective."
+REGULARISER = f"{OBJECTIVE}regulariser="
 
 
 def as_named_now(script: str, overrides: Sequence[str]) -> list[str]:
@@ -45,7 +46,13 @@ def as_named_now(script: str, overrides: Sequence[str]) -> list[str]:
     now = list(_named_now(renamed, overrides))
     if chosen == ["kl"] and not any(text.startswith(weight) for text in now):
         now.append(f"{weight}=10")  # Its default then; that of finetune=ppo_kl is the paper's.
+    if any(t.startswith(OBJECTIVE) for t in overrides) and not any(map(_chooses, now)):
+        now.append("finetune=ppo_bc")  # The default then.
     return now
+
+
+def _chooses(text: str) -> bool:
+    return text.startswith("finetune=")
 
 
 def _named_now(renamed: dict[str, str], overrides: Sequence[str]) -> Iterator[str]:

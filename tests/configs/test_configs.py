@@ -105,8 +105,8 @@ def test_every_member_of_a_suite_builds(suite: str) -> None:
         assert str(config.out) == f"data/{config.env.name}.zarr"
 
 
-def test_the_defaults_are_the_papers() -> None:
-    config = compose(TrainConfig, "train", []).recipe
+def test_the_papers_algorithm_has_the_papers_numbers() -> None:
+    config = compose(TrainConfig, "train", ["finetune=ppo_bc"]).recipe
     planner = config.planner
     assert (planner.history, planner.horizon, planner.chunk) == (2, 4, 3)
     assert (planner.denoising_steps, planner.sampling_steps, planner.eta) == (100, 10, 1.0)

@@ -75,6 +75,6 @@ def test_ranges_comments_and_kinds_are_shown() -> None:
     assert "  seed=0  # (between 0 and 4294967295)" in text
     assert "planner.denoising_steps=100  # K (between 1 and 10000)" in text
     assert "denoiser.kind=mixer  # width, blocks, token_hidden" in text
-    assert "finetune.algorithm.terms.ppo.clip=0.02" in text
+    assert "finetune.algorithm.explore.candidates=6" in text
     assert "env=adroit-door  # or adroit, adroit-hammer" in text
     assert "overrides" not in text

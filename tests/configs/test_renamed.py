@@ -23,7 +23,10 @@ from policy.pipeline.config import TrainConfig
             ["finetune.objective.regulariser=kl", "finetune.objective.regularisation=1"],
             ["finetune=ppo_kl", "finetune.algorithm.terms.kl.weight=1"],
         ),
-        (["finetune.objective.regularisation=3"], ["finetune.algorithm.terms.bc.weight=3"]),
+        (
+            ["finetune=ppo_bc", "finetune.objective.regularisation=3"],
+            ["finetune=ppo_bc", "finetune.algorithm.terms.bc.weight=3"],
+        ),
     ],
 )
 def test_an_old_command_of_training(
@@ -33,6 +36,12 @@ def test_an_old_command_of_training(
         assert as_named_now("train", old) == now
     changed = [(a, b) for a, b in zip(old, now, strict=True) if a != b]
     assert caplog.messages == [f"{a} is now {b}" for a, b in changed]
+
+
+def test_an_old_command_without_a_choice_means_the_default_of_then() -> None:
+    batch = ["finetune.objective.batch=8"]
+    assert as_named_now("train", batch) == ["finetune.algorithm.batch=8", "finetune=ppo_bc"]
+    assert as_named_now("train", ["finetune.episodes=8"]) == ["finetune.episodes=8"]
 
 
 def test_the_weight_of_kl_is_what_it_was() -> None:

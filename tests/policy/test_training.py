@@ -31,6 +31,7 @@ SMALL = (
     "pretrain.batch=8",
     "pretrain.log_every=5",
     "pretrain.save_every=5",
+    "finetune=ppo_bc",
     "finetune.episodes=8",
     "finetune.initial_episodes=1",
     "finetune.initial_limit=2",
@@ -40,7 +41,7 @@ SMALL = (
     "finetune.evaluate_episodes=2",
 )
 
-PRETRAINING = tuple(part for part in SMALL if not part.startswith("finetune."))
+PRETRAINING = tuple(part for part in SMALL if not part.startswith("finetune"))
 OF_PLANNERS = ("denoiser", "pretrain.")
 FINETUNING = tuple(part for part in SMALL if not part.startswith(OF_PLANNERS))
 

@@ -23,6 +23,7 @@ from tests.helpers.commands import refuse, run, succeed
 PLAYED = ("threads=1", "envs=2", "workers=0", "episodes=2")
 FINETUNED = (
     *PLAYED,
+    "finetune=ppo_bc",
     "finetune.episodes=4",
     "finetune.initial_episodes=1",
     "finetune.initial_limit=2",

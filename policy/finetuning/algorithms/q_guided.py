@@ -1,7 +1,7 @@
 """Guided by a critic: play the best of several plans, and teach the planner to propose those.
 
 Critics over executed chunks learn from every decision ever made: their targets are the reward plus
-the discounted value of the best candidate of the next decision. Episodes are played by the best of
+the discounted mean value of the next decision's candidates (`critic.backup`). Episodes are played by the best of
 N plans; the planner learns, by its own denoising loss, the plan that the critics prefer among all
 that were candidates, and its best episodes (Eq. 14).
 """

@@ -39,6 +39,7 @@ PLANNER = (
 OF_PRETRAINING = ("denoiser.", "planner.", "pretrain.")  # Refused where that is over.
 PLAYED = tuple(part for part in PLANNER if not part.startswith(OF_PRETRAINING))
 FINETUNING = (
+    "finetune=ppo_bc",
     "finetune.episodes=4",
     "finetune.initial_episodes=1",
     "finetune.initial_limit=2",
