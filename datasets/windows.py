@@ -21,6 +21,7 @@ from datasets.collection.recorded_pictures import recorded_pictures
 from datasets.collection.state_features import STATE_FEATURE
 from datasets.store.decoding import decode
 from datasets.store.store import EpisodeStore
+from perception.errors import InputError
 from perception.observation import Encoded, Observation, Observes
 from perception.transfer import home, moved
 
@@ -200,7 +201,7 @@ def load_windows(
         history: Observed steps, T_o.
         horizon: Planned steps, T_p.
         chunk: Executed steps, T_a.
-        memory_map: A folder for decoded clouds too large for memory; None keeps them in memory.
+        memory_map: A folder for what is too large for memory, decoded; None keeps it in memory.
         features: Read what `policy/encode.py` made of the clouds instead of them.
         observes: With `image`, read pictures (bytes) in place of clouds; with `features`, the
             simulator's own (`policy/encode.py what=state`) in place of clouds and robot states. The
@@ -209,8 +210,10 @@ def load_windows(
 
     Raises:
         InputError: A store is missing, unfinished, or holds other shapes or not-a-number; places
-            are asked for where it has no simulator states.
+            are asked for where it has no simulator states; pictures are to be mapped.
     """
+    if memory_map is not None and observes == "image":
+        raise InputError("Pictures are kept in memory: leave pretrain.memory=map out")
     stores = [EpisodeStore.open(path) for path in paths]
     where = _places(stores) if places else None
     actions = decode(stores, "action", memory_map)

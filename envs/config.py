@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from configs.build import build, mapping
-from configs.ranges import Corner, Pixels, Points, Positive, Real, above, between, require
+from configs.ranges import Corner, Pixels, Points, Positive, Real, Whole, above, between, require
 from envs.success import SuccessAt
 
 PLANNER_KEYS = ("history", "horizon", "chunk")  # Older files have them here.
+OTHERS = ("adroit", "metaworld")  # Simulators with rules of success of their own.
+GYMNASIUM_RULES = ("info", "return", "none")
 YOUNGER = (("image", "flat"),)  # Keys of views that older files lack, and what was meant.
 
 
@@ -74,20 +76,39 @@ class ViewConfig:
 
 
 @dataclass(frozen=True)
+class GymnasiumConfig:
+    """What an environment of Gymnasium does not say of itself.
+
+    Attributes:
+        robot_state: Which entries of the observation are the robot's own, [first, end) each; null:
+            all of them (goals are not among them).
+        hand: The site or body that is its hand; null: the body at the end of the longest chain.
+        success_return: The sum of rewards, not scaled, from which an episode succeeds by
+            `success=return`.
+    """
+
+    robot_state: tuple[tuple[Whole, Whole], ...] | None = None
+    hand: str | None = None
+    success_return: Real | None = None
+
+
+@dataclass(frozen=True)
 class EnvConfig:
     """One task, and how it is seen: decided when data is made, and kept with all that follows.
 
     Attributes:
         name: Its name everywhere: in commands, stores and results.
-        simulator: A folder of `envs/` (`adroit`, `metaworld`), or `module:Class` from elsewhere.
-        task: The simulator's name for it.
+        simulator: A folder of `envs/`, as `adroit`, or `module:Class` from elsewhere.
+        task: The simulator's name for it; an id of Gymnasium.
         episode_steps: Agent steps in an episode.
         action_repeat: Simulator steps per agent step.
         reward_scale: Factor on the reward.
-        success: Which rule says that a step has reached the goal: `dp3` or `farama`.
+        success: Which rule says that a step has reached the goal: `dp3` or `farama`; of Gymnasium's
+            environments `info` (they say it themselves), `return` (a sum of rewards) or `none`.
         success_at: Whether an episode succeeds when its last step has (`end`) or any has (`ever`).
         cameras: Cameras to add to the model, or to move, by name.
         view: How the task is seen.
+        gymnasium: Of an environment of Gymnasium alone.
     """
 
     name: str
@@ -96,10 +117,20 @@ class EnvConfig:
     episode_steps: Annotated[int, between(1, 100_000)]
     action_repeat: Annotated[int, between(1, 1000)]
     reward_scale: Positive
-    success: Literal["dp3", "farama"]
+    success: Literal["dp3", "farama", "info", "return", "none"]
     success_at: SuccessAt
     cameras: dict[str, CameraConfig]
     view: ViewConfig
+    gymnasium: GymnasiumConfig | None = None
+
+    def __post_init__(self) -> None:
+        rule = f"@success={self.success} is a rule of Gymnasium's environments"
+        other = self.simulator in OTHERS
+        require(not other or self.success not in GYMNASIUM_RULES, f"{rule}: give dp3 or farama")
+        own = "@gymnasium has keys of Gymnasium's environments alone"
+        require(
+            not other or self.gymnasium is None, f"{own}: leave them out, or give env=gymnasium"
+        )
 
 
 def read_env(values: Any) -> EnvConfig:  # noqa: ANN401 (a file says anything)
@@ -136,7 +167,8 @@ def for_digests(values: Mapping[str, Any]) -> dict[str, Any]:
     Digests of it are then what they were, and what was made before is known again.
     """
     view = {k: value for k, value in values["view"].items() if (k, value) not in YOUNGER}
-    return {**values, "view": view}
+    own = {k: value for k, value in values.items() if (k, value) != ("gymnasium", None)}
+    return {**own, "view": view}
 
 
 def with_view(

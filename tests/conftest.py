@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def task_config(name: str, *overrides: str) -> EnvConfig:
     """Compose a task; `metaworld-reach` is short for the task `reach` of Meta-World."""
-    if name.startswith("metaworld-"):
-        overrides = (f"env.task={name.removeprefix('metaworld-')}", *overrides)
-        name = "metaworld"
+    family, _, task = name.partition("-")
+    if family in ("metaworld", "gymnasium"):
+        name, overrides = family, (f"env.task={task}", *overrides)
     return compose_part(EnvConfig, "env", name, list(overrides))
 
 

@@ -6,7 +6,16 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("mujoco", "gymnasium-robotics", "metaworld", "numpy", "open3d-cpu", "open3d", "zarr")
+PACKAGES = (
+    "mujoco",
+    "gymnasium",
+    "gymnasium-robotics",
+    "metaworld",
+    "numpy",
+    "open3d-cpu",
+    "open3d",
+    "zarr",
+)
 
 
 def versions() -> dict[str, str]:

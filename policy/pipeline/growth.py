@@ -68,6 +68,8 @@ def _agreed(config: TrainConfig, there: Values, wanted: Values) -> Values:
         there["finetune"] = wanted["finetune"]
     if stage not in FINETUNING:
         wanted["finetune"] = there["finetune"]
+    if "pretrain" in there:  # Where its data is read from changes nothing.
+        there["pretrain"] = {**there["pretrain"], "memory": wanted["pretrain"]["memory"]}
     if stage not in PRETRAINING:
         _refuse_other_planner(config, there, wanted)
         wanted |= {name: there[name] for name in OF_PRETRAINING if name in there}

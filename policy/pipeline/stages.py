@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -97,7 +97,12 @@ class Stages:
         recipe, plan = self.recipe, self.recipe.planner
         if self._is_done(pretraining.STAGE, "gradient_steps", recipe.pretrain.steps):
             return
-        with names_memory("reading the data", "give fewer data=, or data of fewer points"):
+        mapped = recipe.pretrain.memory == "map"
+        if mapped and self.device.type != "cpu":
+            raise InputError("pretrain.memory=map is read by the CPU: give device=cpu, or leave it")
+        remedy = "give pretrain.memory=map, fewer data=, or data of fewer points"
+        in_turn = team.first_the_leader() if mapped else nullcontext()  # They share its file.
+        with names_memory("reading the data", remedy), in_turn:
             windows = load_windows(
                 self.config.data,
                 history=plan.history,
@@ -106,6 +111,7 @@ class Stages:
                 features=recipe.pretrain.features,
                 observes=observed_by(plan.encoder),
                 places=recipe.pretrain.auxiliary > 0,
+                memory_map=self.run.path / "decoded" if mapped else None,
             )
             if not plan.asked.nothing:
                 windows = windows.telling(load_further(self.config.data, plan.asked))

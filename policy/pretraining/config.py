@@ -21,6 +21,8 @@ class PretrainConfig:
             a check: the planner must fit them almost exactly.
         features: Learn from the features that `policy/encode.py` computed from the clouds. The part
             of the encoder that encodes clouds is then a copy of the one that computed them, frozen.
+        memory: Where the decoded data is: `ram`, or `map`, a file below the run's folder that is
+            read as it is needed, for data larger than memory. The numbers are the same.
         precision: `float32`, or `bfloat16` for the matrix products (automatic mixed precision).
         log_every: Steps between metrics.
         save_every: Steps between training states; a killed run loses at most these.
@@ -46,6 +48,7 @@ class PretrainConfig:
     weight_decay: NotNegative = 0.0
     warm_up: Whole = 0
     decay: Literal["constant", "cosine"] = "constant"
+    memory: Literal["ram", "map"] = "ram"
 
     def rate(self, step: int) -> float:
         """Give the learning rate of a step, counted from 0."""

@@ -20,6 +20,7 @@ from tests.benchmarks import (
     finetuning,
     gathering,
     learning,
+    loading,
     storing,
 )
 from tests.benchmarks.timing import Entry, write
@@ -29,6 +30,7 @@ PARTS: dict[str, Callable[[Path, Path], dict[str, list[Entry]]]] = {
     "collecting": lambda folder, _: collecting.benchmark(folder),
     "storing": storing.benchmark,
     "gathering": lambda _, data: gathering.benchmark(data),
+    "loading": loading.benchmark,
     "learning": lambda _, data: learning.benchmark(data),
     "finetuning": lambda *_: finetuning.benchmark(),
     "algorithms": lambda *_: algorithms.benchmark(),

@@ -12,3 +12,10 @@ def test_acting_from_a_camera(tmp_path: Path) -> None:
     assert said.count("reward") == 10
     assert "taken as millimetres" in said
     assert "looks back" not in said  # It gives every frame.
+
+
+def test_a_training_loop_of_ones_own(tiny_store: Path) -> None:
+    said = succeed("examples/own_training_loop.py", str(tiny_store))
+    losses = [float(line.rpartition(" ")[2]) for line in said.splitlines() if "loss" in line]
+    assert len(losses) == 10
+    assert losses[-1] < losses[0]

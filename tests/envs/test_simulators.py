@@ -17,7 +17,10 @@ from tests.conftest import ROOT, task_config
 from tests.helpers.continue_episode import follow
 
 ADROIT = ["adroit-door", "adroit-hammer", "adroit-pen"]
-SOME = [*ADROIT, "metaworld-reach", "metaworld-drawer-open", "metaworld-pick-place"]
+SOME = [
+    *ADROIT, "metaworld-reach", "metaworld-drawer-open", "metaworld-pick-place",
+    "gymnasium-Pusher-v5", "gymnasium-FetchPickAndPlace-v4",
+]  # fmt: skip
 
 
 def test_a_restored_state_goes_on_bit_for_bit_in_a_fresh_process(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Any MuJoCo environment of Gymnasium, by its id."""
