@@ -48,6 +48,15 @@ needs_gl, needs_open3d = pytest.mark.needs_gl, pytest.mark.needs_open3d
 MISSING = {"needs_gl": without_gl, "needs_open3d": without_open3d}
 
 
+LONGEST = ("robustness", "policy", "datasets", "formats", "envs")  # Folders, longest files first.
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files, so that no worker has one left when the others are done."""
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.relative_to(ROOT / "tests").parts[0], len(rank)))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a library; asked here, since to import it takes seconds."""
     for mark, missing in MISSING.items():
