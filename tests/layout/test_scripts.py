@@ -51,7 +51,9 @@ def test_a_script_runs_from_anywhere_beside_a_foreign_datasets_package(
 def test_a_script_runs_cold_beside_a_foreign_datasets_package(elsewhere: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(elsewhere)}
     command = [sys.executable, str(ROOT / "datasets/merge.py"), "--help"]
-    done = subprocess.run(command, cwd=elsewhere, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=elsewhere, env=env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "Flags: --help (-h)" in done.stdout
 

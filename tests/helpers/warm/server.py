@@ -5,9 +5,9 @@
 A script needs seconds to import Torch, MuJoCo and the rooms; a fork of this process needs none.
 
 CONTROL is the number of an open socket. Each message on it brings three descriptors: a connection,
-standard output and standard error. The connection brings `argv`, `cwd` and `late` (variables) as JSON
-up to its end, and takes two numbers back: the process's id, and later its exit code. The server ends when the
-control socket is closed.
+standard output and standard error. The connection brings `argv`, `cwd` and `late` (variables) as
+JSON up to its end, and takes two numbers back: the process's id, and later its exit code. The
+server ends when the control socket is closed.
 """
 
 import sys
