@@ -5,11 +5,19 @@
 
 import os
 import signal
+import sys
 
 from jaxtyping import install_import_hook
 
 # Two workers on two cores: each has one; inherited by what they start, before Torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Whatever a command sets (threads=2 is usual, and stays for all later tests of a process): threads
+# that share a core wait for each other by spinning, and need ten times as long.
+os.environ.setdefault("OMP_THREAD_LIMIT", "1")
+
+# Else each of some hundred processes would compile all sources anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # An int serves where a float is asked for, as mypy has it too.
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"

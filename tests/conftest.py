@@ -1,6 +1,7 @@
 """What many tests share: tasks as configured, and whether a system library is here."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ def task_config(name: str, *overrides: str) -> EnvConfig:
     return compose_part(EnvConfig, "env", name, list(overrides))
 
 
+@cache
 def without_gl() -> str:
     """Say why OpenGL cannot be used here; empty where it can."""
     try:
@@ -32,6 +34,7 @@ def without_gl() -> str:
     return ""
 
 
+@cache
 def without_open3d() -> str:
     """Say why Open3D cannot be used here; empty where it can."""
     try:
@@ -41,8 +44,24 @@ def without_open3d() -> str:
     return ""
 
 
-needs_gl = pytest.mark.skipif(bool(without_gl()), reason=without_gl())
-needs_open3d = pytest.mark.skipif(bool(without_open3d()), reason=without_open3d())
+needs_gl, needs_open3d = pytest.mark.needs_gl, pytest.mark.needs_open3d
+MISSING = {"needs_gl": without_gl, "needs_open3d": without_open3d}
+
+
+LONGEST = ("robustness", "policy", "datasets", "formats", "envs")  # Folders, longest files first.
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files, so that no worker has one left when the others are done."""
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.relative_to(ROOT / "tests").parts[0], len(rank)))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a library; asked here, since to import it takes seconds."""
+    for mark, missing in MISSING.items():
+        if item.get_closest_marker(mark) and missing():
+            pytest.skip(missing())
 
 
 @pytest.fixture(scope="session")

@@ -34,12 +34,12 @@ def test_the_number_of_workers_does_not_matter(tmp_path: Path) -> None:
 
 def test_an_interrupted_collection_goes_on_to_the_same_store(tmp_path: Path) -> None:
     path, whole = tmp_path / "stopped.zarr", tmp_path / "whole.zarr"
-    command = ("datasets/collect.py", *TINY, "workers=1", "episodes=200", f"out={path}")
+    command = ("datasets/collect.py", *TINY, "workers=1", "episodes=40", f"out={path}")
     assert stop(command, 0, begun=grown(path, 0), by=signal.SIGINT)
-    collect(collect_config(whole, episodes=200))
+    collect(collect_config(whole, episodes=40))
     episodes = whole_episodes(path, EpisodeStore.open(whole))
     assert episodes is not None
-    assert episodes < 200
+    assert episodes < 40
     succeed(*command)
     assert_equal(path, whole)
 

@@ -61,7 +61,7 @@ def stop(
         begun: Asked again and again from the start on.
         by: The signal.
     """
-    process = start(*command, cold=True)
+    process = start(*command)
     while process.poll() is None and not begun():
         time.sleep(0.01)
     end = time.monotonic() + seconds

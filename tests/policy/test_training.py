@@ -23,6 +23,8 @@ SMALL = (
     "env.view.points=64",
     "denoiser.widths=[16,32,48]",
     "denoiser.step_features=16",
+    "planner.denoising_steps=10",
+    "planner.sampling_steps=2",
     "threads=1",
     "envs=2",
     "workers=0",
@@ -42,7 +44,7 @@ SMALL = (
 )
 
 PRETRAINING = tuple(part for part in SMALL if not part.startswith("finetune"))
-OF_PLANNERS = ("denoiser", "pretrain.")
+OF_PLANNERS = ("denoiser", "planner.", "pretrain.")
 FINETUNING = tuple(part for part in SMALL if not part.startswith(OF_PLANNERS))
 
 

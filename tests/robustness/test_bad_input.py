@@ -162,6 +162,6 @@ def test_no_opengl_where_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("MUJOCO_GL", "egl")
     monkeypatch.setenv("MUJOCO_EGL_DEVICE_ID", "99")  # A device that no machine has.
     out = f"out={tmp_path / 's.zarr'}"
-    line = refuse("datasets/collect.py", *TINY, out, "env.view.depth=gl")
+    line = refuse("datasets/collect.py", *TINY, out, "env.view.depth=gl", cold=True)
     assert "No OpenGL here (egl: " in line
     assert "apt-get install" in line

@@ -48,5 +48,6 @@ def test_an_expert_acts_without_noise(tmp_path: Path) -> None:
     ],
 )
 def test_where_no_success_can_be_had(behaviour: str, said: str, tmp_path: Path) -> None:
+    own = (f"behaviour={behaviour}", SUCCESSES, "env.episode_steps=5")
     with pytest.raises(InputError, match=said):
-        collected(tmp_path / "a.zarr", f"behaviour={behaviour}", SUCCESSES, episodes=1)
+        collected(tmp_path / "a.zarr", *own, episodes=1)

@@ -17,6 +17,17 @@ from typing import TextIO
 
 SERVER = Path(__file__).with_name("server.py")
 NUMBER = struct.Struct("i")  # How the server sends process ids and exit codes.
+# Set by libraries that a test imports (scikit-learn, pygame), or of the test that runs: no script
+# that a user starts has them, and each other environment needs a server of its own.
+NOT_THE_USERS = (
+    "KMP_DUPLICATE_LIB_OK",
+    "KMP_INIT_AT_FORK",
+    "PYGAME_HIDE_SUPPORT_PROMPT",
+    "PYTEST_CURRENT_TEST",
+    "SDL_AUDIODRIVER",
+)
+# Read when they are needed and not when a library is imported: a fork takes its own.
+READ_LATE = ("HOME", "MINARI_DATASETS_PATH", "MPLCONFIGDIR")
 
 
 class WarmProcess:
@@ -93,8 +104,14 @@ class WarmServer:
             )
         weakref.finalize(self, _end, self._control, process)  # At the latest at exit.
 
-    def start(self, argv: Sequence[str], cwd: Path) -> WarmProcess:
-        """Start a script (an absolute path, then its arguments) in a fork of the warm process."""
+    def start(self, argv: Sequence[str], cwd: Path, late: dict[str, str]) -> WarmProcess:
+        """Start a script (an absolute path, then its arguments) in a fork of the warm process.
+
+        Args:
+            argv: What the script finds in `sys.argv`.
+            cwd: Where it runs.
+            late: Those of `READ_LATE` that it has.
+        """
         connection, theirs = socket.socketpair()
         pipes = [os.pipe(), os.pipe()]
         sent = [theirs.fileno(), *(write for _, write in pipes)]
@@ -102,7 +119,7 @@ class WarmServer:
         theirs.close()
         for _, write in pipes:
             os.close(write)
-        connection.sendall(json.dumps({"argv": argv, "cwd": str(cwd)}).encode())
+        connection.sendall(json.dumps({"argv": argv, "cwd": str(cwd), "late": late}).encode())
         connection.shutdown(socket.SHUT_WR)
         return WarmProcess(argv, connection, *(os.fdopen(read) for read, _ in pipes))
 
@@ -115,14 +132,17 @@ def _end(control: socket.socket, process: "subprocess.Popen[bytes]") -> None:
 
 @lru_cache(maxsize=3)  # Some tests set a variable, and the next ones do not.
 def _server(environment: frozenset[tuple[str, str]]) -> WarmServer:
-    return WarmServer(dict(environment))
+    here = {name: os.environ[name] for name in READ_LATE if name in os.environ}
+    return WarmServer({**here, **dict(environment)})
 
 
 def start_warm(argv: Sequence[str], cwd: Path, environment: dict[str, str]) -> WarmProcess:
     """Start a script in a fork of a process that was started with the same environment.
 
     One with another environment gets a server of its own, since libraries read variables when they
-    are imported.
+    are imported; but for those that are read late.
     """
-    own = {k: v for k, v in environment.items() if k != "PYTEST_CURRENT_TEST"}
-    return _server(frozenset(own.items())).start(argv, cwd)
+    apart = (*NOT_THE_USERS, *READ_LATE)
+    early = {name: value for name, value in environment.items() if name not in apart}
+    late = {name: environment[name] for name in READ_LATE if name in environment}
+    return _server(frozenset(early.items())).start(argv, cwd, late)

@@ -5,9 +5,9 @@
 A script needs seconds to import Torch, MuJoCo and the rooms; a fork of this process needs none.
 
 CONTROL is the number of an open socket. Each message on it brings three descriptors: a connection,
-standard output and standard error. The connection brings `argv` and `cwd` as JSON up to its end,
-and takes two numbers back: the process's id, and later its exit code. The server ends when the
-control socket is closed.
+standard output and standard error. The connection brings `argv`, `cwd` and `late` (variables) as
+JSON up to its end, and takes two numbers back: the process's id, and later its exit code. The
+server ends when the control socket is closed.
 """
 
 import sys
@@ -37,7 +37,7 @@ from PIL import Image
 from configs.command import compose_part
 from envs.config import EnvConfig
 from envs.vector.chunked_env import ChunkedTask
-from tests.helpers.warm.processes import NUMBER
+from tests.helpers.warm.processes import NUMBER, READ_LATE
 
 ROOMS = ("perception", "visualizer", "envs", "datasets", "policy")
 
@@ -94,6 +94,9 @@ def hand_over(connection: socket.socket) -> list[str]:
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             connection.sendall(NUMBER.pack(code))
             os._exit(0)
+    for name in READ_LATE:
+        os.environ.pop(name, None)
+    os.environ.update(command["late"])
     os.chdir(command["cwd"])
     return list(command["argv"])
 

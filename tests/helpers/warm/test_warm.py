@@ -73,6 +73,23 @@ def test_two_scripts_draw_different_numbers(tmp_path: Path) -> None:
     assert len(drawn) == 4
 
 
+def test_variables_that_are_read_late_are_each_scripts_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os\nfrom pathlib import Path\n"
+        "print(Path('~').expanduser(), os.environ.get('MINARI_DATASETS_PATH'))"
+    )
+    before = run(str(script)).stdout
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MINARI_DATASETS_PATH", "there")
+    assert run(str(script)).stdout == f"{tmp_path} there\n"
+    assert run(str(script), cold=True).stdout == f"{tmp_path} there\n"
+    monkeypatch.undo()
+    assert run(str(script)).stdout == before != f"{tmp_path} there\n"
+
+
 def test_shapes_are_not_checked_as_they_are_not_for_users(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(

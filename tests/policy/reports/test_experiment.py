@@ -119,7 +119,8 @@ def test_an_experiment_runs_and_then_skips_what_is_finished(
     name = "small"
     small = (
         "env.episode_steps=12", "env.view.points=64", "denoiser=unet-small", "pretrain.steps=2",
-        "pretrain.batch=8", "pretrain.log_every=1", "finetune.episodes=4",
+        "planner.denoising_steps=10", "planner.sampling_steps=2", "pretrain.batch=8",
+        "pretrain.log_every=1", "finetune.episodes=4",
         "finetune.algorithm.batch=8", "finetune.initial_limit=2", "finetune.gradient_steps=1",
         "finetune.evaluate_every=0", "episodes=2", "envs=2", "workers=0", "threads=1", "traces=1",
     )  # fmt: skip
