@@ -47,7 +47,8 @@ def test_an_old_planner_is_fine_tuned(old: Path, tmp_path: Path) -> None:
     planner = old / "door-run" / "checkpoints" / "pretrain.safetensors"
     succeed(
         "policy/train.py", "stage=finetune", f"init_from={planner}", f"out={tmp_path / 'run'}",
-        "finetune=ppo_bc", "finetune.episodes=2", "finetune.initial_episodes=1", "finetune.initial_limit=1",
+        "finetune=ppo_bc", "finetune.episodes=2", "finetune.initial_episodes=1",
+        "finetune.initial_limit=1",
         "finetune.gradient_steps=1", "finetune.evaluate_every=0", *SMALL,
     )  # fmt: skip
     _, about = load_planner(tmp_path / "run" / "checkpoints" / "finetune.safetensors")

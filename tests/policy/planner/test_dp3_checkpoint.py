@@ -170,7 +170,8 @@ def test_it_is_evaluated_and_fine_tuned(latest: Path, tmp_path: Path) -> None:
     assert "is DP3's" in said
     succeed(
         "policy/train.py", "stage=finetune", f"init_from={latest}", f"out={tmp_path / 'run'}",
-        "finetune=ppo_bc", "finetune.episodes=2", "finetune.initial_episodes=1", "finetune.initial_limit=1",
+        "finetune=ppo_bc", "finetune.episodes=2", "finetune.initial_episodes=1",
+        "finetune.initial_limit=1",
         "finetune.gradient_steps=1", "finetune.evaluate_every=0", *small,
     )  # fmt: skip
     tuned, _ = load_planner(tmp_path / "run" / "checkpoints" / "finetune.safetensors")
