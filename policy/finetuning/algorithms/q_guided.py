@@ -1,9 +1,9 @@
 """Guided by a critic: play the best of several plans, and teach the planner to propose those.
 
 Critics over executed chunks learn from every decision ever made: their targets are the reward plus
-the discounted mean value of the next decision's candidates (`critic.backup`). Episodes are played by
-the best of N plans; the planner learns, by its own denoising loss, the plan that the critics prefer
-among all that were candidates, and its best episodes (Eq. 14).
+the discounted mean value of the next decision's candidates (`critic.backup`). Episodes are played
+by the best of N plans; the planner learns, by its own denoising loss, the plan that the critics
+prefer among all that were candidates, and its best episodes (Eq. 14).
 """
 
 from dataclasses import dataclass
