@@ -1,7 +1,8 @@
 """The tasks as Gymnasium environments that return clouds; importing this registers them.
 
     gym.make("sodp/adroit-door-v0"), "sodp/adroit-hammer-v0", "sodp/adroit-pen-v0"
-    gym.make("sodp/metaworld-v0", task="drawer-open"), any of the fifty
+    gym.make("sodp/metaworld-drawer-open-v0"), any of the fifty; so does
+    gym.make("sodp/metaworld-v0", task="drawer-open")
 
 Further keyword arguments are the short keys of the commands: `points=256` or `colour=True`.
 """
@@ -13,6 +14,7 @@ import numpy as np
 from gymnasium import spaces
 
 from configs.command import compose_part
+from configs.command.tables import table
 from envs.actions import check_action
 from envs.config import EnvConfig, with_view
 from envs.make import make_scene, make_simulator
@@ -27,7 +29,8 @@ class PointCloudEnv(gym.Env[dict[str, Any], np.ndarray]):
     """One task; an observation is DP3's pair of `point_cloud` and `agent_pos`.
 
     A step is one agent step. An episode is truncated after its steps, and terminated when it
-    cannot go on. `info["success"]` tells whether the goal is reached at this step.
+    cannot go on. `info["success"]` tells whether the goal is reached at this step, and
+    `info["is_success"]` the same to whoever looks there (stable-baselines3).
 
     Args:
         config: The task.
@@ -63,7 +66,7 @@ class PointCloudEnv(gym.Env[dict[str, Any], np.ndarray]):
         super().reset(seed=seed, options=options)
         self.simulator.reset(int(self.np_random.integers(2**31)) if seed is None else seed)
         self._step = 0
-        return self._observe(), {"success": False}
+        return self._observe(), _told(success=False)
 
     def step(self, action: object) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Act for one agent step; numbers beyond -1 and 1 count as -1 and 1.
@@ -75,8 +78,8 @@ class PointCloudEnv(gym.Env[dict[str, Any], np.ndarray]):
         outcome = self.simulator.step(numbers)
         self._step += 1
         truncated = self._step >= self._config.episode_steps
-        info = {"success": outcome.success}
-        return self._observe(), outcome.reward, outcome.terminated, truncated, info
+        told = _told(success=outcome.success)
+        return self._observe(), outcome.reward, outcome.terminated, truncated, told
 
     def render(self) -> np.ndarray:
         """Draw the task as it stands, upright."""
@@ -106,5 +109,15 @@ def make(
     return PointCloudEnv(with_view(config, points, cameras, colour), render_mode)
 
 
+def _told(*, success: bool) -> dict[str, Any]:
+    return {"success": success, "is_success": success}
+
+
+def _register(known_as: str, **given: str) -> None:
+    gym.register(f"sodp/{known_as}-v0", entry_point=f"{__name__}:make", kwargs=given)
+
+
 for _name in NAMES:
-    gym.register(f"sodp/{_name}-v0", entry_point=f"{__name__}:make", kwargs={"name": _name})
+    _register(_name, name=_name)
+for _task in table("metaworld-boxes").keys() - {"any"}:
+    _register(f"metaworld-{_task}", name="metaworld", task=_task)

@@ -19,3 +19,8 @@ def test_a_training_loop_of_ones_own(tiny_store: Path) -> None:
     losses = [float(line.rpartition(" ")[2]) for line in said.splitlines() if "loss" in line]
     assert len(losses) == 10
     assert losses[-1] < losses[0]
+
+
+def test_stable_baselines3_learns_on_clouds() -> None:
+    said = succeed("examples/ppo_on_clouds.py", "sodp/metaworld-reach-v0", "16")
+    assert "total_timesteps | 32" in said

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import gymnasium as gym
+import metaworld.env_dict
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -19,6 +20,7 @@ IDS = [
     ("sodp/adroit-hammer-v0", {"points": 128}),
     ("sodp/adroit-pen-v0", {"points": 64, "colour": True}),
     ("sodp/metaworld-v0", {"task": "reach"}),
+    ("sodp/metaworld-drawer-open-v0", {"points": 64}),
 ]
 
 
@@ -46,6 +48,16 @@ def test_an_episode_ends_after_its_steps() -> None:
     assert set(seen) == {"point_cloud", "agent_pos"}
     assert isinstance(reward, float)
     assert info["success"] in (True, False)
+    assert info["is_success"] == info["success"]
+
+
+def test_every_task_of_metaworld_has_an_id() -> None:
+    ids = {name for name in gym.registry if name.startswith("sodp/metaworld-")}
+    named = {
+        f"sodp/metaworld-{task.removesuffix('-v3')}-v0"
+        for task in metaworld.env_dict.ALL_V3_ENVIRONMENTS
+    }
+    assert ids == named | {"sodp/metaworld-v0"}
 
 
 @pytest.mark.parametrize(("name", "options"), IDS[1:])
