@@ -10,7 +10,7 @@ from policy.runs.run import read_metrics
 from tests.helpers.commands import refuse, succeed
 from tests.policy.test_training import PRETRAINING
 
-QUICK = [part for part in PRETRAINING if not part.startswith("denoiser.")]
+QUICK = [part for part in PRETRAINING if not part.startswith(("denoiser.", "planner."))]
 SMALLER = {
     "simple-dp3": ("denoiser.widths=[16,32,48]", "denoiser.step_features=16"),
     "bcrnn-3d": ("planner.hidden=32",),
