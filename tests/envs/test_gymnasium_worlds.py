@@ -165,7 +165,13 @@ def test_a_world_is_collected_trained_and_viewed(tmp_path: Path) -> None:
     assert made.env.gymnasium is not None
     assert made.read_episode(0).points.shape == (8, 64, 3)
     succeed("datasets/view.py", f"data={data}", f"out={tmp_path / 'data.html'}")
-    short = ("pretrain.steps=2", "pretrain.batch=4", "finetune.episodes=4", "denoiser=unet-small")
+    short = (
+        "pretrain.steps=2",
+        "pretrain.batch=4",
+        "finetune=ppo_bc",
+        "finetune.episodes=4",
+        "denoiser=unet-small",
+    )
     small = ("finetune.initial_episodes=1", "finetune.initial_limit=2", "finetune.gradient_steps=2")
     few = ("threads=1", "envs=2", *here)
     once = "finetune.evaluate_every=0"
