@@ -28,10 +28,19 @@ from policy.runs.run import CONFIG, Run, as_yaml_knows, has_begun, read_config
 logger = logging.getLogger(__name__)
 
 Values = dict[str, Any]
+
+
+def _read_finetune(values: Values) -> FinetuneConfig:
+    """Read how to fine-tune from a run's file, where inlined keys have a level of their own."""
+    algorithm = dict(values["algorithm"])
+    inlined = algorithm.pop("minibatch", {})
+    return build(FinetuneConfig, {**values, "algorithm": {**algorithm, **inlined}})
+
+
 SECTIONS: dict[str, Callable[[Values], Any]] = {
     "planner": policy_config,
     "pretrain": partial(build, PretrainConfig),
-    "finetune": partial(build, FinetuneConfig),
+    "finetune": _read_finetune,
 }
 OF_PRETRAINING = ("planner", "pretrain", "encoder_from", "stores", "made_by")
 PLACES = {"denoiser": "planner.denoiser", "encoder": "planner.encoder"}

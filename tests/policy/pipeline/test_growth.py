@@ -2,23 +2,26 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import yaml
 
-from configs.command import compose
+from configs.command import compose, compose_part, options
 from configs.locks import only_writer
 from datasets.behaviours.training_state import load_state
 from datasets.collection.collector import collect
 from perception.errors import InputError
+from policy.finetuning.config import FinetuneConfig
 from policy.pipeline.config import TrainConfig
+from policy.pipeline.growth import SECTIONS
 from policy.pipeline.identity import maker
 from policy.pipeline.stages import train
 from policy.planner.checkpoint import load_planner
 from policy.rollouts.evaluation_file import read_evaluation
 from policy.runs.json_files import read_json, write_json
-from policy.runs.run import read_metrics
+from policy.runs.run import as_yaml_knows, read_metrics
 from tests.conftest import collect_config
 from tests.policy.test_training import FINETUNING, PRETRAINING, assert_same_weights
 
@@ -144,6 +147,14 @@ def test_runs_of_before_pictures_know_their_stores_again() -> None:
         for image in ({}, {"image": "flat"}, {"image": "gl"})
     )
     assert maker(older) == maker(flat) != maker(other)
+
+
+@pytest.mark.parametrize("name", options("finetune"))
+def test_runs_of_before_a_key_have_its_default(name: str) -> None:
+    played = ["finetune.experience=run"]  # The offline ones need it.
+    written = as_yaml_knows(asdict(compose_part(FinetuneConfig, "finetune", name, played)))
+    before = {key: value for key, value in written.items() if key != "precision"}
+    assert as_yaml_knows(asdict(SECTIONS["finetune"](before))) == written
 
 
 def test_a_first_try_that_was_refused_or_killed_does_not_bind(store: Path, tmp_path: Path) -> None:
