@@ -102,7 +102,7 @@ class Joined:
         return actions
 
 
-class LatePlans(Decide):
+class LatePlans:
     """Lets an episode's plans come late in simulation, whoever decides them.
 
     Args:
