@@ -37,6 +37,16 @@ class Machine:
     workers: Processes
 
 
+def permitted(threads: int) -> int:
+    """Give as many threads as asked for, but no more than OpenMP may start (`OMP_THREAD_LIMIT`).
+
+    Beyond that limit oneDNN leaves the share of those that were never started uncomputed: an LSTM
+    then answers with whatever the memory held, silently.
+    """
+    limit = os.environ.get("OMP_THREAD_LIMIT", "")
+    return min(threads, int(limit)) if limit.isdigit() and int(limit) else threads
+
+
 def prepare(name: DeviceName, threads: int) -> torch.device:
     """Choose the device and set up this process for training on it; see `Machine`.
 
@@ -45,8 +55,7 @@ def prepare(name: DeviceName, threads: int) -> torch.device:
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("device=cuda: Torch finds no GPU here; use device=auto or device=cpu")
-    if threads:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(permitted(threads or torch.get_num_threads()))
     keep_memory()
     # As `use_deterministic_algorithms` does, without importing Torch's compiler for three seconds.
     torch.set_deterministic_debug_mode("warn")
