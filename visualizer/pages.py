@@ -7,6 +7,7 @@ fetches nothing: it can be mailed, attached to a CI run, or opened without a net
 import base64
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import NewType
 
 Html = NewType("Html", str)
@@ -81,10 +82,14 @@ def figure(png: bytes, caption: str = "") -> Html:
     return _figure(f'<img alt="{escape(caption)}" src="{_data("image/png", png)}">', caption)
 
 
-def video(mp4: bytes, caption: str = "") -> Html:
-    """Show an MP4 that plays in a loop."""
+def video(mp4: Path, caption: str = "") -> Html:
+    """Show an MP4 that plays in a loop, or say that there is none."""
+    if not mp4.exists():
+        return paragraph(f"There is no video: nothing on this machine could write {mp4.name}.")
     playing = "controls loop muted autoplay playsinline"
-    return _figure(f'<video {playing} src="{_data("video/mp4", mp4)}"></video>', caption)
+    return _figure(
+        f'<video {playing} src="{_data("video/mp4", mp4.read_bytes())}"></video>', caption
+    )
 
 
 def embedded(document: str, caption: str = "", *, height_px: int = 480) -> Html:

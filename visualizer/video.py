@@ -1,6 +1,7 @@
 """Pictures as a video."""
 
 import re
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,28 @@ FRAMES = re.compile(rb"frame=\s*(\d+)")
 ENCODING = ("-crf", "20", "-movflags", "+faststart")
 
 
+class NoFfmpegError(InputError):
+    """There is nothing that could write videos."""
+
+
+def ffmpeg() -> str:
+    """Give the program that writes videos: imageio-ffmpeg brings one for most machines.
+
+    Raises:
+        NoFfmpegError: There is none.
+    """
+    try:
+        program = shutil.which(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:  # It brings none, and none is installed.
+        program = None
+    if program is None:
+        raise NoFfmpegError(
+            "no ffmpeg on this machine, so no video: install one, and say where it is by"
+            " IMAGEIO_FFMPEG_EXE=PATH"
+        )
+    return program
+
+
 class VideoFile:
     """An MP4 (H.264) that is written picture by picture, and counted again when it is done.
 
@@ -25,7 +48,7 @@ class VideoFile:
         encoding: Further options of ffmpeg.
 
     Raises:
-        InputError: The width or the height is odd.
+        InputError: The width or the height is odd, or there is no ffmpeg.
     """
 
     def __init__(
@@ -38,6 +61,7 @@ class VideoFile:
         width, height = size
         if height % 2 or width % 2:
             raise InputError(f"H.264 needs an even width and height, not {width} x {height}")
+        ffmpeg()
         self._path, self._frames, self._whole = path, 0, True
         self._writer = imageio_ffmpeg.write_frames(
             path,
@@ -83,7 +107,7 @@ class VideoFile:
 def frames_in(path: Path) -> int:
     """Count the pictures of a video without decoding them; 0 where it cannot be read."""
     copying = ["-map", "0:v:0", "-c", "copy", "-f", "null", "-"]
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path), *copying]
+    command = [ffmpeg(), "-i", str(path), *copying]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     counted = FRAMES.findall(done.stderr)
     return int(counted[-1]) if counted and not done.returncode else 0
@@ -95,7 +119,7 @@ def write_video(
     """Write pictures as an MP4 (H.264) that every browser plays.
 
     Raises:
-        InputError: The width or the height is odd, or the disk is full.
+        InputError: The width or the height is odd, the disk is full, or there is no ffmpeg.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = pictures.shape[1:3]

@@ -47,6 +47,13 @@ from datasets.store.group import (
 from envs.config import EnvConfig
 from perception.errors import InputError
 
+# What can be made from a store's other arrays, by a command of its own.
+HOW_TO_ADD = {
+    "point_cloud": "; datasets/render.py data={} out=ANOTHER makes it from recorded states",
+    "state_feature": "; policy/encode.py data={} what=state adds it",
+    "visual_feature": "; policy/encode.py data={} checkpoint=RUN adds it",
+}
+
 
 class EpisodeStore:
     """Episodes in one Zarr group; see the module.
@@ -180,7 +187,10 @@ class EpisodeStore:
         if name.startswith("meta/"):
             return self._contents.rows(name, 0, self.episodes)
         if name not in self.names:
-            raise InputError(f"{self.path} has no data/{name}; it has {', '.join(self.names)}")
+            hint = HOW_TO_ADD.get(name, "").format(self.path)
+            raise InputError(
+                f"{self.path} has no data/{name}; it has {', '.join(self.names)}{hint}"
+            )
         start, stop, _ = rows.indices(self.steps)
         return self._contents.rows(f"data/{name}", start, stop)
 

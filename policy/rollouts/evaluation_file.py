@@ -30,7 +30,9 @@ def guided(stage: str) -> str:
 
 def delayed(stage: str, late: Late) -> str:
     """Name the evaluation of a stage whose plans come late."""
-    return f"{stage}-delay{late.delay}" if late.changes else stage
+    unaligned = "" if late.aligned or not late.delay else "-unaligned"
+    blended = f"-blend{late.blend:g}" if late.blend else ""
+    return f"{stage}-delay{late.delay}{unaligned}{blended}" if late.changes else stage
 
 
 def judged(

@@ -73,7 +73,7 @@ def episode_part(title: str, env: EnvConfig, episode: RenderedEpisode) -> Html:
     )
     player = pages.embedded(as_html(film), caption, height_px=620)
     beside = pages.together(
-        pages.video(video.read_bytes(), f"{verdict(trajectory, env).capitalize()} ({video.name})."),
+        pages.video(video, f"{verdict(trajectory, env).capitalize()} ({video.name})."),
         pages.figure(plots.episode_plot(trajectory.rewards, trajectory.successes)),
     )
     return pages.together(pages.heading(title), pages.columns(player, beside, widths=(7, 4)))

@@ -132,8 +132,7 @@ def _episode_part(run: Run, env: EnvConfig, stage: str, planner: Policy) -> Html
     renderer = make_renderer(planner, env, None, size=(480, 360))
     with tempfile.TemporaryDirectory() as folder:
         episode = renderer.render(seed, Path(folder) / "episode.mp4", FRAMES_PER_SECOND)
-        video = episode.video.read_bytes()
-    video_part = pages.video(video, "The same episode, drawn without OpenGL.")
+        video_part = pages.video(episode.video, "The same episode, drawn without OpenGL.")
     sees = "What the planner sees" if planner.observes == "points" else "The scene as a cloud"
     player = pages.embedded(as_html(episode.film), f"{sees}. Drag to turn.", height_px=560)
     trajectory = episode.trajectory

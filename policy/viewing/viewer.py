@@ -27,7 +27,7 @@ from policy.viewing.film import make_film, render_frames
 from policy.viewing.recorded_page import recorded_parts
 from policy.viewing.rollout_page import RenderedEpisode, rollout_page, verdict
 from visualizer import pages
-from visualizer.video import write_video
+from visualizer.video import NoFfmpegError, write_video
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,8 @@ def view(config: ViewRolloutConfig) -> None:
         video = page.with_name(f"{page.stem}{f'-{index}' if config.episodes > 1 else ''}.mp4")
         episodes.append(renderer.render(seed, video, config.frames_per_second))
         outcome = verdict(episodes[-1].trajectory, env)
-        logger.info("episode %d: %s, written to %s", index, outcome, video)
+        place = f", written to {video}" if video.exists() else ""
+        logger.info("episode %d: %s%s", index, outcome, place)
     write_text_whole(page, rollout_page(planner, about, env, episodes, seed=config.seed))
     logger.info("written to %s", page)
 
@@ -129,7 +130,11 @@ class EpisodeRenderer:
         trajectory = play(self.planner, self.world, seed, self.decide)
         pictures = render_frames(trajectory, self.scene, self.camera, size=self.size)
         upright_pictures = upright(pictures, self.scene.camera(self.camera))
-        write_video(upright_pictures, video, frames_per_second)
+        try:
+            write_video(upright_pictures, video, frames_per_second)
+        except NoFfmpegError as error:  # All else is shown without one.
+            video.unlink(missing_ok=True)
+            logger.warning("%s", error)
         simulator = self.world.task.simulator
         film = make_film(trajectory, self.scene, simulator, frames_per_second=frames_per_second)
         return RenderedEpisode(trajectory, film, video, self.planner.observes)

@@ -35,7 +35,12 @@ from tests.policy.test_training import PRETRAINING, SMALL
 STATE_ONLY = "encoder=state_only"
 TASKS = {
     "adroit-door": ("env=adroit-door",),
-    "metaworld-reach": ("env=metaworld", "env.task=reach", "denoiser.widths=[16,32]"),
+    "metaworld-reach": (
+        "env=metaworld",
+        "env.task=reach",
+        "denoiser=unet-simple",
+        "denoiser.widths=[16,32]",
+    ),
 }
 FEATURES = {"adroit-door": 39, "metaworld-reach": 39}
 
@@ -145,7 +150,9 @@ def own_store(tiny_store: Path, tmp_path: Path) -> Path:
 
 def test_features_beside_clouds_do_not_change_them(own_store: Path) -> None:
     plan = {"history": 2, "horizon": 4, "chunk": 3}
-    with pytest.raises(InputError, match="has no data/state_feature"):
+    with pytest.raises(
+        InputError, match=r"has no data/state_feature; .*policy/encode\.py data=\S+ what=state"
+    ):
         load_windows([own_store], **plan, observes="features")
     before = load_windows([own_store], **plan)
     encode(EncodeConfig(own_store, "state", None, "cpu", 1))

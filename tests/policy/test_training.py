@@ -21,6 +21,7 @@ from visualizer.pages import page
 SMALL = (
     "env.episode_steps=12",
     "env.view.points=64",
+    "denoiser=unet-simple",
     "denoiser.widths=[16,32,48]",
     "denoiser.step_features=16",
     "planner.denoising_steps=10",

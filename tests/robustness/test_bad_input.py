@@ -79,7 +79,8 @@ def test_training_refuses_before_it_touches_a_folder(
     override: str, message: str, tiny_store: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    line = refuse("policy/train.py", f"data={tiny_store}", f"out={out}", override)
+    unet = "denoiser=unet-simple"
+    line = refuse("policy/train.py", f"data={tiny_store}", f"out={out}", unet, override)
     assert message in line
     assert not out.exists()
 

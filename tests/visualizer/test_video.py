@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from perception.errors import InputError
-from visualizer.video import frames_in, write_video
+from visualizer.video import NoFfmpegError, frames_in, write_video
 
 
 def pictures(count: int) -> np.ndarray:
@@ -43,3 +43,18 @@ def test_a_full_disk_is_said(count: int, tmp_path: Path) -> None:
     process.start()
     process.join()
     assert process.exitcode == 7
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_without_ffmpeg_one_line_says_so(
+    installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> str:
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    if installed:
+        monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "moved-away"))
+    else:
+        monkeypatch.setattr("imageio_ffmpeg.get_ffmpeg_exe", missing)
+    with pytest.raises(NoFfmpegError, match=r"install one, .* IMAGEIO_FFMPEG_EXE=PATH"):
+        write_video(pictures(3), tmp_path / "v.mp4", 20.0)

@@ -119,7 +119,12 @@ def test_what_cannot_go_on_is_refused_in_words(
 
 
 def test_what_the_planner_is_may_be_said_again(short: Path, store: Path) -> None:
-    same = ("pretrain.steps=6", "denoiser.widths=[16,32,48]", f"data={store}")
+    same = (
+        "pretrain.steps=6",
+        "denoiser=unet-simple",
+        "denoiser.widths=[16,32,48]",
+        f"data={store}",
+    )
     run(short, *FINETUNING, *same, "stage=finetune")
 
 

@@ -15,7 +15,7 @@ from policy.planner.decision import Decide, Decision
 from policy.planner.planner import FirstPlan, Planner
 from policy.rollouts.actor import Actor
 from policy.rollouts.episode import Episodes
-from policy.rollouts.evaluation_file import forget_evaluation, read_evaluation
+from policy.rollouts.evaluation_file import delayed, forget_evaluation, read_evaluation
 from policy.rollouts.late import Joined, Late, LatePlans
 from policy.rollouts.trajectory import make_recorded_env
 from tests.helpers.small_planner import quick_planner
@@ -132,6 +132,16 @@ def test_evaluating_late_plans_is_noted_apart(run: tuple[Path, EnvConfig], tmp_p
     assert alone.returns != late.returns
     forget_evaluation(tmp_path, "pretrain")
     assert read_evaluation(tmp_path, "pretrain-delay2") is None
+
+
+def test_each_way_of_joining_late_plans_has_a_name_of_its_own() -> None:
+    ways = [
+        Late(delay=d, aligned=a, blend=b) for d in (0, 2) for a in (True, False) for b in (0, 0.5)
+    ]
+    named = {delayed("finetune", late) for late in ways}
+    assert len(named) == 6  # With no delay, plans that are aligned or not are the same.
+    assert "finetune" in named
+    assert all(name.split("-")[0] == "finetune" for name in named)
 
 
 @pytest.mark.parametrize("delay", [3, 4])

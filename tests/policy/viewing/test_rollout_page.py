@@ -60,6 +60,20 @@ def test_each_of_several_episodes_has_its_video(checkpoint: Path, tmp_path: Path
     assert names == ["two-0.mp4", "two-1.mp4", "two.html"]
 
 
+def test_without_ffmpeg_the_page_is_written_without_a_video(
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "moved-away"))
+    (tmp_path / "page.mp4").write_bytes(b"of an earlier planner")
+    view_rollout(rollout_config(checkpoint, out=tmp_path / "page.html"))
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    assert "There is no video" in (tmp_path / "page.html").read_text()
+    assert [r.levelname for r in caplog.records if "no ffmpeg" in r.message] == ["WARNING"]
+
+
 @pytest.mark.parametrize(
     ("overrides", "changes", "told"),
     [

@@ -24,6 +24,7 @@ from tests.helpers.foreign_data import (
 # As small as a planner can be and still act.
 SEEN = ("env.episode_steps=12", "points=32", "env.view.image_size=32")
 PLANNER = (
+    "denoiser=unet-simple",
     "denoiser.widths=[16,32,48]",
     "denoiser.step_features=16",
     "planner.sampling_steps=2",
