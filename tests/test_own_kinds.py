@@ -14,7 +14,7 @@ from envs.simulator import Simulator
 from envs.vector.chunked_env import ChunkedTask
 from policy.planner.checkpoint import load_planner
 from policy.rollouts.evaluation_file import read_evaluation
-from policy.runs.run import read_metrics
+from policy.runs.metrics import read_metrics
 from tests.conftest import task_config
 from tests.helpers.commands import refuse, succeed
 

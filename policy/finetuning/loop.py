@@ -14,6 +14,7 @@ from policy.finetuning.diverging import DivergedError
 from policy.finetuning.guided.saved_critics import save_critics
 from policy.finetuning.search import check_budget, nothing_learned
 from policy.finetuning.trainer import Trainer
+from policy.finetuning.validation import Best
 from policy.planner.checkpoint import save_planner
 from policy.planner.planner import Planner
 from policy.planner.policy import NotFiniteError, Policy
@@ -21,6 +22,7 @@ from policy.runs.clock import Clock
 from policy.runs.run import Run, stopped
 
 STAGE = "finetune"
+BEST = "best"  # The planner of the best evaluation along the run.
 LAST = "finetune-last"  # The planner of the last whole iteration, kept when the next one diverges.
 
 
@@ -76,9 +78,10 @@ def finetune(
 
 def _learn(trainer: Trainer, run: Run, shown: Any, stop: StopRequest) -> None:  # noqa: ANN401
     """Play and update until all episodes are played, saving after every rollout."""
-    clock = Clock(trainer.spent)
+    clock, best = Clock(trainer.spent), Best(run, trainer.episodes)
     with closing(run.metrics(STAGE, trainer.episodes)) as metrics:
         while trainer.episodes < trainer.config.episodes:
+            before = trainer.episodes
             with _diverging(trainer, run):
                 values = trainer.iterate()
             if values:
@@ -86,9 +89,18 @@ def _learn(trainer: Trainer, run: Run, shown: Any, stop: StopRequest) -> None:  
             if "finetune/success" in values:  # Offline nothing is played.
                 shown.set_postfix(success=f"{values['finetune/success']:.0%}")
             trainer.spent = clock.spent
+            _keep(trainer, run, best, before, values)
             run.save(STAGE, trainer.state())
             if stop.requested and trainer.episodes < trainer.config.episodes:
                 raise stopped(f"at episode {trainer.episodes}")
+
+
+def _keep(trainer: Trainer, run: Run, best: Best, before: int, values: dict[str, float]) -> None:
+    """Keep the planner of this moment where it is due, or the best one that was evaluated."""
+    if run.keeping.due(before, trainer.episodes):
+        save_planner(trainer.policy, run.kept(STAGE, trainer.episodes), _about(trainer, run))
+    if best.beaten_by(values):
+        save_planner(trainer.policy, run.checkpoint(BEST), _about(trainer, run))
 
 
 @contextmanager

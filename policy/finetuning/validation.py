@@ -1,11 +1,17 @@
 """Evaluation along fine-tuning, on episodes that are neither trained on nor reported."""
 
+from collections.abc import Mapping
+from math import inf
+from typing import Any
+
 from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
 from policy.finetuning.config import FinetuneConfig
 from policy.planner.decision import Decide
 from policy.planner.policy import Policy
 from policy.rollouts.evaluation import evaluate
+from policy.runs.metrics import read_metrics
+from policy.runs.run import Run
 
 
 def validate(
@@ -34,3 +40,31 @@ def validate(
         result = evaluate(planner, envs, seeds, success_at=success_at, quiet=True, decide=judge)
         values |= {f"{name}/success": result.rate, f"{name}/return": result.mean_return}
     return values
+
+
+class Best:
+    """The best evaluation along a run: by success, then by return.
+
+    Args:
+        run: Its metrics say what was evaluated so far.
+        episodes: That were played when it goes on; what was noted later is played again.
+    """
+
+    def __init__(self, run: Run, episodes: int) -> None:
+        noted = read_metrics(run.path / "finetune.jsonl")
+        ranks = [_rank(values) for values in noted if values["step"] <= episodes]
+        self._rank = max(filter(None, ranks), default=None)
+
+    def beaten_by(self, values: Mapping[str, Any]) -> bool:
+        """Take in the newest metrics; tell whether they hold an evaluation better than all."""
+        rank = _rank(values)
+        if rank is None or (self._rank is not None and rank <= self._rank):
+            return False
+        self._rank = rank
+        return True
+
+
+def _rank(values: Mapping[str, Any]) -> tuple[float, float] | None:
+    if values.get("evaluation/success") is None:
+        return None
+    return values["evaluation/success"], values.get("evaluation/return") or -inf

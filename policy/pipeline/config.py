@@ -12,6 +12,7 @@ from policy.finetuning.config import FinetuneConfig
 from policy.planner.config import DENOISERS, ENCODERS, POLICIES, PolicyConfig
 from policy.pretraining.config import PretrainConfig
 from policy.runs.device import Machine
+from policy.runs.keeping import Keeping
 
 Stage = Literal["pretrain", "zero_shot", "finetune", "all"]
 
@@ -61,6 +62,7 @@ class TrainConfig:
         task: The task as the command gives it.
         data: Stores to pre-train on.
         machine: Where to compute.
+        keeping: What is written beside the result.
         policy: The name of the group that sets `planner` and how it is trained.
         denoiser: The group that `planner.denoiser` takes.
         encoder: The group that `planner.encoder` takes.
@@ -79,6 +81,7 @@ class TrainConfig:
     task: Annotated[EnvRequest, Inline()]
     data: Stores
     machine: Annotated[Machine, Inline()]
+    keeping: Annotated[Keeping, Inline()]
     policy: Name
     denoiser: Annotated[Kind, OneOf(DENOISERS)]
     encoder: Annotated[Kind, OneOf(ENCODERS)]

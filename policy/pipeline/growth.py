@@ -62,7 +62,7 @@ def open_run(config: TrainConfig, recipe: Recipe, env: EnvConfig | None) -> Run:
         wanted = _agreed(config, upgraded(there, wanted), wanted)
     if there is not None and there.get("about") and there != wanted:
         write_text_whole(config.out / CONFIG, yaml.safe_dump(wanted))
-    return Run(config.out, wanted)
+    return Run(config.out, wanted, config.keeping)
 
 
 def _agreed(config: TrainConfig, there: Values, wanted: Values) -> Values:
@@ -120,7 +120,8 @@ def set_aside(out: Path, steps: int) -> None:
     for name in (CONFIG, FILE):
         if (out / name).exists() and not (aside / name).exists():
             copyfile(out / name, aside / name)
-    for path in [*out.glob("finetune*.jsonl"), *(out / "checkpoints").glob("finetune*")]:
+    learned = [out / "checkpoints" / "best.safetensors", *(out / "checkpoints").glob("finetune*")]
+    for path in filter(Path.exists, [*out.glob("finetune*.jsonl"), *learned]):
         path.rename(aside / path.relative_to(out))
     logger.info("what was fine-tuned after %d steps is kept in %s", steps, aside)
 

@@ -18,7 +18,7 @@ from policy.finetuning.guided.saved_critics import SavedCritics, load_critics
 from policy.planner.decision import Decide
 from policy.planner.policy import Policy
 from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds
-from policy.rollouts.evaluation_file import delayed, guided, judged, write_evaluation
+from policy.rollouts.evaluation_file import delayed, guided, judged, of_checkpoint, write_evaluation
 from policy.rollouts.late import Late, LatePlans
 from policy.rollouts.loading import EnvPool, Loaded, load_for
 from policy.runs.device import Machine, prepare
@@ -115,7 +115,7 @@ def judge(config: EvaluateConfig) -> Judged:
     device = prepare(config.machine.device, config.machine.threads)
     loaded = load_for(checkpoint, config.task)
     about, env, planner = loaded.about, loaded.env, loaded.planner.to(device)
-    critics, stage = None, str(about["stage"])
+    critics, stage = None, of_checkpoint(checkpoint, str(about["stage"]))
     if config.candidates > 1:
         critics, stage = load_critics(checkpoint, about), guided(stage)
     decide = _decide(config, planner, critics)

@@ -20,6 +20,7 @@ from policy.runs.device import autocast
 from policy.runs.distributed import ALONE, Team
 
 LOSSES = ("pretrain/loss", "pretrain/movement")
+RATE, NORM = "pretrain/learning_rate", "pretrain/gradient_norm"
 
 
 class Learner:
@@ -58,6 +59,7 @@ class Learner:
         )
         self.generator = torch.Generator().manual_seed(seed)
         self.team, self.losses = team, list[torch.Tensor]()  # Those since the last metrics.
+        self._norm = torch.zeros(())  # Of the last gradient before metrics.
 
     @property
     def finite(self) -> bool:
@@ -85,6 +87,8 @@ class Learner:
         gradients = [w.grad for w in self._learning if w.grad is not None]
         found = torch.stack([loss.detach() for loss in losses])
         self.team.average([found, *gradients])
+        if (self.step + 1) % self.config.log_every == 0:
+            self._norm = torch.nn.utils.get_total_norm(gradients)
         self.optimizer.step()
         self.average.update(self.planner)
         self.step += 1
@@ -94,11 +98,16 @@ class Learner:
         """Tell whether any process of the team was asked to stop; all of them call it."""
         return self.team.any(stop.requested)
 
-    def mean_losses(self) -> dict[str, float]:
-        """Average the losses since the last time, each by its name, and begin anew."""
+    def measured(self) -> dict[str, float]:
+        """Average the losses since the last time, each by its name, and begin anew.
+
+        Returns:
+            Beside them the last step's learning rate, and the norm of its gradient.
+        """
         losses, self.losses = self.losses, []
         means = sum(losses, torch.zeros_like(losses[0])) / len(losses)
-        return dict(zip(LOSSES, means.tolist(), strict=False))
+        named = dict(zip(LOSSES, means.tolist(), strict=False))
+        return {**named, RATE: self.config.rate(self.step - 1), NORM: self._norm.item()}
 
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on."""

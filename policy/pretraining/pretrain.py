@@ -1,6 +1,7 @@
 """Pre-training on everything recorded, without rewards or task labels (SODP, Section 3.1)."""
 
 from math import isfinite
+from pathlib import Path
 
 import torch
 
@@ -14,7 +15,7 @@ from policy.planner.policy import Policy
 from policy.pretraining.config import PretrainConfig
 from policy.pretraining.learner import Learner
 from policy.pretraining.movement import movement_of
-from policy.runs.clock import Clock
+from policy.runs.clock import Clock, Pace
 from policy.runs.distributed import ALONE, Team
 from policy.runs.run import Run, stopped
 
@@ -61,13 +62,7 @@ def pretrain(
         with run.writing(STAGE):
             _learn(learner, windows, run, stop)
             learner.average.planner.remember(windows)
-            about = {
-                **run.config["about"],
-                "stage": STAGE,
-                "gradient_steps": learner.step,
-                **vars(learner.spent),
-            }
-            save_planner(learner.average.planner, run.checkpoint(STAGE), about)
+            _save(learner, run, run.checkpoint(STAGE))
     while learner.step < config.steps:  # The other processes of the team; the leader is done.
         learner.update(windows)
         if learner.asked(stop) and learner.step < config.steps:
@@ -75,10 +70,16 @@ def pretrain(
     return learner.average.planner
 
 
+def _save(learner: Learner, run: Run, path: Path) -> None:
+    """Write the average planner of so many steps."""
+    spent = {"gradient_steps": learner.step, **vars(learner.spent)}
+    save_planner(learner.average.planner, path, {**run.config["about"], "stage": STAGE, **spent})
+
+
 def _learn(learner: Learner, windows: Windows, run: Run, stop: StopRequest) -> None:
     """Take the remaining steps, writing metrics and training states."""
     config, clock = learner.config, Clock(learner.spent)
-    metrics = run.metrics(STAGE, learner.step)
+    metrics, pace = run.metrics(STAGE, learner.step), Pace(learner.step, config.batch)
     with progress(None, "pre-train", config.steps, initial=learner.step, unit="step") as shown:
         while learner.step < config.steps:
             learner.losses.append(learner.update(windows))
@@ -86,9 +87,12 @@ def _learn(learner: Learner, windows: Windows, run: Run, stop: StopRequest) -> N
             stopping = learner.asked(stop)
             if learner.step % config.log_every == 0:
                 _check(learner, run)
-                losses = learner.mean_losses()
-                metrics.write(learner.step, losses)
-                shown.set_postfix(loss=f"{losses['pretrain/loss']:.4f}")
+                values = learner.measured()
+                metrics.write(learner.step, values, pace.since(learner.step))
+                shown.set_postfix(loss=f"{values['pretrain/loss']:.4f}")
+            if run.keeping.due(learner.step - 1, learner.step):
+                _check(learner, run)
+                _save(learner, run, run.kept(STAGE, learner.step))
             if stopping or learner.step % config.save_every == 0 or learner.step == config.steps:
                 _check(learner, run)
                 learner.spent = clock.spent

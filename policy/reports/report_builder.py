@@ -15,7 +15,7 @@ from policy.reports.paths_and_chunks import chunks_plot, paths_plot
 from policy.reports.report_page import WORDS, Figure, experiment_part, opening, task_part
 from policy.reports.result_tree import SeedRuns, Tasks, read_tree
 from policy.reports.traces import read_traces
-from policy.runs.run import read_metrics
+from policy.runs.metrics import read_metrics
 from visualizer import pages
 from visualizer.pages import Html
 

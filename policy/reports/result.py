@@ -16,7 +16,7 @@ from envs.success import SuccessAt
 from perception.errors import InputError
 from policy.rollouts.evaluation import Evaluation
 from policy.runs.json_files import read_json, write_json
-from policy.runs.run import read_metrics
+from policy.runs.metrics import read_metrics
 
 GUIDED = "_with_critics"  # Behind a variant's name: judged with its critics, not alone.
 ROOT = Path(__file__).resolve().parents[2]

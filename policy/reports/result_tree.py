@@ -7,7 +7,7 @@ from typing import Any
 
 from policy.reports.result import GUIDED, Result
 from policy.rollouts.evaluation import wilson
-from policy.runs.run import read_metrics
+from policy.runs.metrics import read_metrics
 
 ORDER = (  # Before fine-tuning, then the ways of fine-tuning; what is not named comes behind.
     "pretrained", "scratch", "none", "kl", "pl", "bc_only", "bc", "sodp", "offline_scratch",

@@ -23,6 +23,14 @@ FILE, DAMAGED = "evaluation.json", "evaluation-damaged.json"
 GUIDED = "-guided"  # Behind a stage's name.
 
 
+def of_checkpoint(checkpoint: Path, stage: str) -> str:
+    """Name the evaluation of a planner: its stage's, or its own where a run keeps several."""
+    name = checkpoint.stem
+    if checkpoint.parent.name != "checkpoints" or name == stage:
+        return stage
+    return f"{stage}-{name.removeprefix(f'{stage}-')}"
+
+
 def guided(stage: str) -> str:
     """Name the evaluation of a stage's planner that its critics guide; its own name is alone's."""
     return stage + GUIDED

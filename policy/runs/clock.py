@@ -64,3 +64,21 @@ def _of_living(pid: int | None) -> float:
         return 0.0
     fields = text.rpartition(")")[2].split()  # From the third on: the second may hold blanks.
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Pace:
+    """Measures how many windows a second are learned from, since it was asked last.
+
+    Args:
+        step: Gradient steps taken so far.
+        batch: Windows in each.
+    """
+
+    def __init__(self, step: int, batch: int) -> None:
+        self._step, self._batch, self._then = step, batch, time.perf_counter()
+
+    def since(self, step: int) -> dict[str, float]:
+        """Give the pace until a step, by its metric's name."""
+        steps, self._step = step - self._step, step
+        seconds, self._then = time.perf_counter() - self._then, time.perf_counter()
+        return {"pretrain/windows_per_s": steps * self._batch / seconds}

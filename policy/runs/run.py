@@ -17,13 +17,14 @@ from configs.files import write_text_whole
 from configs.stopping import StoppedError
 from datasets.behaviours.training_state import load_state, save_state
 from perception.errors import InputError
-from policy.runs.board import Board
-from policy.runs.json_files import as_json_line
+from policy.runs.keeping import Keeping, open_logger
+from policy.runs.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
 STAGES = ("finetune", "pretrain")  # The newest first.
 CONFIG = "config.yaml"
+KEEPING = Keeping()
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
@@ -34,13 +35,14 @@ class Run:
         path: `outputs/<name>`.
         config: Everything that shapes the result, as plain values. A folder that was made with
             another one is refused.
+        keeping: What is written beside the result.
 
     Raises:
         InputError: The folder belongs to a run with another configuration.
     """
 
-    def __init__(self, path: Path, config: dict[str, Any]) -> None:
-        self.path, self.config = path, config
+    def __init__(self, path: Path, config: dict[str, Any], keeping: Keeping = KEEPING) -> None:
+        self.path, self.config, self.keeping = path, config, keeping
         self._saved: dict[str, int] = {}
         plain = as_yaml_knows(config)
         text = yaml.safe_dump(plain)
@@ -57,6 +59,10 @@ class Run:
     def checkpoint(self, stage: str) -> Path:
         """Where the planner of a finished stage lies."""
         return self.path / "checkpoints" / f"{stage}.safetensors"
+
+    def kept(self, stage: str, step: int) -> Path:
+        """Where the planner of a stage under way is kept, as `keep_every` asks for."""
+        return self.path / "checkpoints" / f"{stage}-{step}.safetensors"
 
     def state_path(self, stage: str) -> Path:
         """Where a stage keeps what it needs to go on."""
@@ -97,8 +103,14 @@ class Run:
             ) from error
 
     def metrics(self, stage: str, step: int) -> "Metrics":
-        """Open the metrics of a stage, forgetting what came after a step."""
-        return Metrics(self.path / f"{stage}.jsonl", self.path / "tensorboard" / stage, step)
+        """Open the metrics of a stage, forgetting what came after a step.
+
+        Raises:
+            InputError: What is to show them is not installed.
+        """
+        name, folder = self.keeping.logger, self.path
+        shown = open_logger(name, folder, stage, step + 1, as_yaml_knows(self.config))
+        return Metrics(folder / f"{stage}.jsonl", shown, step)
 
 
 def read_config(folder: Path) -> dict[str, Any] | None:
@@ -183,50 +195,6 @@ def stops(where: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise stopped(where) from None
-
-
-class Metrics:
-    """Named numbers over steps, as JSON lines and for TensorBoard."""
-
-    def __init__(self, path: Path, board: Path, step: int) -> None:
-        kept = [values for values in read_metrics(path) if values["step"] <= step]
-        text = "".join(f"{as_json_line(values)}\n" for values in kept)
-        if not path.exists() or path.read_bytes() != text.encode():
-            write_text_whole(path, text)
-        self._path = path
-        self._board = Board(board, step + 1)
-
-    def write(self, step: int, values: dict[str, float]) -> None:
-        """Note the values of a step; those that are not finite are null."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(as_json_line({"step": step, **values}) + "\n")
-        self._board.write(step, values)
-
-    def close(self) -> None:
-        """Finish TensorBoard's file."""
-        self._board.close()
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read JSON lines, without those that were cut off or are damaged."""
-    if not path.exists():
-        return []
-    read = [
-        _metric(line) for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
-    ]
-    damaged = [number for number, values in enumerate(read, 1) if values is None]
-    if damaged and damaged != [len(read)]:  # The last one may have been cut off by a kill.
-        logger.warning("%s: line %d is damaged, and left out", path, damaged[0])
-    return [values for values in read if values is not None]
-
-
-def _metric(line: str) -> dict[str, Any] | None:
-    try:
-        values = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    whole = isinstance(values, dict) and isinstance(values.get("step"), int)
-    return values if whole else None
 
 
 def as_yaml_knows(value: Any) -> Any:  # noqa: ANN401

@@ -18,7 +18,8 @@ from policy.planner.policy import Policy
 from policy.reports.curves import comparison_plot, learning_plot, loss_plot
 from policy.rollouts.evaluation import Evaluation
 from policy.rollouts.evaluation_file import guided, read_evaluation
-from policy.runs.run import Run, read_metrics
+from policy.runs.metrics import read_metrics
+from policy.runs.run import Run
 from policy.viewing.recorded_page import recorded_parts
 from policy.viewing.viewer import make_renderer
 from visualizer import pages, plots

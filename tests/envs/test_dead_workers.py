@@ -18,7 +18,8 @@ from policy.finetuning.loop import finetune
 from policy.planner.planner import FirstPlan, Planner
 from policy.rollouts.evaluation import evaluate
 from policy.rollouts.rollout import Rollout, roll_out
-from policy.runs.run import Run, read_metrics
+from policy.runs.metrics import read_metrics
+from policy.runs.run import Run
 from tests.conftest import task_config
 from tests.helpers.small_planner import SMALL, small_planner
 

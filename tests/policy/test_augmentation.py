@@ -20,7 +20,8 @@ from policy.pretraining.config import PretrainConfig
 from policy.pretraining.learner import Learner
 from policy.pretraining.pretrain import pretrain
 from policy.runs.distributed import Team
-from policy.runs.run import Run, read_metrics
+from policy.runs.metrics import read_metrics
+from policy.runs.run import Run
 from tests.helpers.small_planner import small_planner
 from tests.policy.pipeline.test_stopping import ABOUT, asked
 from tests.policy.test_training import PRETRAINING, assert_same_weights

@@ -23,7 +23,8 @@ from policy.pretraining.config import PretrainConfig
 from policy.pretraining.learner import Learner
 from policy.pretraining.movement import movement_of
 from policy.pretraining.pretrain import pretrain
-from policy.runs.run import Run, read_metrics
+from policy.runs.metrics import read_metrics
+from policy.runs.run import Run
 from tests.helpers.small_planner import small_planner
 from tests.policy.pipeline.test_stopping import ABOUT, asked
 from tests.policy.test_training import PRETRAINING, assert_same_weights
@@ -91,7 +92,7 @@ def test_a_stopped_pre_training_goes_on_bit_for_bit_and_the_head_is_thrown_away(
     assert_same_weights(whole.path, stopped.path, "pretrain")
     metrics = [read_metrics(run.path / "pretrain.jsonl") for run in (whole, stopped)]
     assert metrics[0] == metrics[1]
-    assert set(metrics[0][0]) == {"step", "pretrain/loss", "pretrain/movement"}
+    assert set(metrics[0][0]) > {"step", "pretrain/loss", "pretrain/movement"}
 
     pretrain(small_planner(), windows, replace(SHORT, auxiliary=0.0), run=plain, seed=0)
     files = [load_file(run.checkpoint("pretrain")) for run in (whole, plain)]

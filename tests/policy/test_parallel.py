@@ -20,7 +20,8 @@ from policy.pipeline.stages import train
 from policy.pretraining.config import PretrainConfig
 from policy.pretraining.pretrain import pretrain
 from policy.runs.distributed import Team
-from policy.runs.run import Run, read_metrics
+from policy.runs.metrics import read_metrics
+from policy.runs.run import Run
 from tests.helpers.commands import ONE_THREAD, ROOT, succeed
 from tests.helpers.small_planner import small_planner
 from tests.policy.test_training import PRETRAINING

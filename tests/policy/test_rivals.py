@@ -6,7 +6,7 @@ import pytest
 
 from policy.planner.checkpoint import load_policy
 from policy.planner.policies import bcrnn
-from policy.runs.run import read_metrics
+from policy.runs.metrics import read_metrics
 from tests.helpers.commands import refuse, succeed
 from tests.policy.test_training import PRETRAINING
 

@@ -13,7 +13,7 @@ from policy.pipeline.config import TrainConfig
 from policy.pipeline.stages import train
 from policy.planner.checkpoint import load_planner
 from policy.rollouts.evaluation import evaluation_seeds
-from policy.runs.run import read_metrics
+from policy.runs.metrics import read_metrics
 from tests.helpers.commands import succeed
 from tests.helpers.killing import stop
 from visualizer.pages import page

@@ -24,7 +24,8 @@ from policy.planner.actor import Actor, ActorConfig
 from policy.planner.checkpoint import load_policy
 from policy.planner.planner import Planner
 from policy.planner.policies.ibrl import chances
-from policy.runs.run import Run, read_metrics
+from policy.runs.metrics import read_metrics
+from policy.runs.run import Run
 from tests.conftest import task_config
 from tests.helpers.bandit import played, pretrained, same_contexts
 from tests.helpers.small_planner import small_planner

@@ -22,7 +22,8 @@ from policy.planner.checkpoint import load_planner
 from policy.planner.planner import FirstPlan, Planner
 from policy.planner.policy import Policy
 from policy.rollouts.rollout import roll_out
-from policy.runs.run import Run, read_metrics
+from policy.runs.metrics import read_metrics
+from policy.runs.run import Run
 from tests.conftest import task_config
 from tests.helpers.own.algorithm import CloneSuccesses
 from tests.helpers.sampled_chains import every_step, seeded

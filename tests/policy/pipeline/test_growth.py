@@ -21,7 +21,8 @@ from policy.pipeline.stages import train
 from policy.planner.checkpoint import load_planner
 from policy.rollouts.evaluation_file import read_evaluation
 from policy.runs.json_files import read_json, write_json
-from policy.runs.run import as_yaml_knows, read_metrics
+from policy.runs.metrics import read_metrics
+from policy.runs.run import as_yaml_knows
 from tests.conftest import collect_config
 from tests.policy.test_training import FINETUNING, PRETRAINING, assert_same_weights
 

@@ -21,7 +21,8 @@ from policy.pretraining.config import PretrainConfig
 from policy.pretraining.learner import Learner
 from policy.pretraining.pretrain import pretrain
 from policy.rollouts.evaluation import evaluate
-from policy.runs.run import Run, read_metrics
+from policy.runs.metrics import read_metrics
+from policy.runs.run import Run
 from tests.conftest import task_config
 from tests.helpers.commands import ONE_THREAD, ROOT
 from tests.helpers.small_planner import small_finetuning, small_planner

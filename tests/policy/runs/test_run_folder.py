@@ -11,8 +11,9 @@ from configs.stopping import StoppedError
 from perception.errors import InputError
 from policy.runs.json_files import read_json, write_json
 from policy.runs.memory import names_memory
+from policy.runs.metrics import read_metrics
 from policy.runs.newest import given_or_newest
-from policy.runs.run import Run, has_begun, leave_no_trace, read_config, read_metrics, stops
+from policy.runs.run import Run, has_begun, leave_no_trace, read_config, stops
 
 CONFIG = {"about": {"task": "adroit-door", "seed": 0}}
 

@@ -16,7 +16,8 @@ from datasets.behaviours.training_state import load_state
 from datasets.store.store import EpisodeStore
 from policy.planner.checkpoint import load_planner
 from policy.rollouts.evaluation_file import read_evaluation
-from policy.runs.run import Run, read_metrics
+from policy.runs.metrics import read_metrics
+from policy.runs.run import Run
 from tests.helpers.killing import everything
 from tests.robustness.shared.world import World
 
