@@ -11,6 +11,12 @@ from perception.errors import InputError
 
 # What a store keeps of every episode, where it was recorded.
 USUAL = ("point_cloud", "state", "action", "reward", "success", "sim_state")
+# What can be made from a store's other arrays, by a command of its own.
+HOW_TO_ADD = {
+    "point_cloud": "; datasets/render.py data={} out=ANOTHER makes it from recorded states",
+    "state_feature": "; policy/encode.py data={} what=state adds it",
+    "visual_feature": "; policy/encode.py data={} checkpoint=RUN adds it",
+}
 
 
 @dataclass(frozen=True)

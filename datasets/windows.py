@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from datasets.collection.further import CHANCES, Further
@@ -82,6 +82,13 @@ class Windows:
         """Give so many of the windows, spread evenly over all."""
         spread = torch.linspace(0, len(self) - 1, min(count, len(self))).round().long()
         return self._with(self.rows[spread], self._history, self.further)
+
+    def apart(self, steps: Bool[np.ndarray, " step"]) -> tuple["Windows", "Windows"]:
+        """Give the windows of all but the given steps, and those of the given ones."""
+        chosen = torch.from_numpy(steps).to(self.rows.device)[self.rows[:, -1]]
+        parts = (self.rows[~chosen], self.rows[chosen])
+        inside, outside = (self._with(rows, self._history, self.further) for rows in parts)
+        return inside, outside
 
     def observing(self, steps: int) -> "Windows":
         """Give the same windows, with the observations of so many of their first steps."""

@@ -35,7 +35,7 @@ def ffmpeg() -> str:
             "no ffmpeg on this machine, so no video: install one, and say where it is by"
             " IMAGEIO_FFMPEG_EXE=PATH"
         )
-    return program
+    return str(program)
 
 
 class VideoFile:

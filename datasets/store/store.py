@@ -30,7 +30,7 @@ from jaxtyping import Int
 
 from configs.build import build
 from configs.locks import only_writer
-from datasets.episode import USUAL, Episode, Recording
+from datasets.episode import HOW_TO_ADD, USUAL, Episode, Recording
 from datasets.store.arrays import StoreArrays
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.contents import Contents
@@ -46,13 +46,6 @@ from datasets.store.group import (
 )
 from envs.config import EnvConfig
 from perception.errors import InputError
-
-# What can be made from a store's other arrays, by a command of its own.
-HOW_TO_ADD = {
-    "point_cloud": "; datasets/render.py data={} out=ANOTHER makes it from recorded states",
-    "state_feature": "; policy/encode.py data={} what=state adds it",
-    "visual_feature": "; policy/encode.py data={} checkpoint=RUN adds it",
-}
 
 
 class EpisodeStore:

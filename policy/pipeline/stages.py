@@ -10,6 +10,7 @@ import torch
 from configs.locks import only_writer
 from configs.stopping import stop_request
 from datasets.collection.further import load_further
+from datasets.collection.held_out import held_out_steps
 from datasets.windows import load_windows
 from envs.config import EnvConfig
 from perception.errors import InputError
@@ -116,13 +117,16 @@ class Stages:
             if not plan.asked.nothing:
                 windows = windows.telling(load_further(self.config.data, plan.asked))
             windows = windows.observing(plan.observed).to(self.device)
+        held_out = None
+        if share := recipe.pretrain.held_out:
+            windows, held_out = windows.apart(held_out_steps(self.config.data, share))
         torch.manual_seed(recipe.seed)
         planner = make_planner(recipe, self.config.data, windows).to(self.device)
         self._planners.forget(self.run.checkpoint(pretraining.STAGE))
         with names_memory("pre-training", "give a smaller pretrain.batch= or denoiser="):
             pretrain(
-                planner, windows, recipe.pretrain,
-                run=self.run, seed=recipe.seed, team=team, stop=self._stop,
+                planner, windows, recipe.pretrain, run=self.run,
+                seed=recipe.seed, held_out=held_out, team=team, stop=self._stop,
             )  # fmt: skip
 
     def finetune_and_evaluate(self) -> None:

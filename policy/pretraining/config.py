@@ -31,6 +31,8 @@ class PretrainConfig:
         weight_decay: Of every weight, apart from the gradient (AdamW).
         warm_up: Steps over which the learning rate grows from 0.
         decay: What it does then: stays, or falls to 0 with the last step as a cosine.
+        held_out: Share of each store's episodes, its last ones, that are not learned from: their
+            loss is noted wherever a state is saved. The ranges of the data are still of all.
         auxiliary: Weight of the loss of `policy/pretraining/movement.py`; 0 is Eq. 7 alone.
     """
 
@@ -49,6 +51,7 @@ class PretrainConfig:
     warm_up: Whole = 0
     decay: Literal["constant", "cosine"] = "constant"
     memory: Literal["ram", "map"] = "ram"
+    held_out: Annotated[float, between(0, 0.5)] = 0.0
 
     def rate(self, step: int) -> float:
         """Give the learning rate of a step, counted from 0."""

@@ -20,6 +20,7 @@ from policy.runs.device import autocast
 from policy.runs.distributed import ALONE, Team
 
 LOSSES = ("pretrain/loss", "pretrain/movement")
+HELD_OUT = 1000  # Windows at most that are looked at.
 RATE, NORM = "pretrain/learning_rate", "pretrain/gradient_norm"
 
 
@@ -108,6 +109,21 @@ class Learner:
         means = sum(losses, torch.zeros_like(losses[0])) / len(losses)
         named = dict(zip(LOSSES, means.tolist(), strict=False))
         return {**named, RATE: self.config.rate(self.step - 1), NORM: self._norm.item()}
+
+    @torch.no_grad()
+    def held_out(self, windows: Windows) -> dict[str, float]:
+        """Give the average planner's loss on windows that are not learned from, by its name.
+
+        At most a thousand of them, with the same noise each time: what changes is the planner.
+        """
+        planner, some = self.average.planner, windows.some(HELD_OUT)
+        generator, losses = torch.Generator().manual_seed(0), list[Tensor]()
+        for index in torch.arange(len(some)).split(self.config.batch):
+            chances = some.draw(len(index), generator)
+            drawn = planner.draw(len(index), generator)
+            batch = some.batch(moved(index, some.rows.device), chances)
+            losses.append(planner.loss(batch.to(planner.device), drawn) * len(index))
+        return {"pretrain/held_out_loss": (torch.stack(losses).sum() / len(some)).item()}
 
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on."""

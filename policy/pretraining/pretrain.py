@@ -29,6 +29,7 @@ def pretrain(
     *,
     run: Run,
     seed: int,
+    held_out: Windows | None = None,
     team: Team = ALONE,
     stop: StopRequest | None = None,
 ) -> Policy:
@@ -40,6 +41,7 @@ def pretrain(
         config: See `PretrainConfig`.
         run: Where metrics and checkpoints go.
         seed: Of the choice of windows, noise, denoising steps and changes of clouds.
+        held_out: Windows that are not learned from; their loss is noted where states are saved.
         team: The processes that learn together; only its leader writes.
         stop: Asked after every step; where it says so, the state is saved first.
 
@@ -60,7 +62,7 @@ def pretrain(
         learner.load(run.resume(STAGE))
     if team.leads:
         with run.writing(STAGE):
-            _learn(learner, windows, run, stop)
+            _learn(learner, windows, run, stop, held_out)
             learner.average.planner.remember(windows)
             _save(learner, run, run.checkpoint(STAGE))
     while learner.step < config.steps:  # The other processes of the team; the leader is done.
@@ -76,7 +78,9 @@ def _save(learner: Learner, run: Run, path: Path) -> None:
     save_planner(learner.average.planner, path, {**run.config["about"], "stage": STAGE, **spent})
 
 
-def _learn(learner: Learner, windows: Windows, run: Run, stop: StopRequest) -> None:
+def _learn(
+    learner: Learner, windows: Windows, run: Run, stop: StopRequest, held_out: Windows | None
+) -> None:
     """Take the remaining steps, writing metrics and training states."""
     config, clock = learner.config, Clock(learner.spent)
     metrics, pace = run.metrics(STAGE, learner.step), Pace(learner.step, config.batch)
@@ -93,7 +97,10 @@ def _learn(learner: Learner, windows: Windows, run: Run, stop: StopRequest) -> N
             if run.keeping.due(learner.step - 1, learner.step):
                 _check(learner, run)
                 _save(learner, run, run.kept(STAGE, learner.step))
-            if stopping or learner.step % config.save_every == 0 or learner.step == config.steps:
+            due = learner.step % config.save_every == 0 or learner.step == config.steps
+            if due and held_out is not None:
+                metrics.write(learner.step, learner.held_out(held_out))
+            if stopping or due:
                 _check(learner, run)
                 learner.spent = clock.spent
                 run.save(STAGE, learner.state())

@@ -22,7 +22,11 @@ def loss_plot(metrics: Lines) -> bytes:
     """Draw the pre-training loss over gradient steps."""
     figure = new_figure(5.4, 3.2)
     axes = figure.subplots()
-    axes.plot(*series(metrics, "pretrain/loss"), color=INK, linewidth=1.5)
+    axes.plot(*series(metrics, "pretrain/loss"), color=INK, linewidth=1.5, label="learned from")
+    held_out = series(metrics, "pretrain/held_out_loss")
+    if len(held_out[0]):
+        axes.plot(*held_out, "o-", color=FAILURE, linewidth=1.2, markersize=3, label="held out")
+        axes.legend(frameon=False, fontsize=8, labelcolor=INK)
     axes.set_yscale("log")
     dress(axes, "gradient step", "loss (Eq. 7)")
     return to_png(figure)
