@@ -30,4 +30,5 @@ def _of_store(store: EpisodeStore, share: float) -> Bool[np.ndarray, " step"]:
             " to learn from; give 0"
         )
     kept = store.episodes - max(1, round(share * store.episodes))
-    return np.arange(store.steps) >= store.episode_ends[kept - 1]
+    beyond: Bool[np.ndarray, " step"] = np.arange(store.steps) >= store.episode_ends[kept - 1]
+    return beyond
