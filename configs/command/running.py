@@ -99,12 +99,25 @@ def _start(
 def _sweep(main: Callable[[ConfigT], None], request: Request, of_hydra: Sequence[str]) -> None:
     """Let Hydra run the command for each combination of values."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Raise, so that the line below is ours.
+    # Jobs that a launcher starts elsewhere import our rooms, too.
+    paths = [str(CONFIGS.parent), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     sys.argv[1:] = ["--multirun", *SWEEP, *search_path(), *of_hydra, *request.hydra]
     command = hydra.main(version_base=None, config_path=str(CONFIGS), config_name=request.path)
     try:
         command(partial(_run_one, main, request))()
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(one_line(error)) from error
+    except Exception as error:
+        if not type(error).__module__.startswith("submitit."):
+            raise
+        raise InputError(_said_by_job(str(error))) from error
+
+
+def _said_by_job(text: str) -> str:
+    """Find in what submitit says of a job that failed what the job itself has said."""
+    own = [line.removeprefix("error: ") for line in text.splitlines() if line.startswith("error: ")]
+    return f"a job failed: {own[0]}" if own else f"a job failed, see .submitit/: {text[-300:]}"
 
 
 def _run_one(main: Callable[[ConfigT], None], request: Request, cfg: DictConfig) -> None:
