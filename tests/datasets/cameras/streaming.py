@@ -1,0 +1,71 @@
+"""A robot and its cameras, as a store's recorded states have them; a simulator stands in."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clients.sodp_client import SodpClient
+from datasets.store.store import EpisodeStore
+from envs.make import make_scene, make_simulator
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is sent at a step: a frame by the names of its parts, an action, what it brought."""
+
+    frame: dict[str, Any]
+    action: np.ndarray
+    reward: float
+    success: bool
+
+
+def steps_of(path: Path, episode: int, *, colour: bool = False) -> Iterator[Step]:
+    """Film an episode of a store once more, by the cameras of its view."""
+    store = EpisodeStore.open(path)
+    env, recording = store.env, store.read_recording(episode)
+    assert recording.rewards is not None
+    assert recording.successes is not None
+    scene = make_scene(make_simulator(env), env)
+    for index, state in enumerate(recording.scenes):
+        scene.put(state)
+        views = dict(zip(env.view.cameras, scene.look(env.view.cameras), strict=True))
+        frame: dict[str, Any] = {
+            "depth": {name: view.depth_m for name, view in views.items()},
+            "intrinsics": {name: view.camera.intrinsics for name, view in views.items()},
+            "world_from_camera": {n: v.camera.world_from_camera for n, v in views.items()},
+            "robot_state": recording.states[index],
+            "stamp": 0.05 * index,
+        }
+        if colour:
+            frame["colour"] = {name: scene.image(name) for name in views}
+        yield Step(
+            frame,
+            recording.actions[index],
+            float(recording.rewards[index]),
+            bool(recording.successes[index]),
+        )
+
+
+def send(client: SodpClient, steps: Iterator[Step]) -> int:
+    """Send a whole episode; give its number."""
+    client.begin()
+    for step in steps:
+        client.record(step.frame, step.action, reward=step.reward, success=step.success)
+    return client.end()
+
+
+def keys_of(path: Path) -> list[str]:
+    """Give the keys that record what a store's own cameras saw, as it sees it."""
+    view = EpisodeStore.open(path).env.view
+    return [
+        "task=my-hand",
+        f"cameras=[{','.join(view.cameras)}]",
+        f"points={view.points}",
+        f"crop_low={list(view.crop_low)}",
+        f"crop_high={list(view.crop_high)}",
+        f"colour={str(view.colour).lower()}",
+        "port=0",
+    ]
