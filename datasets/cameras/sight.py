@@ -186,7 +186,6 @@ def page(env: EnvConfig, looked: Sequence[Looked], sheet: bytes, box: Box) -> st
         pages.paragraph(text),
         _table(looked),
         pages.figure(sheet, caption),
-        pages.heading("In space"),
         *([_film(looked, box)] if any(one.kept for one in looked) else []),
     ]
     return pages.page(f"{env.name}: its cameras", parts)
@@ -206,15 +205,17 @@ def _table(looked: Sequence[Looked]) -> Html:
 
 
 def _film(looked: Sequence[Looked], box: Box) -> Html:
-    clouds = np.concatenate([one.sight.cloud for one in looked])
+    sights = [one.sight for one in looked]
     film = Film(
-        clouds[None],
-        {one.sight.name: one.sight.camera for one in looked},
+        np.concatenate([sight.cloud for sight in sights])[None],
+        {sight.name: sight.camera for sight in sights},
         HALF_S,
-        pictures={
-            o.sight.name: o.sight.picture[None] for o in looked if o.sight.picture is not None
-        },
+        pictures={s.name: s.picture[None] for s in sights if s.picture is not None},
         box=box,
     )
-    caption = "The clouds of all cameras shown, where these stand, and the box. Drag to turn, scroll to zoom."
-    return pages.embedded(as_html(film), caption, height_px=560)
+    caption = (
+        "The clouds of all cameras shown, where these stand, and the box in red. Drag to turn,"
+        " scroll to zoom."
+    )
+    player = pages.embedded(as_html(film), caption, height_px=560)
+    return pages.together(pages.heading("In space"), player)

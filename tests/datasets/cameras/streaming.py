@@ -1,13 +1,20 @@
 """A robot and its cameras, as a store's recorded states have them; a simulator stands in."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from clients.sodp_client import SodpClient
+from configs.command import compose
+from datasets.cameras.describe import describe_recording
+from datasets.cameras.listening import Listener
+from datasets.cameras.recorder import Recorder
+from datasets.cameras.recording import RecordConfig
+from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
 from envs.make import make_scene, make_simulator
 
@@ -18,8 +25,8 @@ class Step:
 
     frame: dict[str, Any]
     action: np.ndarray
-    reward: float
-    success: bool
+    reward: float | None
+    success: bool | None
 
 
 def steps_of(path: Path, episode: int, *, colour: bool = False) -> Iterator[Step]:
@@ -49,12 +56,12 @@ def steps_of(path: Path, episode: int, *, colour: bool = False) -> Iterator[Step
         )
 
 
-def send(client: SodpClient, steps: Iterator[Step]) -> int:
+def send(robot: SodpClient, steps: Iterable[Step]) -> int:
     """Send a whole episode; give its number."""
-    client.begin()
+    robot.begin()
     for step in steps:
-        client.record(step.frame, step.action, reward=step.reward, success=step.success)
-    return client.end()
+        tell(robot, step)
+    return robot.end()
 
 
 def keys_of(path: Path) -> list[str]:
@@ -69,3 +76,33 @@ def keys_of(path: Path) -> list[str]:
         f"colour={str(view.colour).lower()}",
         "port=0",
     ]
+
+
+def of_one(step: Step, **changes: object) -> Step:
+    """Give a step of one camera, without its name, and with other parts."""
+    alone = {
+        part: next(iter(value.values())) if isinstance(value, dict) else value
+        for part, value in step.frame.items()
+    }
+    return replace(step, frame={**alone, **changes})
+
+
+def tell(robot: SodpClient, step: Step) -> None:
+    """Send a step."""
+    robot.record(step.frame, step.action, reward=step.reward, success=step.success)
+
+
+@contextmanager
+def recording(
+    source: Path, out: Path, *overrides: str
+) -> Iterator[tuple[str, Recorder, RecordConfig]]:
+    """Record in this process; give the place, the recorder, and its configuration."""
+    given = [*keys_of(source), f"out={out}", *overrides]
+    config = compose(RecordConfig, "cameras/record", given)
+    stored = StoreFormat(config.zarr_format, config.error_mm)
+    said = describe_recording(config.task, config.view, config.images, stored)
+    with EpisodeStore.writing(out, stored, said) as store:
+        recorder = Recorder(store, config.wanted)
+        with Listener(config.access, None, recorder.begin) as listener:
+            yield f"ws://127.0.0.1:{listener.port}", recorder, config
+            recorder.close()
