@@ -173,7 +173,11 @@ class SodpClient:
             SodpError: The step cannot be right, and is not in the episode.
             TimeoutError: No answer came in time; the connection is closed.
         """
-        done = {"action": _array(action), "reward": reward, "success": success}
+        done = {
+            "action": _array(action),
+            "reward": None if reward is None else float(reward),
+            "success": None if success is None else bool(success),
+        }
         self._ask({**_frame("step", **frame), **done})
 
     def end(self, success: bool | None = None) -> int:
@@ -182,7 +186,8 @@ class SodpClient:
         Args:
             success: Whether it succeeded, where steps do not say it.
         """
-        return int(self._ask({"kind": "end", "success": success})["episode"])
+        said = None if success is None else bool(success)
+        return int(self._ask({"kind": "end", "success": said})["episode"])
 
     def close(self) -> None:
         """Let the server go."""
@@ -222,7 +227,8 @@ def _frame(
 ) -> dict[str, Any]:
     """Lay out a frame as the server reads it, which says what is missing or unknown."""
     given = {name: _by_camera(part) for name, part in cameras.items() if part is not None}
-    return {"kind": kind, "robot_state": _array(robot_state), "stamp": stamp, **given}
+    seconds = None if stamp is None else float(stamp)
+    return {"kind": kind, "robot_state": _array(robot_state), "stamp": seconds, **given}
 
 
 def _by_camera(part: ByCamera) -> dict[str, Any]:

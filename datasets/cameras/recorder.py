@@ -21,6 +21,8 @@ from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+UNBEGUN = "No episode was begun: begin() comes first"
+
 
 class Recorder:
     """Episodes of several robots on their way into one store.
@@ -82,14 +84,17 @@ class Recorder:
             self._require_open()
             return Draft(self._alike, self.wanted.steps)
 
-    def keep(self, draft: Draft, success: bool | None) -> int:
-        """Append an episode; give its number.
+    def keep(self, sending: "Sending", success: bool | None) -> int:
+        """Append a robot's episode, which is its own no more; give its number.
 
         Raises:
             InputError: It is unlike those before, none is wanted any more, or the machine cannot.
         """
         with self._lock:
             self._require_open()
+            draft = sending.draft
+            if draft is None:
+                raise InputError(UNBEGUN)
             try:
                 self._append(draft, success)
             except (OSError, MemoryError) as error:
@@ -97,6 +102,7 @@ class Recorder:
                 raise InputError(
                     f"The recording ends, this machine cannot go on: {error}"
                 ) from error
+            sending.draft = None
             logger.info("episode %d: %d steps", self._store.episodes - 1, len(draft))
             return self._store.episodes - 1
 
@@ -185,20 +191,18 @@ class Sending:
             self._recorder.drop(self)
             self.draft = self._recorder.draft()
             return {"done": True}
-        if self.draft is None:
-            raise InputError("No episode was begun: begin() comes first")
         if isinstance(request, Took):
-            return self._take(self.draft, request)
-        number = self._recorder.keep(self.draft, request.success)
-        self.draft = None
-        return {"episode": number}
+            return self._take(request)
+        return {"episode": self._recorder.keep(self, request.success)}
 
     def end(self) -> None:
         """The robot has gone."""
         self._recorder.leave(self)
 
-    def _take(self, draft: Draft, request: Took) -> dict[str, Any]:
-        wanted = self._recorder.wanted
+    def _take(self, request: Took) -> dict[str, Any]:
+        wanted, draft = self._recorder.wanted, self.draft
+        if draft is None:
+            raise InputError(UNBEGUN)
         try:
             draft.check_stamp(request.stamp, wanted.limits)
             told = Told(request.action.array(), request.reward, request.success)

@@ -8,7 +8,17 @@ from typing import Annotated, Literal
 import numpy as np
 
 from configs.build import Inline
-from configs.ranges import CloudPoints, Corner, Count, ErrorMm, Filled, Name, Output, Positive
+from configs.ranges import (
+    CloudPoints,
+    Corner,
+    Count,
+    ErrorMm,
+    Filled,
+    Name,
+    Output,
+    Positive,
+    require,
+)
 from configs.stopping import stop_request
 from datasets.cameras.access import Access, read_token
 from datasets.cameras.describe import describe_recording
@@ -46,6 +56,10 @@ class RecordConfig:
     longest_gap_s: Positive
     zarr_format: Literal[2, 3]
     error_mm: ErrorMm
+
+    def __post_init__(self) -> None:
+        names = list(self.cameras)
+        require(len(set(names)) == len(names), f"@cameras={names} must be different ones")
 
     @property
     def view(self) -> ViewConfig:

@@ -53,6 +53,7 @@ class Step:
     further: dict[str, np.ndarray]
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # What is not finite is refused.
 def read_step(
     frame: Frame, told: Told, view: ViewConfig, images: Sequence[str], limits: Limits
 ) -> Step:
@@ -83,8 +84,8 @@ def read_step(
     return Step(
         views=named,
         cloud=cloud,
-        robot_state=read_numbers(robot_state, robot_state.size, "robot_state"),
-        action=read_numbers(action, action.size, "action"),
+        robot_state=read_numbers(robot_state, max(robot_state.size, 1), "robot_state"),
+        action=read_numbers(action, max(action.size, 1), "action"),
         told=told,
         stamp=frame.stamp,
         further=further,

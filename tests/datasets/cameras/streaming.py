@@ -1,5 +1,6 @@
 """A robot and its cameras, as a store's recorded states have them; a simulator stands in."""
 
+import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from datasets.cameras.recording import RecordConfig
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.store import EpisodeStore
 from envs.make import make_scene, make_simulator
+from tests.helpers.warm.processes import WarmProcess
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,13 @@ def send(robot: SodpClient, steps: Iterable[Step]) -> int:
     for step in steps:
         tell(robot, step)
     return robot.end()
+
+
+def place_of(process: "WarmProcess | subprocess.Popen[str]") -> str:
+    """Read where a recording that was started listens."""
+    assert process.stderr is not None
+    line = next(line for line in process.stderr if "ws://" in line)
+    return line.split()[4].rstrip(";")
 
 
 def keys_of(path: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +14,11 @@ from datasets.collection.collector import collect
 from datasets.store.store import EpisodeStore
 from policy.rollouts.actor import Actor
 from tests.conftest import collect_config
-from tests.datasets.cameras.streaming import keys_of, recording, send, steps_of, tell
+from tests.datasets.cameras.streaming import keys_of, place_of, recording, send, steps_of, tell
 from tests.helpers.commands import refuse, start, succeed
-from tests.helpers.warm.processes import WarmProcess
 
 RECORD = "datasets/cameras/record.py"
 SENT = ("point_cloud", "state", "action", "reward", "success")
-
-
-def place_of(process: "WarmProcess | subprocess.Popen[str]") -> str:
-    assert process.stderr is not None
-    line = next(line for line in process.stderr if "ws://" in line)
-    return line.split()[4].rstrip(";")
 
 
 def test_the_store_is_that_of_the_simulators_own_rendering_also_after_a_kill(
@@ -128,6 +120,7 @@ def test_what_cannot_be_recorded_is_refused(tmp_path: Path) -> None:
         ("crop_high=[0,1,1]", "must lie below"),
         ("crop_high=[1,1,9]", "Points beyond 5.9 m need error_mm=0"),
         ("cameras=[]", "must name at least one"),
+        ("cameras=[a,a]", "must be different ones"),
         ("host=0.0.0.0", "lets other machines in"),
     ]:
         assert message in refuse(RECORD, "task=a", *box, wrong)

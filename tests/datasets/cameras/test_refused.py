@@ -39,6 +39,7 @@ WRONG: list[tuple[Callable[[Step], Step], str]] = [
     (lambda s: of_one(s, robot_state=np.ones((2, 12))), r"robot_state must be .* of \(2, 12\)"),
     (lambda s: of_one(s, stamp=None), "stamp was given at the steps before"),
     (lambda s: of_one(s, depht=np.ones(3)), "unknown field `depht`"),
+    (lambda s: replace(s, action=s.action[:0]), r"action must be 1 real .* of \(0,\)"),
     (lambda s: replace(s, action=s.action[:5]), "action has 5 numbers, and 28"),
     (lambda s: replace(s, action=np.full(28, np.nan)), r"action\[0\] is nan"),
     (lambda s: replace(s, reward=float("nan")), "reward is nan"),
@@ -93,10 +94,10 @@ def test_the_first_episode_decides_for_those_after_it(
         with caplog.at_level(logging.INFO):
             for stamp in (0.0, 0.1):
                 frame = {**film[0].frame, "depth": millimetres, "distortion": np.zeros(5)}
-                robot.record({**frame, "stamp": stamp}, film[0].action, reward=0.0)
+                robot.record({**frame, "stamp": stamp}, film[0].action, reward=np.float32(0))
             with pytest.raises(SodpError, match="success was given in the episodes before"):
                 robot.end()
-            assert robot.end(success=True) == 1
+            assert robot.end(success=np.True_) == 1
             robot.begin()
             tell(robot, film[0])
             robot.begin()  # Without end().
