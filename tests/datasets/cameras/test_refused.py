@@ -3,6 +3,7 @@
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from clients.sodp_client import SodpClient, SodpError
+from configs.command import compose
+from datasets.cameras.recording import RecordConfig, record
+from datasets.episode import Episode
 from datasets.store.store import EpisodeStore
 from perception import sensors
-from tests.datasets.cameras.streaming import Step, of_one, recording, send, steps_of, tell
+from tests.datasets.cameras.streaming import Step, keys_of, of_one, recording, send, steps_of, tell
 from tests.policy.rollouts.hostile import HOSTILE, request
 
 
@@ -162,15 +166,48 @@ def test_robots_that_vanish_lose_their_own_episode_alone(
 def test_a_full_disk_ends_the_recording_and_keeps_what_is_whole(
     tiny_store: Path, film: list[Step], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    append = EpisodeStore.append
+    said: list[str] = []
 
-    out = tmp_path / "mine.zarr"
-    with recording(tiny_store, out) as (place, recorder, _), SodpClient(place) as robot:
-        send(robot, film)
-        monkeypatch.setattr(EpisodeStore, "append", fail)
-        with pytest.raises(SodpError, match=r"The recording ends.* No space left"):
-            send(robot, film)
-        assert recorder.done
-        assert isinstance(recorder.failure, OSError)
+    def fill_up(store: EpisodeStore, episode: Episode) -> None:
+        if store.episodes:
+            raise OSError(28, "No space left on device")
+        append(store, episode)
+
+    def robot() -> None:
+        with client_of(port) as own:
+            send(own, film)
+            try:
+                send(own, film)
+            except SodpError as error:
+                said.append(str(error))
+
+    monkeypatch.setattr(EpisodeStore, "append", fill_up)
+    out, port = tmp_path / "mine.zarr", free_port()
+    given = [*keys_of(tiny_store), f"out={out}", f"port={port}"]
+    thread = threading.Thread(target=robot)
+    thread.start()
+    with pytest.raises(OSError, match="keeps its 1 whole episodes; the same command goes on"):
+        record(compose(RecordConfig, "cameras/record", given))
+    thread.join()
+    assert said == [
+        "The recording ends, this machine cannot go on: [Errno 28] No space left on device"
+    ]
     assert EpisodeStore.open(out).episodes == 1
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def client_of(port: int) -> SodpClient:
+    """Connect as soon as somebody listens."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            return SodpClient(f"ws://127.0.0.1:{port}")
+        except OSError:
+            assert time.monotonic() < until
+            time.sleep(0.1)
