@@ -1,4 +1,4 @@
-"""Asks a planner's server for actions; one file, to be copied to the robot.
+"""Asks a planner's server for actions, or records episodes; one file, to be copied to the robot.
 
 It needs Python 3.10 or newer and three packages: numpy, msgspec, websockets (15 or newer).
 
@@ -12,6 +12,12 @@ It needs Python 3.10 or newer and three packages: numpy, msgspec, websockets (15
             world_from_camera=pose,
             robot_state=state,
         )
+
+    with SodpClient("ws://127.0.0.1:8766") as recorder:
+        recorder.begin()
+        for ...:  # the arguments of act() as a dictionary, and what is done then
+            recorder.record(frame, action)
+        recorder.end(success=True)
 """
 
 from __future__ import annotations
@@ -32,7 +38,7 @@ class SodpError(RuntimeError):
 
 
 class SodpClient:
-    """A connection to a planner; one episode at a time.
+    """A connection to a planner, or to a recorder; one episode at a time.
 
     Args:
         url: Where the server says it is.
@@ -46,7 +52,7 @@ class SodpClient:
 
     Attributes:
         info: What the planner needs (`cameras`, `colour`, `history`, `robot_state`, the crop box)
-            and gives (`chunk`, `actions`).
+            and gives (`chunk`, `actions`); or what is recorded (`task`, `cameras`, `episodes`).
     """
 
     def __init__(
@@ -88,14 +94,17 @@ class SodpClient:
             SodpError: It cannot be right; what was seen before stays.
             TimeoutError: No answer came in time; the connection is closed.
         """
-        cameras = {
-            "depth": depth,
-            "intrinsics": intrinsics,
-            "world_from_camera": world_from_camera,
-            "colour": colour,
-            "distortion": distortion,
-        }
-        self._ask(_frame("observe", cameras, robot_state, stamp))
+        frame = _frame(
+            "observe",
+            depth=depth,
+            intrinsics=intrinsics,
+            world_from_camera=world_from_camera,
+            robot_state=robot_state,
+            colour=colour,
+            distortion=distortion,
+            stamp=stamp,
+        )
+        self._ask(frame)
 
     def act(
         self,
@@ -126,16 +135,59 @@ class SodpClient:
             SodpError: The frame cannot be right; what was seen before stays.
             TimeoutError: No answer came in time; the connection is closed.
         """
-        cameras = {
-            "depth": depth,
-            "intrinsics": intrinsics,
-            "world_from_camera": world_from_camera,
-            "colour": colour,
-            "distortion": distortion,
-        }
-        chunk = self._ask(_frame("act", cameras, robot_state, stamp))["chunk"]
+        frame = _frame(
+            "act",
+            depth=depth,
+            intrinsics=intrinsics,
+            world_from_camera=world_from_camera,
+            robot_state=robot_state,
+            colour=colour,
+            distortion=distortion,
+            stamp=stamp,
+        )
+        chunk = self._ask(frame)["chunk"]
         array = np.frombuffer(chunk["data"], chunk["dtype"]).reshape(chunk["shape"])
         return array.copy()
+
+    def begin(self) -> None:
+        """Begin to record an episode; one that was not ended is dropped."""
+        self._ask({"kind": "begin"})
+
+    def record(
+        self,
+        frame: Mapping[str, Any],
+        action: np.ndarray,
+        *,
+        reward: float | None = None,
+        success: bool | None = None,
+    ) -> None:
+        """Send a step.
+
+        Args:
+            frame: What is seen: the arguments of `act` by their names.
+            action: What is done then.
+            reward: Of the step; given at every step, or at none.
+            success: Whether the goal is reached at this step; as reward.
+
+        Raises:
+            SodpError: The step cannot be right, and is not in the episode.
+            TimeoutError: No answer came in time; the connection is closed.
+        """
+        done = {
+            "action": _array(action),
+            "reward": None if reward is None else float(reward),
+            "success": None if success is None else bool(success),
+        }
+        self._ask({**_frame("step", **frame), **done})
+
+    def end(self, success: bool | None = None) -> int:
+        """Keep the episode; its number comes back once it is on the disk.
+
+        Args:
+            success: Whether it succeeded, where steps do not say it.
+        """
+        said = None if success is None else bool(success)
+        return int(self._ask({"kind": "end", "success": said})["episode"])
 
     def close(self) -> None:
         """Let the server go."""
@@ -171,19 +223,12 @@ class SodpClient:
 
 
 def _frame(
-    kind: str,
-    cameras: Mapping[str, ByCamera | None],
-    robot_state: np.ndarray,
-    stamp: float | None,
+    kind: str, *, robot_state: np.ndarray, stamp: float | None = None, **cameras: ByCamera | None
 ) -> dict[str, Any]:
-    """Lay out a frame as the server reads it."""
-    given = {name: part for name, part in cameras.items() if part is not None}
-    return {
-        "kind": kind,
-        "robot_state": _array(robot_state),
-        "stamp": stamp,
-        **{name: _by_camera(part) for name, part in given.items()},
-    }
+    """Lay out a frame as the server reads it, which says what is missing or unknown."""
+    given = {name: _by_camera(part) for name, part in cameras.items() if part is not None}
+    seconds = None if stamp is None else float(stamp)
+    return {"kind": kind, "robot_state": _array(robot_state), "stamp": seconds, **given}
 
 
 def _by_camera(part: ByCamera) -> dict[str, Any]:

@@ -20,6 +20,9 @@ from matplotlib import colormaps
 
 from perception.camera import Pinhole
 from perception.errors import InputError
+from perception.point_cloud import Box
+from visualizer.boxes import COLOUR as BOX_COLOUR
+from visualizer.boxes import box_edges
 from visualizer.viewpoint import FOVY_DEG, stand_back
 
 PATH_COLOUR = (214, 64, 69)
@@ -39,6 +42,7 @@ class Film:
         pictures: Of cameras, by their names; a camera may have none.
         paths: A world-frame polyline for each frame, such as a plan, or None; or none at all.
         numbers: Curves by name, for viewers that can plot (Rerun).
+        box: The crop box, if it is drawn.
     """
 
     clouds: Float[np.ndarray, "frame point 3"] | Float[np.ndarray, "frame point 6"]
@@ -47,6 +51,7 @@ class Film:
     pictures: dict[str, UInt8[np.ndarray, "frame height width 3"]] = field(default_factory=dict)
     paths: Sequence[Float[np.ndarray, "corner 3"] | None] = ()
     numbers: dict[str, Float[np.ndarray, " frame"]] = field(default_factory=dict)
+    box: Box | None = None
 
     @property
     def colours(self) -> UInt8[np.ndarray, "frame point 3"]:
@@ -159,6 +164,10 @@ def set_up(server: viser.ViserServer, film: Film) -> Callable[[Frame], None]:
     plan = server.scene.add_line_segments(
         "/plan", np.zeros((1, 2, 3)), PATH_COLOUR, thickness=size_m, visible=False
     )
+
+    if film.box is not None:
+        edges = box_edges(film.box).astype(np.float32)
+        server.scene.add_line_segments("/box", edges, BOX_COLOUR, thickness=0.3 * size_m)
 
     heights_m = film.heights_m
 

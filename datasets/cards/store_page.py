@@ -184,8 +184,10 @@ def _listed(values: dict[str, Any]) -> str:
 
 
 def pinhole(camera: dict[str, Any]) -> Pinhole:
-    """Read a camera as `datasets.collection.collector` describes it."""
+    """Read a camera as a store describes it."""
     intrinsics = np.array(camera["intrinsics"])
-    width, height = np.rint(2 * intrinsics[:2, 2] + 1).astype(int)  # See `perception.camera`.
+    # Its middle is that of the picture (`perception.camera`), unless a real camera says its size.
+    middle = np.rint(2 * intrinsics[:2, 2] + 1).astype(int)
+    width, height = camera.get("size", middle)
     pose = np.array(camera["world_from_camera"])
     return Pinhole.from_intrinsics(intrinsics, (int(width), int(height)), pose)

@@ -10,6 +10,7 @@ from typing import Any
 
 from configs import locks
 from configs.build import differences
+from datasets.cameras.describe import recorded_view
 from datasets.store.store import EpisodeStore
 from envs.boxes import box_of, has_own_box
 from envs.config import EnvConfig, for_digests
@@ -22,6 +23,8 @@ from policy.rollouts.loading import has_simulator, task_or_none
 from policy.runs.run import find_checkpoint, read_config
 
 logger = logging.getLogger(__name__)
+
+OF_CLOUDS = ("points", "crop_low", "crop_high", "colour")  # What of a view is of any camera.
 
 
 def env_of_run(config: TrainConfig, planners: Planners) -> tuple[EnvConfig | None, str]:
@@ -98,13 +101,29 @@ def _as_seen(env: EnvConfig, first: EnvConfig) -> dict[str, Any]:
 def _env_elsewhere(path: Path, tasks: set[str], request: EnvRequest) -> EnvConfig | None:
     """Give the task to play for data that were recorded elsewhere: the command must name it."""
     if request.names_task or request.env.name in tasks:
-        return request.config
+        return _seen_as_recorded(path, request)
     if any(map(has_simulator, tasks)):
         raise InputError(
             f"{path} was recorded elsewhere ({', '.join(sorted(tasks))}) and does not say how it"
             " was seen: name a task of the same robot by env=, which is then played as configured"
         )
     return None
+
+
+def _seen_as_recorded(path: Path, request: EnvRequest) -> EnvConfig:
+    """Give the task of a command, seen as real cameras saw the data, but for what the command says.
+
+    Its cameras are its own.
+    """
+    env, seen = request.config, recorded_view(EpisodeStore.open(path))
+    if seen is None:
+        return env
+    names = [name for name in OF_CLOUDS if f"view.{name}" not in request.keys]
+    changed: dict[str, Any] = {name: getattr(seen, name) for name in names}
+    logger.info(
+        "%s was recorded from cameras; %s is played with its %s", path, env.name, ", ".join(names)
+    )
+    return replace(env, view=replace(env.view, **changed))
 
 
 def settled_recipe(config: TrainConfig, env: EnvConfig | None) -> Recipe:
@@ -135,8 +154,23 @@ def identity(config: TrainConfig, recipe: Recipe, env: EnvConfig | None) -> dict
             **task,
             "seed": recipe.seed,
             **({} if env is None else {"env": asdict(env)}),
+            **(_seen_by_cameras(config.data, config.out) if own else {}),
         },
     }
+
+
+def _seen_by_cameras(paths: Sequence[Path], out: Path) -> dict[str, Any]:
+    """Say how clouds were made that real cameras saw; empty where the data are of no such."""
+    stores = [EpisodeStore.open(path) for path in paths if path.exists()]
+    if not stores:
+        about = (read_config(out) or {}).get("about") or {}
+        return {key: value for key, value in about.items() if key == "view"}
+    views = {store.path: view for store in stores if (view := recorded_view(store)) is not None}
+    for path, view in views.items():
+        first, seen = next(iter(views.items()))
+        for difference in differences(asdict(seen), asdict(view)):
+            logger.warning("%s is seen otherwise than %s: %s", path, first, difference)
+    return {"view": asdict(next(iter(views.values())))} if views else {}
 
 
 def resolved(values: Mapping[str, Any]) -> dict[str, Any]:

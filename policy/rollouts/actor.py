@@ -12,20 +12,21 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from envs.config import ViewConfig
-from envs.seeding import derive_seed
-from perception.errors import InputError
-from perception.observation import Observation
-from policy.planner.policy import Policy
-from policy.rollouts.frames import (
+from datasets.cameras.frames import (
     Array,
     ByCamera,
     Frame,
     Limits,
     check_stamp,
+    made_up,
     read_cloud,
-    read_robot_state,
+    read_numbers,
 )
+from envs.config import ViewConfig
+from envs.seeding import derive_seed
+from perception.errors import InputError
+from perception.observation import Observation
+from policy.planner.policy import Policy
 from policy.rollouts.late import ON_TIME, Joined, Late
 from policy.rollouts.seeing import check_sight, load_seeing
 
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 LIMITS = Limits()
 SEEDS = 2**32
+BEGIN_ANEW = "the history would not be as in training; reset() begins anew"
 
 
 class Actor:
@@ -148,8 +150,9 @@ class Actor:
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # What is not finite is refused.
     def take(self, frame: Frame) -> None:
         """Take a frame into the history, as `observe` does."""
-        check_stamp(frame.stamp, self._stamp, self._limits)
-        state = read_robot_state(np.asarray(frame.robot_state), self.planner.sizes.robot_state)
+        check_stamp(frame.stamp, self._stamp, self._limits, BEGIN_ANEW)
+        wanted = self.planner.sizes.robot_state
+        state = read_numbers(np.asarray(frame.robot_state), wanted, "robot_state")
         seen = (read_cloud(frame, self.view, self._limits), state)
         first = not self._seen
         self._seen.extend([seen] * self.planner.config.history if first else [seen])
@@ -195,18 +198,6 @@ class Actor:
 
     def warm_up(self) -> None:
         """Plan once for a made-up frame, and reset: loops are compiled at the first call."""
-        view, pose = self.view, np.eye(4)
-        pose[:3, 3] = np.add(view.crop_low, view.crop_high) / 2 - [0, 0, 1]
-        lens = np.array([[1e6, 0, 31.5], [0, 1e6, 31.5], [0, 0, 1]])  # All see the box's middle.
-
-        def of_each(part: Array) -> dict[str, Array]:
-            return dict.fromkeys(view.cameras, part)
-
-        self.act(
-            depth=of_each(np.ones((64, 64), np.float32)),
-            intrinsics=of_each(lens),
-            world_from_camera=of_each(pose),
-            robot_state=np.zeros(self.planner.sizes.robot_state),
-            colour=of_each(np.zeros((64, 64, 3), np.uint8)),
-        )
+        self.take(made_up(self.view, self.planner.sizes.robot_state))
+        self.plan()
         self.reset()

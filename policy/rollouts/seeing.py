@@ -1,7 +1,10 @@
 """Planners that cameras can serve, with how their clouds are made."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from configs.build import build, mapping
 from envs.config import ViewConfig
 from perception.errors import InputError
 from policy.planner.checkpoint import load_policy
@@ -18,12 +21,19 @@ def load_seeing(checkpoint: Path, view: ViewConfig | None = None) -> tuple[Polic
     """
     path = find_checkpoint(checkpoint)
     planner, about = load_policy(path)
-    env = env_of(about, path)
-    own = view or (env.view if env else None)
+    own = view or _view_of(about, path)
     if own is None:
         raise InputError(f"{path} does not say how its clouds were made: give view= (a ViewConfig)")
     check_sight(planner, own)
     return planner, own
+
+
+def _view_of(about: Mapping[str, Any], path: Path) -> ViewConfig | None:
+    """Give how a planner sees: as the cameras did that its data are of, or as its task is seen."""
+    if "view" in about:
+        return build(ViewConfig, mapping(about["view"], "view"), f"{path}: view.")
+    env = env_of(about, path)
+    return None if env is None else env.view
 
 
 def check_sight(planner: Policy, view: ViewConfig) -> None:

@@ -15,11 +15,10 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from configs.command import script
-from policy.rollouts.access import ServeConfig
-from policy.rollouts.server import serve
+from policy.rollouts.server import ServeConfig, serve
 
 
-@script("serve", ServeConfig)
+@script("cameras/serve", ServeConfig)
 def main(config: ServeConfig) -> None:
     """Serve."""
     serve(config)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from configs.command import compose_part
+from datasets.cameras.frames import Frame, Limits, read_cloud, read_views
 from envs.config import EnvConfig, ViewConfig
 from envs.make import make_scene, make_simulator
 from envs.rendering.zbuffer import ZBuffer
@@ -18,7 +19,6 @@ from perception.observation import Observation
 from perception.point_cloud import Box, open3d_points
 from policy.planner.denoisers.mixer import Config as MixerConfig
 from policy.rollouts.actor import Actor
-from policy.rollouts.frames import Frame, Limits, read_cloud, read_views
 from tests.benchmarks.planners import make_plain, make_planner
 from tests.benchmarks.timing import Entry, entry, seconds
 from tests.conftest import task_config

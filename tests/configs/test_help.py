@@ -13,7 +13,15 @@ from configs.command.schema import NOT_SAID
 from tests.layout.sources import ROOT, sources
 
 DECLARED = re.compile(r"^@script\(\s*\"([\w/-]+)\", (\w+)", re.MULTILINE)
-GIVEN = {"data": "a.zarr", "out": "b.zarr", "checkpoint": "c", "from": "d", "to": "e.zarr"}
+GIVEN = {
+    "data": "a.zarr",
+    "out": "b.zarr",
+    "checkpoint": "c",
+    "from": "d",
+    "to": "e.zarr",
+    "crop_low": "[0,0,0]",
+    "crop_high": "[1,1,1]",
+}
 
 
 def scripts() -> dict[str, tuple[str, str]]:

@@ -16,7 +16,7 @@ from datasets.episode import Episode, Recording
 from datasets.store.store import EpisodeStore
 from datasets.summary import suite_table, tables
 from perception.errors import InputError
-from tests.datasets.test_view import data_config
+from tests.datasets.cards.test_view import data_config
 from tests.helpers.made_up import PLAIN, attributes, episode
 
 Change = Callable[[Episode], Episode | Recording]

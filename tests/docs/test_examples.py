@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from tests.helpers.commands import succeed
+from datasets.store.store import EpisodeStore
+from tests.datasets.cameras.streaming import place_of
+from tests.helpers.commands import start, succeed
 from tests.policy.rollouts.camera_frames import saved
 
 
@@ -12,6 +14,23 @@ def test_acting_from_a_camera(tmp_path: Path) -> None:
     assert said.count("reward") == 10
     assert "taken as millimetres" in said
     assert "looks back" not in said  # It gives every frame.
+
+
+def test_recording_a_robot(tmp_path: Path) -> None:
+    out = tmp_path / "bench.zarr"
+    box = ("crop_low=[-0.4,-0.4,0.02]", "crop_high=[0.4,0.4,0.5]")
+    process = start(
+        "datasets/cameras/record.py", "task=bench", *box, f"out={out}", "port=0", "episodes=3"
+    )
+    said = succeed("examples/record_robot.py", place_of(process))
+    assert said.count("is kept") == 3
+    assert process.wait(timeout=120) == 0
+    store = EpisodeStore.open(out)
+    assert (store.episodes, store.steps) == (3, 60)
+    assert store.read("success")[store.episode_ends - 1].all()
+    heights_m = store.read("point_cloud")[..., 2]
+    assert abs(heights_m - 0.1).max() < 1e-3
+    assert "written to" in succeed("datasets/view.py", f"data={out}")
 
 
 def test_a_training_loop_of_ones_own(tiny_store: Path) -> None:

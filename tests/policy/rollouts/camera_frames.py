@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.cameras.frames import Frame
 from envs.config import EnvConfig
 from envs.make import make_scene
 from policy.planner.checkpoint import save_planner
 from policy.planner.decision import Decide
 from policy.planner.planner import Planner
 from policy.rollouts.episode import Episodes
-from policy.rollouts.frames import Frame
 from policy.rollouts.trajectory import make_recorded_env
 from tests.conftest import task_config
 from tests.helpers.small_planner import SHORT, quick_planner

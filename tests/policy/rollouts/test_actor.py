@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from datasets.cameras.frames import Frame, Limits
 from envs.config import EnvConfig
 from perception import sensors
 from perception.encoders import state_only
@@ -18,7 +19,6 @@ from policy.planner.checkpoint import save_planner
 from policy.planner.config import PlannerConfig, Sizes
 from policy.planner.planner import Planner
 from policy.rollouts.actor import Actor
-from policy.rollouts.frames import Frame, Limits
 from tests.conftest import task_config
 from tests.helpers.small_planner import SHORT, quick_planner
 from tests.policy.rollouts.camera_frames import Filmed, film, of_one_camera, saved
@@ -75,9 +75,9 @@ def test_several_cameras_with_colour_are_fused_as_in_the_simulator() -> None:
     play(actor, replace(filmed, frames=frames), lambda frame: frame)
     frame = frames[0]
     for wrong, message in [
-        (of_one_camera(frame), r"sees with 2 cameras \(top, vil_camera\): give depth"),
+        (of_one_camera(frame), r"has 2 cameras \(top, vil_camera\): give depth"),
         (replace(frame, depth={"top": frame.depth["top"]}), "depth is of the cameras top, and"),
-        (replace(frame, colour=None), "sees colour: give colour="),
+        (replace(frame, colour=None), "has colour: give colour="),
     ]:
         actor.reset()
         with pytest.raises(InputError, match=message):

@@ -19,10 +19,10 @@ from websockets.typing import Origin
 
 from clients.sodp_client import SodpClient, SodpError
 from configs.command import compose
-from policy.rollouts.access import ServeConfig
-from policy.rollouts.frames import Frame
+from datasets.cameras.frames import Frame
+from datasets.cameras.listening import Listener
 from policy.rollouts.seeing import load_seeing
-from policy.rollouts.server import PlanServer
+from policy.rollouts.server import ServeConfig, plan_server
 from tests.conftest import ROOT
 from tests.helpers.commands import refuse, start
 from tests.helpers.small_planner import quick_planner
@@ -46,18 +46,18 @@ def filmed(run: Path) -> Filmed:
     return film(quick_planner(), env, SEED)
 
 
-def serving(run: Path, *overrides: str, token: str | None = None) -> PlanServer:
-    config = compose(ServeConfig, "serve", ["port=0", *overrides])
-    return PlanServer(*load_seeing(run), config, token)
+def serving(run: Path, *overrides: str, token: str | None = None) -> Listener:
+    config = compose(ServeConfig, "cameras/serve", ["port=0", *overrides])
+    return plan_server(*load_seeing(run), config, token)
 
 
 @pytest.fixture(scope="module")
-def server(run: Path) -> Iterator[PlanServer]:
+def server(run: Path) -> Iterator[Listener]:
     with serving(run, "clients=3", "message_mb=1", "idle_s=2") as server:
         yield server
 
 
-def url(server: PlanServer) -> str:
+def url(server: Listener) -> str:
     return f"ws://127.0.0.1:{server.port}"
 
 
@@ -94,7 +94,7 @@ def test_a_camera_in_its_own_process_gets_the_actions_of_the_simulator(
         np.testing.assert_array_equal(planned[: len(chunk)], chunk)
 
 
-def test_clients_have_episodes_of_their_own(server: PlanServer, filmed: Filmed) -> None:
+def test_clients_have_episodes_of_their_own(server: Listener, filmed: Filmed) -> None:
     with SodpClient(url(server)) as one, SodpClient(url(server)) as other:
         assert one.info["cameras"] == ["top"]
         assert (one.info["history"], one.info["chunk"], one.info["actions"]) == (2, 3, 28)
@@ -108,7 +108,7 @@ def test_clients_have_episodes_of_their_own(server: PlanServer, filmed: Filmed) 
 
 
 def test_what_cannot_be_right_is_said_to_its_client_and_the_episode_goes_on(
-    server: PlanServer, filmed: Filmed
+    server: Listener, filmed: Filmed
 ) -> None:
     frame = filmed.frames[0]
     with SodpClient(url(server)) as client:
@@ -130,13 +130,13 @@ def test_what_cannot_be_right_is_said_to_its_client_and_the_episode_goes_on(
             client.observe(**vars(filmed.frames[2]))
 
 
-def raw(server: PlanServer) -> ClientConnection:
+def raw(server: Listener) -> ClientConnection:
     connection = connect(url(server), compression=None, proxy=None)
     connection.recv(timeout=10)
     return connection
 
 
-def test_hostile_messages_are_answered_and_harm_nobody(server: PlanServer, filmed: Filmed) -> None:
+def test_hostile_messages_are_answered_and_harm_nobody(server: Listener, filmed: Filmed) -> None:
     with SodpClient(url(server)) as client, raw(server) as enemy:
         client.reset(SEED)
         for message, said in HOSTILE:
@@ -146,7 +146,7 @@ def test_hostile_messages_are_answered_and_harm_nobody(server: PlanServer, filme
 
 
 def test_a_message_that_is_too_large_ends_its_own_connection_alone(
-    server: PlanServer, filmed: Filmed
+    server: Listener, filmed: Filmed
 ) -> None:
     with SodpClient(url(server)) as client:
         with raw(server) as enemy:
@@ -161,9 +161,7 @@ def test_a_message_that_is_too_large_ends_its_own_connection_alone(
         play(client, filmed, lambda frame: frame)
 
 
-def test_killed_and_silent_clients_give_their_places_back(
-    server: PlanServer, filmed: Filmed
-) -> None:
+def test_killed_and_silent_clients_give_their_places_back(server: Listener, filmed: Filmed) -> None:
     clients = [raw(server) for _ in range(3)]
     with pytest.raises(SodpError, match="all clients=3 places are taken"):
         SodpClient(url(server))

@@ -1,6 +1,6 @@
-"""One moment as cameras and a robot report it, read for the view that a planner was trained on."""
+"""One moment as cameras and a robot report it, read for a view: how its clouds are made."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -65,11 +65,35 @@ def read_cloud(
         InputError: A part of the frame cannot be right; its camera is named.
     """
     views = read_views(frame, view)
+    return make_cloud(views, in_box(views, view), view, limits)
+
+
+def in_box(views: Sequence[View], view: ViewConfig) -> list[Float[np.ndarray, "_ axis"]]:
+    """Give the points that each camera sees inside the crop box (float32)."""
     box = Box(view.crop_low, view.crop_high)
-    points = cropped(views, box, geometry=view.geometry)
-    least = min(limits.least_points, view.points)
+    return [cropped([one], box, geometry=view.geometry) for one in views]
+
+
+def make_cloud(
+    views: Sequence[View],
+    inside: Sequence[Float[np.ndarray, "_ axis"]],
+    view: ViewConfig,
+    limits: Limits,
+) -> Float[np.ndarray, "point 3"] | Float[np.ndarray, "point 6"]:
+    """Fuse and sample the points inside the crop box.
+
+    Args:
+        views: What each camera saw.
+        inside: Of each, what lies inside; see `in_box`.
+        view: How the cloud is made.
+        limits: What is still taken for a sound frame.
+
+    Raises:
+        InputError: They are too few; what would help is said.
+    """
+    points, least = np.concatenate(inside), min(limits.least_points, view.points)
     if len(points) < max(least, 1):
-        raise InputError(explain(views, box, least))
+        raise InputError(explain(views, Box(view.crop_low, view.crop_high), least))
     return sampled(points, view.points, sampling=view.sampling)
 
 
@@ -86,7 +110,7 @@ def read_views(frame: Frame, view: ViewConfig) -> list[View]:
         "world_from_camera": _by_camera(frame.world_from_camera, names, "world_from_camera"),
     }
     if view.colour and frame.colour is None:
-        raise InputError("This planner sees colour: give colour=")
+        raise InputError("The view has colour: give colour=")
     if view.colour and frame.colour is not None:
         parts["colour"] = _by_camera(frame.colour, names, "colour")
     if frame.distortion is not None:
@@ -100,27 +124,48 @@ def read_views(frame: Frame, view: ViewConfig) -> list[View]:
     return views
 
 
-def read_robot_state(values: Array, wanted: int) -> Float32[np.ndarray, " reading"]:
-    """Read the robot's own sensors.
+def read_numbers(values: Array, wanted: int, what: str) -> Float32[np.ndarray, " number"]:
+    """Read the robot's own sensors, or an action.
+
+    Args:
+        values: As they came.
+        wanted: How many there must be.
+        what: Their name, for messages.
 
     Raises:
         InputError: They are not so many finite numbers.
     """
     if values.shape != (wanted,) or values.dtype.kind not in "fiu":
         raise InputError(
-            f"robot_state must be {wanted} real numbers, not {values.dtype} of {values.shape}"
+            f"{what} must be {wanted} real numbers, not {values.dtype} of {values.shape}"
         )
-    state = values.astype(np.float32)
-    for index in np.flatnonzero(~np.isfinite(state))[:1]:
-        raise InputError(f"robot_state[{index}] is {values[index]}, not a finite number")
-    return state
+    numbers = values.astype(np.float32)
+    for index in np.flatnonzero(~np.isfinite(numbers))[:1]:
+        raise InputError(f"{what}[{index}] is {values[index]}, not a finite number")
+    return numbers
 
 
-def check_stamp(stamp: float | None, last: float | None, limits: Limits) -> None:
+class LateError(InputError):
+    """A frame is not newer than the one before it."""
+
+
+class DroppedError(InputError):
+    """Frames are missing between one and the one before it."""
+
+
+def check_stamp(stamp: float | None, last: float | None, limits: Limits, remedy: str) -> None:
     """Refuse a frame that came late, or after others were dropped.
 
+    Args:
+        stamp: Of the frame.
+        last: Of the one before it.
+        limits: See `Limits`.
+        remedy: What to do where frames were dropped, and why.
+
     Raises:
-        InputError: Its stamp is not newer than the last one's, or too much so.
+        LateError: Its stamp is not newer than the last one's.
+        DroppedError: It is too much newer.
+        InputError: It is none.
     """
     if stamp is not None and not isfinite(stamp):
         raise InputError(f"stamp must be a finite number of seconds, not {stamp}")
@@ -128,16 +173,38 @@ def check_stamp(stamp: float | None, last: float | None, limits: Limits) -> None
         return
     gap_s = stamp - last
     if gap_s <= 0:
-        raise InputError(
+        raise LateError(
             f"The frame of stamp {stamp:.3f} s came late: one of {last:.3f} s was there before;"
             " leave it out"
         )
     if gap_s > limits.longest_gap_s:
-        raise InputError(
+        raise DroppedError(
             f"{gap_s:.3f} s lie between this frame and the one before it, more than"
-            f" {limits.longest_gap_s} s: frames were dropped, and the history would not be as in"
-            " training; reset() begins anew"
+            f" {limits.longest_gap_s} s: frames were dropped, and {remedy}"
         )
+
+
+def made_up(view: ViewConfig, robot_state: int) -> Frame:
+    """Make up a frame in which all cameras see the middle of the crop box, to compile loops with.
+
+    Args:
+        view: Whose cameras see.
+        robot_state: How many numbers the robot's own sensors give.
+    """
+    pose = np.eye(4)
+    pose[:3, 3] = np.add(view.crop_low, view.crop_high) / 2 - [0, 0, 1]
+    lens = np.array([[1e6, 0, 31.5], [0, 1e6, 31.5], [0, 0, 1]])
+
+    def of_each(part: Array) -> ByCamera:
+        return dict.fromkeys(view.cameras, part)
+
+    return Frame(
+        depth=of_each(np.ones((64, 64), np.float32)),
+        intrinsics=of_each(lens),
+        world_from_camera=of_each(pose),
+        robot_state=np.zeros(robot_state),
+        colour=of_each(np.zeros((64, 64, 3), np.uint8)),
+    )
 
 
 def _by_camera(part: ByCamera, names: tuple[str, ...], what: str) -> Mapping[str, Array]:
@@ -150,14 +217,14 @@ def _by_camera(part: ByCamera, names: tuple[str, ...], what: str) -> Mapping[str
     if not isinstance(part, Mapping):
         if len(names) > 1:
             raise InputError(
-                f"This planner sees with {len(names)} cameras ({listed}): give {what} as arrays by"
+                f"The view has {len(names)} cameras ({listed}): give {what} as arrays by"
                 " their names"
             )
         return {names[0]: np.asarray(part)}
     if set(part) != set(names):
         raise InputError(
-            f"{what} is of the cameras {', '.join(map(str, part)) or 'none'}, and this planner sees"
-            f" with {listed}"
+            f"{what} is of the cameras {', '.join(map(str, part)) or 'none'}, and the view is"
+            f" of {listed}"
         )
     return {name: np.asarray(part[name]) for name in names}
 

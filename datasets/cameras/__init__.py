@@ -1,0 +1,1 @@
+"""Real cameras and robots: what they send, recorded into a store; what a task's cameras see."""
