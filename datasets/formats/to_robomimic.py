@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.formats.exporter import walk, whole
+from datasets.formats.shared.exporter import walk, whole
 from datasets.formats.shared.exporting import task_of, views
 from datasets.formats.shared.hdf5_writing import writing
 from datasets.formats.shared.outcomes import DONES, SUCCESS, known_dones, known_ends

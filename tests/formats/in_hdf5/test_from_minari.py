@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datasets.formats.importer import read_drifts
+from datasets.formats.incoming.importer import read_drifts
 from perception.errors import InputError
 from tests.formats.in_hdf5.test_uneven_demonstrations import write_minari_by_hand
 from tests.helpers.foreign_data import JOINTS, converted, write_minari
