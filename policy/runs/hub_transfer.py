@@ -55,7 +55,7 @@ def transfer(config: HubConfig) -> None:
 
 
 def push(folder: Path, repo: str, *, private: bool) -> None:
-    """Push a run or a store, with its card, in one commit.
+    """Push a run or a store, with its card, in one commit; what was pushed before is replaced.
 
     Raises:
         InputError: The folder is neither; the Hub cannot be reached, or refuses.
@@ -68,14 +68,22 @@ def push(folder: Path, repo: str, *, private: bool) -> None:
     with _said(repo):
         api = hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
         api.create_repo(repo, repo_type=kind, private=private, exist_ok=True)
-        add = hub.CommitOperationAdd
-        names = {str(file.relative_to(folder)): file for file in files}
+        names = {file.relative_to(folder).as_posix(): file for file in files}
+        add, delete = hub.CommitOperationAdd, hub.CommitOperationDelete
         changes = [add(path_in_repo=name, path_or_fileobj=file) for name, file in names.items()]
         changes.append(add(path_in_repo="README.md", path_or_fileobj=card.encode()))
+        there = api.list_repo_files(repo, repo_type=kind)
+        changes += [delete(path_in_repo=name) for name in stale(there, set(names))]
         done = api.create_commit(
             repo, changes, commit_message=f"Push {folder.name}", repo_type=kind
         )
     logger.info("%d files and a card are at %s", len(files), done.repo_url)
+
+
+def stale(there: list[str], pushed: set[str]) -> list[str]:
+    """Name what an earlier push has left in the folders of this one; other files are let be."""
+    folders = {name.partition("/")[0] for name in pushed if "/" in name}
+    return [n for n in there if n not in pushed and "/" in n and n.partition("/")[0] in folders]
 
 
 def pull(repo: str, to: Path, revision: str) -> None:

@@ -64,6 +64,8 @@ class Handler(BaseHTTPRequestHandler):
             said = json.loads(line)
             if said["key"] == "file":
                 files[said["value"]["path"]] = base64.b64decode(said["value"]["content"])
+            elif said["key"] == "deletedFile":
+                del files[said["value"]["path"]]
         self.server.commits += 1
         url = f"{self.server.url}/{name}/commit/{_sha(files)}"
         self._answer({"commitUrl": url, "commitOid": _sha(files)})

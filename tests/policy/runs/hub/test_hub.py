@@ -86,6 +86,11 @@ def test_a_store_goes_to_the_hub_and_comes_back(hub: Hub, tiny_store: Path, tmp_
     pull("somebody/episodes", tmp_path / "back.zarr", "main")
     assert_equal(tiny_store, tmp_path / "back.zarr")
     assert hub.commits == 1
+    files = hub.repos["datasets", "somebody/episodes"]
+    files.update({"data/reward/9": b"of a longer store", "LICENSE": b"theirs"})
+    push(tiny_store, "somebody/episodes", private=False)
+    assert "data/reward/9" not in files
+    assert files["LICENSE"] == b"theirs"
 
 
 def test_what_is_pulled_has_its_name_once_it_is_whole(hub: Hub, tmp_path: Path) -> None:
