@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -25,6 +25,7 @@ STORAGES = ("hdf5", "arrow", "parquet")
 PADDED = ("actions", "rewards", "terminations", "truncations")
 
 
+@runtime_checkable
 class Parts(Protocol):
     """The arrays of one episode, by names as `infos/state/qpos`."""
 
@@ -38,6 +39,7 @@ class Parts(Protocol):
         """Read an array; InputError if it is damaged, or holds NaN."""
 
 
+@runtime_checkable
 class Storage(Protocol):
     """The episodes of a dataset."""
 
