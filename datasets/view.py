@@ -16,7 +16,7 @@ from configs.command import script
 from datasets.cards.viewer import ViewDataConfig, view
 
 
-@script("view-data", ViewDataConfig)
+@script("views/data", ViewDataConfig)
 def main(config: ViewDataConfig) -> None:
     """View."""
     view(config)

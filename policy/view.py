@@ -20,7 +20,7 @@ from policy.viewing.live_view import watch
 from policy.viewing.viewer import ViewRolloutConfig, view
 
 
-@script("view-rollout", ViewRolloutConfig)
+@script("views/rollout", ViewRolloutConfig)
 def main(config: ViewRolloutConfig) -> None:
     """View."""
     refuse_idle(idle_in_viewing(typed_keys(config.task.overrides), live=config.live))

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ViewDataConfig:
-    """What to look at; every key is explained in configs/scripts/view-data.yaml."""
+    """What to look at; every key is explained in configs/scripts/views/data.yaml."""
 
     data: Path
     episode: Whole | None

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 from configs.build import Inline
 from configs.locks import resolved
 from configs.ranges import ErrorMm, Output, Processes
-from datasets.formats import importer as incoming
-from datasets.formats.describe import describe_drawn, describe_seen
 from datasets.formats.detect import STORE, detect, exporters, importers, locate
-from datasets.formats.shared.rehearsal import make_check, rehearse
+from datasets.formats.incoming import importer as incoming
+from datasets.formats.incoming.describe import describe_drawn, describe_seen
+from datasets.formats.incoming.rehearsal import make_check, rehearse
 from datasets.formats.shared.resimulate import make_work
 from datasets.formats.shared.source import Converted, ReadOptions, Source, fingerprint
 from datasets.store.chunk_codecs import StoreFormat
@@ -81,6 +81,7 @@ def refuse_idle(config: ConvertConfig) -> None:
         "colour": options.colour,
         "images": options.images or None,
         "state_keys": options.state_keys,
+        "calibration": options.calibration,
         "task": config.task,
     }
     if idle := [key for key, value in said.items() if value is not None]:
@@ -130,7 +131,7 @@ def bring_in(config: ConvertConfig, path: Path, format_: str) -> None:
     else:
         check_actions(config, source)
         rehearse(source, stored, path.name)
-        attributes = describe_seen(config.task or env.name, options.images, stored)
+        attributes = describe_seen(config.task or env.name, options.images, stored) | source.seen
     origin = {"format": format_, **fingerprint(path), "options": source.options}
     attributes["identity"]["source"] = origin
     attributes["conversion"] = {**origin, **source.about}
@@ -153,6 +154,8 @@ def open_source(config: ConvertConfig, path: Path, format_: str) -> Source:
         raise InputError(f"format={format_} is unknown; choose one of auto, {', '.join(there)}")
     if not path.exists():
         raise InputError(f"There is no {path}")
+    if config.options.calibration is not None and format_ != "lerobot":
+        raise InputError(f"calibration= does not apply to {format_}: leave it out")
     return there[format_].open_source(path, config.env, config.options)
 
 

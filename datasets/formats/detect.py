@@ -10,8 +10,8 @@ import zipfile
 from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
+from datasets.formats.shared.foreign_zarr.descriptions import GROUPS, check_group, unpack_first
 from datasets.formats.shared.source import ReadOptions, Source
-from datasets.formats.shared.zarr_descriptions import GROUPS, check_group, unpack_first
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from perception.errors import InputError

@@ -19,11 +19,9 @@ from jaxtyping import Int
 
 from datasets.episode import Episode, Recording
 from datasets.formats.shared.clouds import check_shape, cleaned
-from datasets.formats.shared.pictures import PictureRule, depth_images
-from datasets.formats.shared.source import ReadOptions, Source, refuse_cameras
-from datasets.formats.shared.zarr_arrays import ForeignArray, array_names, open_array
-from datasets.formats.shared.zarr_descriptions import check_group, is_array, unpack_first
-from datasets.formats.shared.zarr_survey import (
+from datasets.formats.shared.foreign_zarr.arrays import ForeignArray, array_names, open_array
+from datasets.formats.shared.foreign_zarr.descriptions import check_group, is_array, unpack_first
+from datasets.formats.shared.foreign_zarr.survey import (
     check_ends,
     check_finite,
     check_table,
@@ -31,6 +29,8 @@ from datasets.formats.shared.zarr_survey import (
     survey_depths,
     survey_pictures,
 )
+from datasets.formats.shared.pictures import PictureRule, depth_images
+from datasets.formats.shared.source import ReadOptions, Source, refuse_cameras
 from envs.config import EnvConfig
 from perception.errors import InputError
 

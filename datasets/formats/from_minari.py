@@ -1,6 +1,7 @@
-"""Read Minari's Adroit datasets: a folder with `data/main_data.hdf5` (Younis et al., 2024).
+"""Read Minari's Adroit datasets: a folder with `data/metadata.json` (Younis et al., 2024).
 
-Groups `episode_0`, ...: `observations` (one more than actions), `actions`, `rewards`, `infos`.
+Episodes of `observations` (one more than actions), `actions`, `rewards`, `infos`, in HDF5, Arrow or
+Parquet (datasets/formats/shared/minari_storages.py).
 Where `infos/state` holds the simulator's states they are restored. The official
 D4RL/{door,hammer,pen}/*-v2 sets hold none: the start is found from the first observation, and the
 actions are replayed. Rewards that were recorded get our task's scale. Success is told by the task's
@@ -14,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from datasets.formats.shared.hdf5 import folder, numbered, reading, rows, shape
 from datasets.formats.shared.layouts import Rules, Shape, require_alike
+from datasets.formats.shared.minari_storages import MAIN_FILE, STORAGES, Parts, opened
 from datasets.formats.shared.resimulate import (
     Acted,
     Job,
@@ -31,8 +32,7 @@ from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-LOOKS_LIKE = "a folder with data/main_data.hdf5, or minari:<id>"
-MAIN_FILE = Path("data", "main_data.hdf5")
+LOOKS_LIKE = "a folder with data/metadata.json, or minari:<id>"
 TERMINALS, SUCCESS = "terminations", "infos/success"
 RULES = Rules(
     tables=frozenset({"observations", "actions"}),
@@ -67,7 +67,7 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
     """Open a dataset's folder.
 
     Args:
-        path: As Minari has written it, in its HDF5 format.
+        path: As Minari has written it.
         env: The task.
         options: None of them matters to how episodes are read.
 
@@ -76,10 +76,11 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
     """
     require_adroit(env, "minari")
     said, task = _metadata(path), env.task
-    with reading(path / MAIN_FILE) as file:
-        names = numbered(file, "episode_")
-        shapes = {name: _shapes(file, name, env) for name in names}
-    require_alike(f"{path.name}/{MAIN_FILE}", shapes, RULES)
+    kind = said.get("data_format", STORAGES[0])
+    with opened(path, kind) as storage:
+        names = storage.names()
+        shapes = {name: _shapes(storage.parts(name), env) for name in names}
+    require_alike(f"{path.name}/{MAIN_FILE if kind == STORAGES[0] else 'data'}", shapes, RULES)
     first = shapes[names[0]]
     check_sizes(task, first["observations"][1], first["actions"][1], path.name)
     if (count := said.get("total_episodes", len(names))) != len(names):
@@ -95,7 +96,7 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
     return Source(
         format="minari",
         lengths=tuple(one["actions"][0] for one in shapes.values()),
-        read=partial(_read, path, env, names),
+        read=partial(_read, path, kind, env, names),
         simulated=True,
         action_size=first["actions"][1],
         options={"reward_scale": env.reward_scale} if stateful else {},
@@ -108,14 +109,14 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
     )
 
 
-def _shapes(file: Any, name: str, env: EnvConfig) -> dict[str, Shape]:  # noqa: ANN401
+def _shapes(episode: Parts, env: EnvConfig) -> dict[str, Shape]:
     """Give the shapes of what is read of an episode."""
-    episode, state_keys = folder(file, name), ("qpos", "qvel", DRAWN[env.task])
-    there = [TERMINALS] if TERMINALS in episode else []
+    state_keys = ("qpos", "qvel", DRAWN[env.task])
+    there = [TERMINALS] if episode.has(TERMINALS) else []
     if (states := _state_group(episode, env.task)) is not None:
         there += ["rewards", *(f"{states}/{key}" for key in state_keys)]
         there += [SUCCESS] if _is_judged(episode, env) else []
-    return {key: shape(episode, key) for key in ("observations", "actions", *there)}
+    return {key: episode.shape(key) for key in ("observations", "actions", *there)}
 
 
 def _metadata(path: Path) -> dict[str, Any]:
@@ -124,44 +125,44 @@ def _metadata(path: Path) -> dict[str, Any]:
         said: dict[str, Any] = dict(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
-    if (format_ := said.get("data_format", "hdf5")) != "hdf5":
-        raise InputError(f"{path.name} is stored as {format_}; only Minari's hdf5 is read")
+    if (kind := said.get("data_format", STORAGES[0])) not in STORAGES:
+        raise InputError(f"{path.name} is stored as {kind}; {', '.join(STORAGES)} are read")
     return said
 
 
-def _state_group(episode: Any, task: str) -> str | None:  # noqa: ANN401 (h5py has no types)
+def _state_group(episode: Parts, task: str) -> str | None:
     """Name the group that holds an episode's simulator states, if there is one."""
     for name in ("infos/state", "infos"):
-        if {"qpos", "qvel", DRAWN[task]} <= set(getattr(episode.get(name), "keys", list)()):
+        if all(episode.has(f"{name}/{key}") for key in ("qpos", "qvel", DRAWN[task])):
             return name
     return None
 
 
-def _is_judged(episode: Any, env: EnvConfig) -> bool:  # noqa: ANN401
+def _is_judged(episode: Parts, env: EnvConfig) -> bool:
     """Tell whether an episode says success by the rule that the task asks for."""
-    return env.success == "farama" and SUCCESS in episode
+    return env.success == "farama" and episode.has(SUCCESS)
 
 
-def _read(path: Path, env: EnvConfig, names: list[str], index: int) -> Job:
-    with reading(path / MAIN_FILE) as file:
-        episode, where, task = file[names[index]], f"{path.name}, {names[index]}", env.task
-        observations, actions = rows(episode, "observations"), rows(episode, "actions")
+def _read(path: Path, kind: str, env: EnvConfig, names: list[str], index: int) -> Job:
+    with opened(path, kind) as storage:
+        episode, where, task = storage.parts(names[index]), f"{path.name}, {names[index]}", env.task
+        observations, actions = episode.rows("observations"), episode.rows("actions")
         terminals = None
-        if TERMINALS in episode:
-            terminals = rows(episode, TERMINALS).astype(bool).ravel()
+        if episode.has(TERMINALS):
+            terminals = episode.rows(TERMINALS).astype(bool).ravel()
         states = _state_group(episode, task)
         if states is None:
             return Acted(where, None, True, observations, actions, terminals)
-        state = {key: rows(episode, f"{states}/{key}") for key in ("qpos", "qvel", DRAWN[task])}
+        state = {key: episode.rows(f"{states}/{key}") for key in ("qpos", "qvel", DRAWN[task])}
         recorded = None
         if _is_judged(episode, env):
-            recorded = rows(episode, SUCCESS).astype(bool).ravel()[1:]
+            recorded = episode.rows(SUCCESS).astype(bool).ravel()[1:]
         return Placed(
             where,
             states_of(state, task, where),
             observations,
             actions,
-            rows(episode, "rewards").ravel() * env.reward_scale,
+            episode.rows("rewards").ravel() * env.reward_scale,
             terminals,
             recorded,
         )

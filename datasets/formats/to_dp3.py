@@ -23,8 +23,8 @@ import numcodecs
 import numpy as np
 import zarr
 
-from datasets.formats.exporter import walk, whole
 from datasets.formats.shared.drawn_pictures import drawn_pictures
+from datasets.formats.shared.exporter import walk, whole
 from datasets.formats.shared.exporting import picture_reader
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError

@@ -1,14 +1,15 @@
 """Written for LeRobot: a LeRobotDataset v3.0 folder.
 
-    meta/info.json, stats.json, tasks.parquet, episodes/chunk-000/file-000.parquet
+    meta/info.json, cameras.json, stats.json, tasks.parquet, episodes/chunk-000/file-000.parquet
     data/chunk-000/file-000.parquet, videos/<camera's key>/chunk-000/file-000.mp4
 
 Source: LeRobot's docs/source/lerobot-dataset-v3.mdx and datasets/{dataset_writer,dataset_metadata,
-feature_utils,utils}.py (0.4.2). LeRobot has no feature for clouds: they are an array of
+feature_utils,utils}.py (0.6.1). LeRobot has no feature for clouds: they are an array of
 float32, described under `info` of the feature. It has no place for lenses and poses of cameras
-either: `info.json` has them under `cameras`, which LeRobot ignores, and all else that the store
-says of itself under `made_from`. `next.done` marks an episode's last step, whether it ended or was
-cut off. Depth is an array of float32, in metres. Simulator states are left out.
+either: `meta/cameras.json` has them, `info.json` too (which LeRobot writes anew without them), and
+all else that the store says of itself under `made_from`. `next.done` marks an episode's last step,
+whether it ended or was cut off. Depth is a depth feature kept without loss: an image of float32
+(TIFF) at each frame, in metres. Simulator states are left out.
 """
 
 import json
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.formats.exporter import walk, whole
+from datasets.formats.lerobot.cameras import CAMERAS
 from datasets.formats.lerobot.features import (
     OWN_COLUMNS,
     Column,
@@ -34,8 +35,10 @@ from datasets.formats.lerobot.files import (
     Tables,
     Videos,
     arrow,
+    arrow_images,
 )
-from datasets.formats.lerobot.stats import Stats, joined, picture_stats_of, stats_of
+from datasets.formats.lerobot.stats import Stats, depth_stats_of, joined, picture_stats_of, stats_of
+from datasets.formats.shared.exporter import walk, whole
 from datasets.formats.shared.exporting import extra, picture_reader, task_of
 from datasets.store.store import EpisodeStore
 
@@ -60,6 +63,7 @@ def write(store: EpisodeStore, out: Path) -> None:
             for index, rows in walk(store, "to LeRobot"):
                 dataset.append(index, rows)
         _write_json(partial / "meta/info.json", info_of(store, columns, rate))
+        _write_json(partial / CAMERAS, store.attributes.get("cameras", {}))
         _write_json(partial / "meta/stats.json", dataset.stats)
         _write_tasks(task_of(store), partial / "meta/tasks.parquet")
 
@@ -101,6 +105,7 @@ class _Dataset:
             for key, column in self._columns.items()
             if column.dtype == "video"
         }
+        self._depths = {k: c.name for k, c in self._columns.items() if c.dtype == "image"}
         self._pictures = {key: picture_reader(store, columns[key].name) for key in self._videos}
         self.stats: dict[str, Stats] = {}
 
@@ -109,7 +114,11 @@ class _Dataset:
         frames = self._frames(index, rows)
         stats = {key: stats_of(values) for key, values in frames.items()}
         place: dict[str, Any] = {f"data/{n}": v for n, v in self._data.turn().items()}
-        self._data.append({key: arrow(values) for key, values in frames.items()})
+        columns = {key: arrow(values) for key, values in frames.items()}
+        for key, name in self._depths.items():
+            depths = self._store.read(name, rows).astype(np.float32)
+            columns[key], stats[key] = arrow_images(depths), depth_stats_of(depths)
+        self._data.append(columns)
         for key, videos in self._videos.items():
             pictures = self._pictures[key](rows)
             stats[key] = picture_stats_of(pictures)
@@ -122,7 +131,7 @@ class _Dataset:
         read = {
             key: self._store.read(column.name, rows).astype(column.dtype)
             for key, column in self._columns.items()
-            if column.dtype != "video"
+            if column.dtype not in ("image", "video")
         }
         time = np.arange(rows.stop - rows.start)
         own = {

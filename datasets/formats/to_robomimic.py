@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from datasets.formats.exporter import walk, whole
-from datasets.formats.shared.exporting import task_of, views
+from datasets.formats.shared.exporter import walk, whole
+from datasets.formats.shared.exporting import observation_sources, task_of
 from datasets.formats.shared.hdf5_writing import writing
 from datasets.formats.shared.outcomes import DONES, SUCCESS, known_dones, known_ends
 from datasets.store.store import EpisodeStore
@@ -69,14 +69,6 @@ def write(store: EpisodeStore, out: Path) -> None:
             file.create_dataset(f"mask/{name}", data=np.array(demonstrations, "S"))
     if largest > 1:
         logger.warning("robomimic expects actions within -1 and 1; here they reach %.3g", largest)
-
-
-def observation_sources(store: EpisodeStore) -> dict[str, str]:
-    """Name the store's array behind each observation, by robomimic's key for it."""
-    clouds = {"point_cloud": "point_cloud"} if "point_cloud" in store.names else {}
-    pictures = {f"{camera}_image": name for camera, name in views(store, "img").items()}
-    depths = {f"{camera}_depth": name for camera, name in views(store, "depth").items()}
-    return {"state": "state", **clouds, **pictures, **depths}
 
 
 def split(episodes: int) -> dict[str, list[str]]:

@@ -36,7 +36,7 @@ BEST_CAMERA = "vil_camera"  # Adroit's own, from the front; its planners look fr
 
 @dataclass(frozen=True)
 class ViewRolloutConfig:
-    """What to watch; every key is explained in configs/scripts/view-rollout.yaml."""
+    """What to watch; every key is explained in configs/scripts/views/rollout.yaml."""
 
     task: Annotated[EnvRequest, Inline()]
     checkpoint: Path | None

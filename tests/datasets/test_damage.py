@@ -208,7 +208,7 @@ def test_whoever_reads_it_says_so(tiny_store: Path, tmp_path: Path) -> None:
         flip(file)
         readers: dict[str, Callable[[], object]] = {
             "merge": lambda: merge(_merge_config(spoilt, tmp_path / "m.zarr")),
-            "view": lambda: view(compose(ViewDataConfig, "view-data", [f"data={spoilt}"])),
+            "view": lambda: view(compose(ViewDataConfig, "views/data", [f"data={spoilt}"])),
             "training": lambda: load_windows([spoilt], history=2, horizon=4, chunk=3),
         }
         if name == "state":

@@ -10,7 +10,7 @@ import pytest
 from configs.build import build
 from datasets.formats.converter import resolve_target
 from datasets.formats.detect import detect
-from datasets.formats.importer import read_drifts
+from datasets.formats.incoming.importer import read_drifts
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 from tests.datasets.test_collect import assert_equal

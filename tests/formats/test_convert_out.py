@@ -17,7 +17,7 @@ from datasets.collection.collector import collect
 from datasets.episode import Recording
 from datasets.formats import to_dp3, to_lerobot
 from datasets.formats.detect import exporters
-from datasets.formats.exporter import whole
+from datasets.formats.shared.exporter import whole
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 from tests.conftest import collect_config

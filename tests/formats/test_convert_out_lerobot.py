@@ -1,5 +1,6 @@
 """LeRobot's v3.0 datasets: a checker of the documented format, and what was written, read back."""
 
+import io
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import imageio.v2 as imageio
 import numpy as np
 import pytest
+from PIL import Image
 
 from datasets.formats import to_lerobot
 from datasets.formats.lerobot import files as lerobot_files
@@ -15,7 +17,7 @@ from datasets.store.store import EpisodeStore
 from envs.make import make_simulator
 from tests.conftest import task_config
 from tests.formats.test_convert_out import made_store, pictured_store
-from tests.helpers.lerobot_dataset import OWN, check_dataset, read_json
+from tests.helpers.lerobot.dataset import OWN, check_dataset, read_json
 from tests.helpers.made_up import PLAIN, attributes
 
 parquet = pytest.importorskip("pyarrow.parquet")  # The extra `convert`.
@@ -29,7 +31,6 @@ def test_a_pictured_store_is_a_dataset(tmp_path: Path) -> None:
     kept = {
         "observation.state": "state",
         "observation.point_cloud": "point_cloud",
-        "observation.depth.top": "depth_top",
         "action": "action",
         "next.reward": "reward",
         "next.success": "success",
@@ -41,7 +42,15 @@ def test_a_pictured_store_is_a_dataset(tmp_path: Path) -> None:
     assert cloud["shape"] == [64, 6]
     assert cloud["info"]["channels"] == ["x", "y", "z", "red", "green", "blue"]
     assert (cloud["info"]["frame"], cloud["info"]["units"]) == ("world", "metres")
+    depth = info["features"]["observation.images.top_depth"]
+    assert (depth["dtype"], depth["shape"][2]) == ("image", 1)
+    assert depth["info"] == {"is_depth_map": True, "units": "metres", "depth_unit": "m"}
+    for image, expected in zip(
+        columns["observation.images.top_depth"], store.read("depth_top"), strict=True
+    ):
+        np.testing.assert_array_equal(Image.open(io.BytesIO(image["bytes"])), expected)
     assert info["cameras"] == store.attributes["cameras"]
+    assert read_json(tmp_path / "out/meta/cameras.json") == info["cameras"]
     assert info["made_from"]["identity"] == store.attributes["identity"]
 
 

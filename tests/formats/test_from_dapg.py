@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datasets.formats.importer import read_drifts
+from datasets.formats.incoming.importer import read_drifts
 from perception.errors import InputError
 from tests.helpers.foreign_data import TASKS, converted, make_demo, write_dapg
 

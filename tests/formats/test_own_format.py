@@ -16,8 +16,8 @@ from tests.helpers.own import formats as own_formats
 
 
 def test_the_projects_own_are_listed() -> None:
-    assert list(importers()) == ["d4rl", "dapg", "dp3", "minari", "robomimic"]
-    assert list(exporters()) == ["dp3", "lerobot", "robomimic"]
+    assert list(importers()) == ["d4rl", "dapg", "dp3", "lerobot", "minari", "robomimic"]
+    assert list(exporters()) == ["dp3", "lerobot", "minari", "robomimic"]
 
 
 def test_a_file_more_is_a_format_more(

@@ -96,7 +96,12 @@ def write_d4rl(path: Path, store: EpisodeStore) -> dict[str, np.ndarray]:
 
 
 def write_minari(
-    monkeypatch: pytest.MonkeyPatch, root: Path, *, steps: int, with_states: bool
+    monkeypatch: pytest.MonkeyPatch,
+    root: Path,
+    *,
+    steps: int,
+    with_states: bool,
+    storage: str = "hdf5",
 ) -> list[Any]:
     """Let Minari itself write episodes of gymnasium-robotics' own door."""
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(root))
@@ -111,6 +116,7 @@ def write_minari(
         author="nobody",
         author_email="nobody@example.org",
         code_permalink="none",
+        data_format=storage,
     )
     env.close()
     return buffers

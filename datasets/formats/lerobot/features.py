@@ -28,7 +28,7 @@ class Column:
 
     Attributes:
         name: The store's array.
-        dtype: LeRobot's type: NumPy's name, or `video`.
+        dtype: LeRobot's type: NumPy's name, `image` or `video`.
         shape: Of one frame.
         names: What the axes or the entries are called.
         info: Further facts about it.
@@ -71,8 +71,7 @@ def columns_of(store: EpisodeStore, rate: int) -> dict[str, Column]:
     if "point_cloud" in names:
         columns["observation.point_cloud"] = _cloud(store)
     for camera, name in views(store, "depth").items():
-        depth = _array(store, name, ["height", "width"], {"units": length_unit(store)})
-        columns[f"observation.depth.{camera}"] = depth
+        columns[f"observation.images.{camera}_depth"] = _depth(store, name)
     for camera, name in views(store, "img").items():
         columns[f"observation.images.{camera}"] = _video(store, name, rate)
     columns["action"] = _array(store, "action")
@@ -115,6 +114,16 @@ def _cloud(store: EpisodeStore) -> Column:
         "units": length_unit(store),
     }
     return _array(store, "point_cloud", ["point", "channel"], info)
+
+
+def _depth(store: EpisodeStore, name: str) -> Column:
+    """Describe depth images, which LeRobot knows by the mark, and converts by the unit."""
+    height, width = _frame(store, name).shape
+    unit = length_unit(store)
+    info = {"is_depth_map": True, "units": unit}
+    if unit == "metres":
+        info["depth_unit"] = "m"
+    return Column(name, "image", (height, width, 1), ["height", "width", "channels"], info)
 
 
 def _video(store: EpisodeStore, name: str, rate: int) -> Column:

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
+from datasets.formats.lerobot.films import as_tiff
 from datasets.formats.shared.exporting import extra
 from perception.errors import InputError
 from visualizer.video import VideoFile
@@ -94,6 +95,13 @@ def arrow(values: np.ndarray) -> Any:  # noqa: ANN401 (an extra's type)
         offsets = np.arange(0, len(column) + 1, size, dtype=np.int32)
         column = pyarrow.ListArray.from_arrays(offsets, column)
     return column
+
+
+def arrow_images(depths: Float32[np.ndarray, "time height width"]) -> Any:  # noqa: ANN401
+    """Give depth images as Hugging Face's `datasets` stores Image: lossless, in the table."""
+    pyarrow = extra("pyarrow")
+    fields = [("bytes", pyarrow.binary()), ("path", pyarrow.string())]
+    return pyarrow.array([as_tiff(depth) for depth in depths], pyarrow.struct(fields))
 
 
 class Videos:

@@ -38,6 +38,12 @@ def picture_stats_of(pictures: np.ndarray) -> Stats:
     return {n: a if n == "count" else (a / 255)[:, None, None] for n, a in stats.items()}
 
 
+def depth_stats_of(depths: np.ndarray) -> Stats:
+    """Describe depth images (time, height, width) in their own unit, (1, 1, 1)."""
+    stats = stats_of(depths[..., None])
+    return {n: a if n == "count" else a[:, None, None] for n, a in stats.items()}
+
+
 def joined(one: Stats | None, other: Stats) -> Stats:
     """Describe two stretches of data together, from the description of each."""
     if one is None:

@@ -37,6 +37,14 @@ def views(store: EpisodeStore, kind: str) -> dict[str, str]:
     return {n.removeprefix(kind).removeprefix("_") or alone: n for n in names}
 
 
+def observation_sources(store: EpisodeStore) -> dict[str, str]:
+    """Name the store's array behind each observation, by a key as robomimic names them."""
+    clouds = {"point_cloud": "point_cloud"} if "point_cloud" in store.names else {}
+    pictures = {f"{camera}_image": name for camera, name in views(store, "img").items()}
+    depths = {f"{camera}_depth": name for camera, name in views(store, "depth").items()}
+    return {"state": "state", **clouds, **pictures, **depths}
+
+
 def picture_reader(
     store: EpisodeStore, name: str
 ) -> Callable[[slice], UInt8[np.ndarray, "time height width 3"]]:

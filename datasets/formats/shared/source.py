@@ -28,6 +28,7 @@ class ReadOptions:
         images: Pictures to keep beside the clouds: `img`, `depth`.
         absent_chunks: Whether a chunk that a Zarr dataset lacks was lost (`refuse`), or holds the
             fill value, as Zarr reads it (`fill`).
+        calibration: A file of lenses and poses, for LeRobot's datasets that hold none.
     """
 
     start: Literal["observation", "state"]
@@ -38,6 +39,7 @@ class ReadOptions:
     colour: bool | None
     images: tuple[Literal["img", "depth"], ...]
     absent_chunks: Literal["refuse", "fill"] = "refuse"
+    calibration: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Source:
         action_size: Numbers in an action.
         options: What changes the result, and must agree to continue.
         about: Further facts about the data, to be kept with it.
+        seen: What is known of how recorded clouds were seen: `cameras`, `frame`, `units`.
         farthest: The largest coordinate of a recorded point; None: not all were looked through.
     """
 
@@ -84,6 +87,7 @@ class Source:
     action_size: int
     options: dict[str, Any] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
+    seen: dict[str, Any] = field(default_factory=dict)
     farthest: float | None = None
 
     def __post_init__(self) -> None:

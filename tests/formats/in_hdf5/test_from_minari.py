@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datasets.formats.importer import read_drifts
+from datasets.formats.incoming.importer import read_drifts
 from perception.errors import InputError
 from tests.formats.in_hdf5.test_uneven_demonstrations import write_minari_by_hand
 from tests.helpers.foreign_data import JOINTS, converted, write_minari
@@ -38,6 +38,24 @@ def test_a_minari_dataset_with_states_is_put_as_recorded(
     rewards = np.array(buffers[1]["rewards"]) * store.env.reward_scale
     np.testing.assert_allclose(store.read("reward")[12:], rewards, rtol=1e-6)
     assert not store.read("terminal").any()  # Truncated, not terminated.
+
+
+@pytest.mark.parametrize("storage", ["arrow", "parquet"])
+def test_arrow_and_parquet_are_read_as_hdf5_is(
+    storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = []
+    for kind in ("hdf5", storage):
+        write_minari(monkeypatch, tmp_path / kind, steps=3, with_states=True, storage=kind)
+        stores.append(converted(tmp_path / kind / "tiny/door-v0", tmp_path / f"{kind}.zarr"))
+    one, other = stores
+    assert other.episode_ends.tolist() == one.episode_ends.tolist()
+    for name in one.names:
+        np.testing.assert_array_equal(other.read(name), one.read(name), name)
+    (file,) = (tmp_path / storage / "tiny/door-v0/data/1").glob("part-0.*")
+    file.write_bytes(file.read_bytes()[:500])
+    with pytest.raises(InputError, match=r"data/1 is damaged"):
+        converted(tmp_path / storage / "tiny/door-v0", tmp_path / "s.zarr")
 
 
 def test_a_dataset_that_minari_has_not_got_is_refused(

@@ -51,7 +51,7 @@ def test_its_page_shows_the_planner_beside_the_data(own_run: Path) -> None:
     page = (own_run / "report.html").read_text()
     assert "made-up: run" in page
     assert "Recorded episode 0" in page
-    view(compose(ViewRolloutConfig, "view-rollout", [f"checkpoint={own_run}", "episodes=2"]))
+    view(compose(ViewRolloutConfig, "views/rollout", [f"checkpoint={own_run}", "episodes=2"]))
     shown = (own_run / "rollout.html").read_text()
     assert "There is no simulator for made-up" in shown
     assert shown.count("srcdoc=") == 2

@@ -61,7 +61,7 @@ BASES = (
         "datasets/render.py", "render", (4, "data=<store> out=new.zarr workers=0 points=16", ())
     ),
     *_bases("datasets/summary.py", "summary", (2, "data=<store> out=new.json", ())),
-    *_bases("datasets/view.py", "view-data", (2, "data=<store> out=new.html", ())),
+    *_bases("datasets/view.py", "views/data", (2, "data=<store> out=new.html", ())),
     *_bases(
         "policy/encode.py",
         "encode",
@@ -83,7 +83,7 @@ BASES = (
     *_bases("policy/record.py", "record", (3, "checkpoint=<run> out=new.zarr", ONE)),
     *_bases(
         "policy/view.py",
-        "view-rollout",
+        "views/rollout",
         (2, "checkpoint=<run> out=new.html episodes=1 size=[32,32]", ()),
     ),
     *_bases("policy/report.py", "report", (1, "results=. docs=null paper=null", ())),

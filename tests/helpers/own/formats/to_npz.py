@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.formats.exporter import whole
+from datasets.formats.shared.exporter import whole
 from datasets.store.store import EpisodeStore
 
 SUFFIX = ".npz"

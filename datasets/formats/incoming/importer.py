@@ -13,7 +13,7 @@ from configs.progress import progress
 from configs.stopping import StoppedError, stop_request
 from datasets.cards.card import outcomes
 from datasets.episode import Episode
-from datasets.formats.shared.rehearsal import check_reach
+from datasets.formats.incoming.rehearsal import check_reach
 from datasets.formats.shared.source import Converted, Drift
 from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.descriptions import seal

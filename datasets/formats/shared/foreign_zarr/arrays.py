@@ -23,7 +23,7 @@ import zarr.errors
 from jaxtyping import Int
 from zarr.codecs import BloscCodec
 
-from datasets.formats.shared.zarr_descriptions import (
+from datasets.formats.shared.foreign_zarr.descriptions import (
     ARRAYS,
     RESTORE,
     check_array,

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Int
 
 from datasets.formats.shared.colours import Spread
+from datasets.formats.shared.foreign_zarr.arrays import ForeignArray
 from datasets.formats.shared.pictures import PictureRule, depth_images, picture_rule
-from datasets.formats.shared.zarr_arrays import ForeignArray
 from perception.errors import InputError
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""What becomes of other people's episodes: looked through, described, written into a store."""

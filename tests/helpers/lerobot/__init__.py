@@ -1,0 +1,1 @@
+"""LeRobot datasets: a checker of ours, and those that others write."""

@@ -1,0 +1,1 @@
+"""The Hub, and a stand-in for it on this machine."""
