@@ -58,7 +58,7 @@ class Simulator(Protocol):
     Attributes:
         model: MuJoCo's model of the task.
         data: MuJoCo's state of it.
-        model_path: The XML file that the model was compiled from.
+        model_path: The XML file that is drawn, or its text: what the model was compiled from.
         layout: Which numbers are its state.
         action_size: Numbers in an action.
         step_s: Simulated seconds of one simulator step: an agent step is `action_repeat` of them.
