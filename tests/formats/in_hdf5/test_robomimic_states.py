@@ -44,11 +44,13 @@ def theirs(simulator: RobosuiteSimulator, tmp_path: Path) -> Path:
             demo.attrs["model_file"] = env.model.get_xml()
             actions = rng.uniform(-1, 1, (steps, 7))
             for action in actions:
-                seen.append((env.sim.get_state().flatten(), simulator.hand()))
+                seen.append((env.sim.get_state().flatten(), simulator.robot_state()))
                 simulator.step(action)
-            states, hands = zip(*seen, strict=True)
-            demo["states"], demo["actions"] = np.array(states), actions
-            demo["obs/robot0_eef_pos"] = np.array(hands)
+            states, readings = (np.array(part) for part in zip(*seen, strict=True))
+            demo["states"], demo["actions"] = states, actions
+            demo["obs/robot0_eef_pos"] = readings[:, :3]
+            demo["obs/robot0_eef_quat"] = readings[:, 3:7]
+            demo["obs/robot0_gripper_qpos"] = readings[:, 7:]
             demo["rewards"] = np.eye(steps)[-1]
     return path
 
