@@ -11,13 +11,12 @@ import mujoco
 import numpy as np
 from jaxtyping import Float
 
-from envs.actions import check_action
 from envs.config import EnvConfig, RobosuiteConfig
 from envs.robosuite import script
 from envs.robosuite.drawing import visible
 from envs.robosuite.library import load
 from envs.robosuite.tasks import TASKS, Env, roles_of
-from envs.simulator import Outcome, Places, Roles
+from envs.simulator import Outcome, Places, Roles, check_action
 from envs.state import EXACT, SCENE, StateLayout
 from perception.errors import InputError
 
