@@ -11,6 +11,7 @@ from envs.success import SuccessAt
 PLANNER_KEYS = ("history", "horizon", "chunk")  # Older files have them here.
 OTHERS = ("adroit", "metaworld")  # Simulators with rules of success of their own.
 GYMNASIUM_RULES = ("info", "return", "none")
+FAMILIES = ("gymnasium", "robosuite")  # Keys of one family's tasks alone; null elsewhere.
 YOUNGER = (("image", "flat"),)  # Keys of views that older files lack, and what was meant.
 
 
@@ -93,6 +94,18 @@ class GymnasiumConfig:
 
 
 @dataclass(frozen=True)
+class RobosuiteConfig:
+    """What is to be chosen of robosuite's tasks.
+
+    Attributes:
+        reward_shaping: Whether reaching, grasping and lifting are rewarded, too, and not success
+            alone.
+    """
+
+    reward_shaping: bool = False
+
+
+@dataclass(frozen=True)
 class EnvConfig:
     """One task, and how it is seen: decided when data is made, and kept with all that follows.
 
@@ -104,11 +117,13 @@ class EnvConfig:
         action_repeat: Simulator steps per agent step.
         reward_scale: Factor on the reward.
         success: Which rule says that a step has reached the goal: `dp3` or `farama`; of Gymnasium's
-            environments `info` (they say it themselves), `return` (a sum of rewards) or `none`.
+            environments `info` (they say it themselves), `return` (a sum of rewards) or `none`; of
+            robosuite's tasks `info`.
         success_at: Whether an episode succeeds when its last step has (`end`) or any has (`ever`).
         cameras: Cameras to add to the model, or to move, by name.
         view: How the task is seen.
         gymnasium: Of an environment of Gymnasium alone.
+        robosuite: Of robosuite's tasks alone.
     """
 
     name: str
@@ -122,6 +137,7 @@ class EnvConfig:
     cameras: dict[str, CameraConfig]
     view: ViewConfig
     gymnasium: GymnasiumConfig | None = None
+    robosuite: RobosuiteConfig | None = None
 
     def __post_init__(self) -> None:
         rule = f"@success={self.success} is a rule of Gymnasium's environments"
@@ -131,6 +147,8 @@ class EnvConfig:
         require(
             not other or self.gymnasium is None, f"{own}: leave them out, or give env=gymnasium"
         )
+        apart = self.robosuite is None or self.simulator == "robosuite"
+        require(apart, "@robosuite has keys of robosuite's tasks alone: leave them out")
 
 
 def read_env(values: Any) -> EnvConfig:  # noqa: ANN401 (a file says anything)
@@ -167,7 +185,7 @@ def for_digests(values: Mapping[str, Any]) -> dict[str, Any]:
     Digests of it are then what they were, and what was made before is known again.
     """
     view = {k: value for k, value in values["view"].items() if (k, value) not in YOUNGER}
-    own = {k: value for k, value in values.items() if (k, value) != ("gymnasium", None)}
+    own = {k: value for k, value in values.items() if k not in FAMILIES or value is not None}
     return {**own, "view": view}
 
 

@@ -15,9 +15,9 @@ from gymnasium import spaces
 
 from configs.command import compose_part
 from configs.command.tables import table
-from envs.actions import check_action
 from envs.config import EnvConfig, with_view
 from envs.make import make_scene, make_simulator
+from envs.simulator import check_action
 from perception.camera import upright
 from perception.errors import InputError
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from envs.state import SCENE, StateLayout
+from perception.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Simulator(Protocol):
     Attributes:
         model: MuJoCo's model of the task.
         data: MuJoCo's state of it.
-        model_path: The XML file that the model was compiled from.
+        model_path: The XML file that is drawn, or its text: what the model was compiled from.
         layout: Which numbers are its state.
         action_size: Numbers in an action.
         step_s: Simulated seconds of one simulator step: an agent step is `action_repeat` of them.
@@ -122,6 +123,32 @@ class Watched(Protocol):
 
     def places(self) -> Places:
         """Where hand, object and goal are now."""
+
+
+def check_action(action: object, size: int, when: str = "") -> Float[np.ndarray, " action"]:
+    """Give an action as floating point numbers; what lies beyond -1 and 1 counts as -1 and 1.
+
+    Args:
+        action: What a policy gave.
+        size: Numbers in an action of the task.
+        when: Which one it is, for the message, e.g. ` of step 3`.
+
+    Raises:
+        InputError: It has another shape or no real numbers, or one is not finite: its dimension is
+            named.
+    """
+    numbers = np.asarray(action)
+    if numbers.dtype.kind not in "fiu":
+        raise InputError(f"The action{when} must hold real numbers, not {numbers.dtype}")
+    if numbers.shape != (size,):
+        raise InputError(f"The action{when} must be of shape ({size},), not {numbers.shape}")
+    bad = np.flatnonzero(~np.isfinite(numbers))
+    if len(bad):
+        raise InputError(
+            f"The action{when} is {numbers[bad[0]]} in dimension {bad[0]}: the task takes finite"
+            " numbers in [-1, 1]"
+        )
+    return numbers if numbers.dtype.kind == "f" else numbers.astype(np.float64)
 
 
 def put(simulator: Simulator, scene: Float[np.ndarray, " scene"]) -> None:

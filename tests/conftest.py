@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def task_config(name: str, *overrides: str) -> EnvConfig:
     """Compose a task; `metaworld-reach` is short for the task `reach` of Meta-World."""
     family, _, task = name.partition("-")
-    if family in ("metaworld", "gymnasium"):
+    if family in ("metaworld", "gymnasium", "robosuite"):
         name, overrides = family, (f"env.task={task}", *overrides)
     return compose_part(EnvConfig, "env", name, list(overrides))
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, cast
 import numpy as np
 
 from configs.command import compose_part
+from configs.command.tables import table
 from configs.kinds import Kind, OneOf, make_kind
 from configs.progress import progress
 from configs.ranges import Count, ErrorMm, Output, Points, Processes, Seed
@@ -34,6 +35,8 @@ from envs.success import counts_as_success
 from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+NOISE = ("noise", "random_share")  # What may be said of how badly somebody acts.
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,8 @@ def behaviour_for(behaviour: Kind, env: EnvConfig, simulator: Simulator) -> Kind
 
     What the command says of noise is kept; else it is the script's usual.
     """
+    if isinstance(behaviour, scripted.Config):
+        return as_borne(behaviour, env)
     if not isinstance(behaviour, state_agent.Config) or behaviour.path is not None:
         return behaviour
     if state_agent.shipped(env.name).exists() or not isinstance(simulator, Scripted):
@@ -145,8 +150,20 @@ def behaviour_for(behaviour: Kind, env: EnvConfig, simulator: Simulator) -> Kind
     logger.info("No agent is shipped for %s: its script acts (behaviour=scripted)", env.name)
     usual = compose_part(state_agent.Config, "behaviour", "agent")
     script = compose_part(scripted.Config, "behaviour", "scripted")
-    asked = {n: getattr(behaviour, n) for n in ("noise", "random_share")}
-    return replace(script, **{n: v for n, v in asked.items() if v != getattr(usual, n)})
+    asked = {n: getattr(behaviour, n) for n in NOISE}
+    own = as_borne(script, env)
+    return replace(own, **{n: v for n, v in asked.items() if v != getattr(usual, n)})
+
+
+def as_borne(script: scripted.Config, env: EnvConfig) -> scripted.Config:
+    """Make a script only as bad as its simulator's table says, where the command does not."""
+    ranges = table("scripted-noise").get(env.simulator)
+    if ranges is None:
+        return script
+    usual = compose_part(scripted.Config, "behaviour", "scripted")
+    borne: dict[str, Any] = {n: tuple(r) for n, r in zip(NOISE, ranges, strict=True)}
+    said = {n for n in NOISE if getattr(script, n) != getattr(usual, n)}
+    return replace(script, **{n: r for n, r in borne.items() if n not in said})
 
 
 def collection_of(config: CollectConfig) -> Collection:

@@ -2,7 +2,8 @@
 
     data/demo_0/{obs/*, actions, rewards, dones, states, success}; data.attrs["env_args"]
 
-Images alone cannot become clouds: depth and calibration are missing. Clouds stay in the frame they
+Images alone cannot become clouds: depth and calibration are missing; but of robosuite's tasks the
+simulator's states can be drawn (`datasets.formats.robomimic_states`). Clouds stay in the frame they
 were recorded in; `states` are kept as the simulator's. Success is what an array or an attribute
 `success` says (Isaac Lab writes that attribute), and unknown without: `dones` mark the end of a
 demonstration, a success, or both (robomimic's `done_mode`), so they are kept as an array `done`. In
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from datasets.episode import Episode, Recording
+from datasets.formats.robomimic_states import has_states, open_states
 from datasets.formats.shared.clouds import Clouds, check_shape, cleaned, colour_scale
 from datasets.formats.shared.hdf5 import (
     entries,
@@ -65,6 +67,8 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
         InputError: It is damaged, has no clouds, lacks an array, its demonstrations differ, or
             cameras or pictures are asked for.
     """
+    if env.simulator == "robosuite" and has_states(path, options.point_key):
+        return open_states(path, env, options)
     refuse_cameras(options, "robomimic")
     if options.images:
         raise InputError("images= does not apply to robomimic: only its clouds are converted")
@@ -153,6 +157,8 @@ def _no_clouds(obs: Any, point_key: str) -> str:  # noqa: ANN401
     text = f"{place(obs)} has no {point_key}; it has {', '.join(there)}."
     if any("image" in key or "rgb" in key for key in there):
         text += " Images alone give no cloud: depth images and the cameras' intrinsics are missing."
+    if "states" in obs.parent:
+        text += " The states of robosuite's tasks are drawn with env=robosuite env.task=."
     return text + " Name the cloud by point_key="
 
 

@@ -11,6 +11,7 @@ PACKAGES = (
     "gymnasium",
     "gymnasium-robotics",
     "metaworld",
+    "robosuite",
     "numpy",
     "open3d-cpu",
     "open3d",

@@ -11,10 +11,9 @@ from gymnasium_robotics.envs.adroit_hand.adroit_hammer import AdroitHandHammerEn
 from gymnasium_robotics.envs.adroit_hand.adroit_pen import AdroitHandPenEnv
 from jaxtyping import Float
 
-from envs.actions import check_action
 from envs.adroit.watching import places_of, roles_of
 from envs.config import EnvConfig
-from envs.simulator import Outcome, Places, Roles
+from envs.simulator import Outcome, Places, Roles, check_action
 from envs.state import EXACT, SCENE, ModelEdit, StateLayout
 from perception.errors import InputError
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from envs.actions import check_action
 from envs.config import GYMNASIUM_RULES, EnvConfig, GymnasiumConfig
 from envs.gymnasium_mujoco.keys import entries_of, hand_of, handles_of
 from envs.gymnasium_mujoco.memory import Memory
@@ -22,7 +21,7 @@ from envs.gymnasium_mujoco.worlds import (
     open_world,
 )
 from envs.rendering.scene import compile_with_cameras
-from envs.simulator import Outcome
+from envs.simulator import Outcome, check_action
 from envs.state import EXACT, SCENE, ModelEdit, StateLayout
 from perception.errors import InputError
 

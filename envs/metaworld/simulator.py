@@ -10,11 +10,10 @@ import numpy as np
 from jaxtyping import Float
 from metaworld.policies import ENV_POLICY_MAP
 
-from envs.actions import check_action
 from envs.config import EnvConfig
 from envs.metaworld.rotations import trust_rotations
 from envs.metaworld.watching import roles_of
-from envs.simulator import Outcome, Places, Roles
+from envs.simulator import Outcome, Places, Roles, check_action
 from envs.state import EXACT, SCENE, ModelEdit, StateLayout
 from perception.errors import InputError
 

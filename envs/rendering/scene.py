@@ -28,7 +28,7 @@ class Scene:
     """Cameras looking at one task.
 
     Args:
-        model_path: The task's MuJoCo XML.
+        model_path: The task's MuJoCo XML: its file, or its text.
         layout: The order of the numbers in its states.
         config: Cameras and view.
 
@@ -181,12 +181,13 @@ class Scene:
 
 
 def compile_with_cameras(model_path: str, cameras: dict[str, CameraConfig]) -> mujoco.MjModel:
-    """Compile a task's XML with the configured cameras added, or moved where it has them.
+    """Compile a task's XML, a file or its text, with the configured cameras added or moved.
 
     Raises:
         InputError: A camera's numbers are none of a camera.
     """
-    spec = mujoco.MjSpec.from_file(model_path)
+    read = mujoco.MjSpec.from_string if model_path.startswith("<") else mujoco.MjSpec.from_file
+    spec = read(model_path)
     existing = {camera.name: camera for camera in spec.cameras}
     for name, wanted in cameras.items():
         check_camera(name, wanted)

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from envs.actions import check_action
 from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
 from envs.rendering.scene import Scene
-from envs.simulator import Simulator
+from envs.simulator import Simulator, check_action
 from envs.state import StateLayout
 from perception.errors import InputError
 from perception.observation import Observation, Observes

@@ -17,6 +17,7 @@ OWNED = {
     "gymnasium": "envs",
     "gymnasium_robotics": "envs",
     "metaworld": "envs",
+    "robosuite": "envs",
     "zarr": "datasets",
 }
 PACKAGES = sorted(

@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Float
 
 from datasets.episode import arrays_of
-from datasets.formats.shared.resimulate import Job, adroit_of
+from datasets.formats.shared.resimulate import Replayed
 from datasets.formats.shared.source import Source
 from datasets.store.chunk_codecs import StoreFormat, codecs
 from envs.config import EnvConfig
+from envs.make import make_simulator
 from perception.errors import InputError
 
 
@@ -48,13 +49,9 @@ def rehearse(
         check_reach(one.points[..., :3], stored, f"{name}, episode {index}")
 
 
-def make_check(env: EnvConfig) -> Callable[[Job], None]:
-    """Prepare to check episodes that are replayed, before the first of them is.
-
-    Raises:
-        InputError: The task is none of Adroit's.
-    """
-    simulator = adroit_of(env)
+def make_check(env: EnvConfig) -> Callable[[Replayed], None]:
+    """Prepare to check episodes that are replayed, before the first of them is."""
+    simulator = make_simulator(env)
     return lambda job: job.check(simulator, env.task)
 
 

@@ -1,9 +1,9 @@
-"""Adroit as others recorded it: acted again from its start, or restored state by state."""
+"""Episodes without clouds: Adroit's are acted again from their start, or restored."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -201,16 +201,27 @@ def states_of(state: dict[str, np.ndarray], task: str, where: str) -> tuple[Adro
     )
 
 
-def make_work(env: EnvConfig, images: tuple[str, ...]) -> Callable[[Job], Converted]:
-    """Prepare a process to replay and render episodes.
+@runtime_checkable
+class Replayed(Protocol):
+    """An episode that a simulator of its own family makes whole; see `Acted`."""
 
-    Raises:
-        InputError: The task is none of Adroit's.
-    """
-    simulator = adroit_of(env)
+    @property
+    def terminals(self) -> Bool[np.ndarray, " time"] | None:
+        """After which actions nothing could follow, if that was recorded."""
+
+    def check(self, simulator: Any, task: str) -> None:  # noqa: ANN401
+        """Refuse what cannot be made whole."""
+
+    def record(self, simulator: Any, task: str) -> tuple[Recording, Drift | None]:  # noqa: ANN401
+        """Make it whole, and say how far it is from what was recorded."""
+
+
+def make_work(env: EnvConfig, images: tuple[str, ...]) -> Callable[[Replayed], Converted]:
+    """Prepare a process to replay and render episodes."""
+    simulator = make_simulator(env)
     scene = make_scene(simulator, env)
 
-    def work(job: Job) -> Converted:
+    def work(job: Replayed) -> Converted:
         recording, drift = job.record(simulator, env.task)
         episode = render(recording, scene, images)
         if job.terminals is not None:
@@ -218,18 +229,6 @@ def make_work(env: EnvConfig, images: tuple[str, ...]) -> Callable[[Job], Conver
         return Converted(episode, drift)
 
     return work
-
-
-def adroit_of(env: EnvConfig) -> AdroitSimulator:
-    """Make the simulator of a task of Adroit.
-
-    Raises:
-        InputError: It is another simulator's.
-    """
-    simulator: Any = make_simulator(env)
-    if not isinstance(simulator, AdroitSimulator):
-        raise InputError(f"This is data of Adroit, not of {env.name}: choose env=adroit-door, ...")
-    return simulator
 
 
 @contextmanager

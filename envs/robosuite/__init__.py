@@ -1,0 +1,1 @@
+"""robosuite's single-arm tasks, as robomimic, DPPO and EXPO have them."""
