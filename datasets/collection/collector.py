@@ -139,7 +139,8 @@ def as_begun(env: EnvConfig, out: Path) -> EnvConfig:
 def behaviour_for(behaviour: Kind, env: EnvConfig, simulator: Simulator) -> Kind:
     """Give who acts in a task: its own script where the shipped agent is asked for and none is.
 
-    What the command says of noise is kept; else it is the script's usual.
+    What the command says of noise is kept; else it is the script's usual. An agent without any
+    noise (`behaviour=expert`) is a script without any.
     """
     if isinstance(behaviour, scripted.Config):
         return as_borne(behaviour, env)
@@ -151,6 +152,8 @@ def behaviour_for(behaviour: Kind, env: EnvConfig, simulator: Simulator) -> Kind
     usual = compose_part(state_agent.Config, "behaviour", "agent")
     script = compose_part(scripted.Config, "behaviour", "scripted")
     asked = {n: getattr(behaviour, n) for n in NOISE}
+    if not any(map(any, asked.values())):
+        return replace(script, **asked)
     own = as_borne(script, env)
     return replace(own, **{n: v for n, v in asked.items() if v != getattr(usual, n)})
 

@@ -192,6 +192,9 @@ def test_a_task_without_an_agent_is_acted_by_its_script(
     behaviour = EpisodeStore.open(tmp_path / "t.zarr").identity["behaviour"]
     assert behaviour["noise"] == [0.0, 0.1]
     assert behaviour["random_share"] == [0.3, 0.95]
+    collect(collect_config(tmp_path / "u.zarr", *reach, "behaviour=expert", episodes=1))
+    behaviour = EpisodeStore.open(tmp_path / "u.zarr").identity["behaviour"]
+    assert (behaviour["noise"], behaviour["random_share"]) == ([0.0, 0.0], [0.0, 0.0])
 
 
 def test_clouds_by_no_camera_are_refused(tmp_path: Path) -> None:

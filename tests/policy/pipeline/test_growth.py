@@ -124,6 +124,7 @@ def test_what_the_planner_is_may_be_said_again(short: Path, store: Path) -> None
         "pretrain.steps=6",
         "denoiser=unet-simple",
         "denoiser.widths=[16,32,48]",
+        "denoiser.step_features=16",
         f"data={store}",
     )
     run(short, *FINETUNING, *same, "stage=finetune")
