@@ -193,15 +193,17 @@ def page(env: EnvConfig, looked: Sequence[Looked], sheet: bytes, box: Box) -> st
 
 def _table(looked: Sequence[Looked]) -> Html:
     roles = list(looked[0].on)
-    header = ["camera", "stands at, metres", "points seen", "in the box", "share"]
-    header += [f"in the box, of the cloud: on the {name}" for name in roles]
+    header = ["camera", "stands at, metres", "points", "in the box", *roles]
     rows = []
     for one in looked:
         place = ", ".join(f"{part:.3f}" for part in one.sight.camera.world_from_camera[:3, 3])
-        share = f"{one.kept / max(one.seen, 1):.1%}"
-        on = [", ".join(f"{count:,}" for count in one.on[name]) for name in roles]
-        rows.append([one.sight.name, place, one.seen, one.kept, share, *on])
-    return pages.table(header, rows)
+        kept = f"{one.kept:,} ({one.kept / max(one.seen, 1):.1%})"
+        on = [f"{box:,} / {cloud:,}" for box, cloud in (one.on[name] for name in roles)]
+        rows.append([one.sight.name, place, one.seen, kept, *on])
+    if not roles:
+        return pages.table(header, rows)
+    counted = f"Points {', '.join(f'on the {role}' for role in roles)}: in the box / of the cloud."
+    return pages.together(pages.table(header, rows), pages.paragraph(counted))
 
 
 def _film(looked: Sequence[Looked], box: Box) -> Html:
