@@ -2,7 +2,9 @@
 
 A box holds all places where hand, object and goal were, at the starts and along the script's
 episodes, with a margin; but nothing of the rim around the table, and of the table's top only what a
-goal below it asks for. Writes the table that `env=metaworld` takes its boxes from.
+goal below it asks for. Where most of what is then seen is one level (a board on the table), and the
+hand never goes below it, the box ends above that. Writes the table that `env=metaworld` takes its
+boxes from.
 """
 
 import json
@@ -32,6 +34,7 @@ Bounds = Float[np.ndarray, "end 3"]  # Lower corner, then upper.
 
 WIDE = Box((-0.7, 0.2, 0.005), (0.4, 1.05, 0.5))  # Every task's before there were own ones.
 INSIDE = np.array([[-0.67, 0.23, 0.005], [0.67, 0.97, 0.5]])  # Of the rim; and above the table.
+LEVEL_M, MOSTLY = 0.004, 0.5  # How thick a level is, and the share of a cloud that makes one.
 BELOW_M = 0.03  # Under a goal that lies below the table's top.
 HEADER = """\
 # The box of each of Meta-World's tasks: lower corner, upper corner; world frame, metres.
@@ -88,33 +91,40 @@ def measure(task: str, config: BoxesConfig) -> dict[str, Any]:
     env = compose_part(EnvConfig, "env", "metaworld", [f"env.task={task}"])
     simulator = MetaWorldSimulator(env)
     scene, roles = make_scene(simulator, env), simulator.roles()
-    starts, along = [], []
+    starts, along, hands = list[Bounds](), list[Bounds](), list[float]()
     for index in range(config.starts):
         simulator.reset(config.seed + index)
         starts.append(bounds(simulator, scene, roles))
         if index < config.episodes:
-            along += follow_script(simulator, scene, env.episode_steps, config)
+            followed, heights = follow_script(simulator, scene, env.episode_steps, config)
+            along, hands = along + followed, hands + heights
     box = box_of(np.stack(starts), np.stack(along), config.margin_m)
+    box = above_level(env, box, min(hands), config)
     seen = {"wide": counts(env, WIDE, config), "own": counts(env, box, config)}
     return {"box": [list(box.low), list(box.high)], "median_points": seen}
 
 
 def follow_script(
     simulator: MetaWorldSimulator, scene: Scene, steps: int, config: BoxesConfig
-) -> list[Bounds]:
-    """Act as the task's script does, until a while after the goal; bound the hand at every step."""
-    roles, found, left = simulator.roles(), [], steps
+) -> tuple[list[Bounds], list[float]]:
+    """Act as the task's script does, until a while after the goal; bound the hand at every step.
+
+    Returns:
+        The bounds, and the hand's heights.
+    """
+    roles, found, heights, left = simulator.roles(), [], list[float](), steps
     for step in range(1, steps + 1):
         if simulator.step(simulator.scripted_action()).success:
             left = min(left, config.after_success)
         hand = simulator.hand()
         found.append(np.stack([hand, hand]))
+        heights.append(float(hand[2]))
         if step % config.every == 0:
             found.append(bounds(simulator, scene, roles))
         left -= 1
         if left <= 0:
             break
-    return found
+    return found, heights
 
 
 def bounds(simulator: MetaWorldSimulator, scene: Scene, roles: Roles) -> Bounds:
@@ -141,6 +151,29 @@ def box_of(
     sunk = lowest < INSIDE[0, 2] - BELOW_M / 2
     low[2] = np.floor((lowest - BELOW_M) * 100) / 100 if sunk else INSIDE[0, 2]
     return Box(_corner(low), _corner(high))
+
+
+def above_level(env: EnvConfig, box: Box, lowest_hand_m: float, config: BoxesConfig) -> Box:
+    """Raise a box above the level that most points of its clouds lie on, and the hand stays above.
+
+    Args:
+        env: The task.
+        box: Of hand, object and goal.
+        lowest_hand_m: How low the hand comes along the script's episodes.
+        config: How many starts are looked at.
+    """
+    seen = replace(env, view=replace(env.view, crop_low=box.low, crop_high=box.high))
+    simulator = MetaWorldSimulator(seen)
+    scene, heights = make_scene(simulator, seen), []
+    for index in range(config.counted):
+        simulator.reset(config.seed + index)
+        heights.append(scene.points(simulator.scene_state())[:, 2])
+    levels = np.arange(box.low[2], box.high[2], LEVEL_M)
+    found, _ = np.histogram(np.concatenate(heights), levels)
+    top = float(levels[found.argmax() + 1])
+    if found.max() < MOSTLY * found.sum() or lowest_hand_m < top:
+        return box
+    return Box(_corner(np.array([*box.low[:2], top + LEVEL_M])), box.high)
 
 
 def _corner(numbers: Float[np.ndarray, "3"]) -> tuple[float, float, float]:

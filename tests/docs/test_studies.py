@@ -73,9 +73,13 @@ def test_the_eye_s_errors_are_written_for_each_store(tiny_store: Path, tmp_path:
 def test_a_box_is_measured_around_what_matters(tmp_path: Path) -> None:
     out, table = tmp_path / "boxes.json", tmp_path / "table.yaml"
     small = ("starts=3", "episodes=1", "counted=2", "every=20", f"out={out}", f"table={table}")
-    done = study("boxes", "tasks=[push]", *small)
+    done = study("boxes", "tasks=[push,sweep-into]", *small)
     assert done.returncode == 0, done.stderr
-    found = json.loads(out.read_text())["tasks"]["push"]
+    tasks = json.loads(out.read_text())["tasks"]
+    raised = tasks["sweep-into"]  # Its board lies 5 cm above the table: most of what was seen.
+    assert raised["box"][0][2] == 0.057
+    assert raised["median_points"]["own"]["object"] > 10 * raised["median_points"]["wide"]["object"]
+    found = tasks["push"]
     low, high = found["box"]
     assert low[2] == 0.005
     assert all(a < b for a, b in zip(low, high, strict=True))
@@ -84,5 +88,6 @@ def test_a_box_is_measured_around_what_matters(tmp_path: Path) -> None:
     assert own["goal"] > wide["goal"]
     assert yaml.safe_load(table.read_text()) == {
         "push": [low, high],
+        "sweep-into": raised["box"],
         "any": [[-0.7, 0.2, 0.005], [0.4, 1.05, 0.5]],
     }
