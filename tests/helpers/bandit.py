@@ -20,7 +20,7 @@ from policy.finetuning.terms import bc, kl, ppo
 from policy.finetuning.terms.term import TermConfig
 from policy.planner.config import Sizes
 from policy.planner.decision import Decision
-from policy.planner.denoisers.unet import Config as UnetConfig
+from policy.planner.denoisers.mlp import Config as MlpConfig
 from policy.planner.planner import FirstPlan, Planner
 from policy.rollouts.rollout import ChunkData, EpisodeData, Rollout, links
 from tests.helpers.small_planner import planner_config
@@ -43,15 +43,7 @@ def pretrained(steps: int = 300) -> Planner:
     """Train a small planner on the data."""
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
-    net = UnetConfig(
-        kind="unet",
-        context_features=None,
-        widths=(16, 32),
-        blocks=1,
-        kernel=3,
-        groups=4,
-        step_features=16,
-    )
+    net = MlpConfig(kind="mlp", width=64, step=16)
     config = planner_config(net, history=1, horizon=2, chunk=2, prediction="start")
     planner = Planner(config, Sizes(channels=3, robot_state=1, actions=1))
     optimizer = torch.optim.Adam(planner.denoiser.parameters(), 2e-3)

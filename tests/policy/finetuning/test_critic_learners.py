@@ -60,7 +60,7 @@ def test_a_planner_learns_the_better_arm_of_a_bandit(
     for _ in range(5):
         contexts = same_contexts(20)
         learner.observe(played(contexts, learner.decide(explore=True)(contexts, generators, 0)))
-        learner.update(20, 1e-3)
+        learner.update(20, 3e-3)
     returns = [
         play(one, 300, torch.Generator().manual_seed(9)).returns.mean() for one in (before, planner)
     ]
