@@ -81,12 +81,11 @@ def as_array(frames: Frames, key: str, shape: tuple[int, ...], where: str) -> np
         InputError: It holds no numbers, or another number of them than its shape says.
     """
     column, types = frames[key].combine_chunks(), extra("pyarrow.types")
-    steps = len(column)
-    while any(is_list(column.type) for is_list in _lists(types)):
+    steps, numeric = len(column), (types.is_integer, types.is_floating, types.is_boolean)
+    nested = (types.is_list, types.is_fixed_size_list, types.is_large_list)
+    while any(holds(column.type) for holds in nested):
         column = column.flatten()
-    if not (types.is_integer(column.type) or types.is_floating(column.type)) and not (
-        types.is_boolean(column.type)
-    ):
+    if not any(holds(column.type) for holds in numeric):
         raise InputError(f"{where}: {key} holds {column.type}, not numbers")
     if column.null_count or len(column) != steps * prod(shape):
         raise InputError(
@@ -95,7 +94,3 @@ def as_array(frames: Frames, key: str, shape: tuple[int, ...], where: str) -> np
         )
     values = np.asarray(column.to_numpy(zero_copy_only=False))
     return values.reshape(steps, *shape)
-
-
-def _lists(types: Any) -> tuple[Any, ...]:  # noqa: ANN401 (an extra's module)
-    return (types.is_list, types.is_fixed_size_list, types.is_large_list)
