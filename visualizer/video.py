@@ -32,7 +32,7 @@ def ffmpeg() -> str:
         program = None
     if program is None:
         raise NoFfmpegError(
-            "no ffmpeg on this machine, so no video: install one, and say where it is by"
+            "no ffmpeg on this machine, and videos need it: install one, and say where it is by"
             " IMAGEIO_FFMPEG_EXE=PATH"
         )
     return str(program)

@@ -15,6 +15,7 @@ from jaxtyping import Float32
 from PIL import Image
 
 from perception.errors import InputError
+from visualizer.video import ffmpeg
 
 RGB, DEPTH = "rgb24", "gray12le"
 KINDS: dict[str, tuple[np.dtype[Any], int]] = {  # The type of a number, and numbers of a pixel.
@@ -38,10 +39,11 @@ def film_frames(path: Path, start_s: float, rate: float, count: int, kind: str) 
         (frame, height, width, channel), without the last axis for depth.
 
     Raises:
-        InputError: The file is missing or damaged, or ends before.
+        InputError: The file is missing or damaged, or ends before; or there is no ffmpeg.
     """
     if not path.is_file():
         raise InputError(f"There is no {path}, which the dataset names: restore it from a copy")
+    ffmpeg()  # Else what follows would blame the file.
     dtype, channels = KINDS[kind]
     seek = f"{max(start_s - 0.5 / rate, 0):.6f}"  # Half a frame before: times are rounded.
     reader = imageio_ffmpeg.read_frames(
