@@ -12,6 +12,7 @@ WORKDIR /sodp-3d
 # What is installed follows from these files alone: a change of code does not install anew.
 COPY --chown=sodp pyproject.toml constraints.txt Makefile README.md LICENSE ./
 ENV PIP_NO_CACHE_DIR=1
+ARG PIP_EXTRA_INDEX_URL
 RUN make .venv/.installed
 
 COPY --chown=sodp . .

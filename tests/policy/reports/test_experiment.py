@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,7 @@ from perception.errors import InputError
 from policy.pipeline.config import TrainConfig
 from policy.reports.grid import (
     Experiment,
+    Job,
     RunExperimentConfig,
     Variant,
     cell_jobs,
@@ -41,14 +43,24 @@ def grid(name: str) -> Experiment:
     return compose_part(Experiment, "experiments", name)
 
 
+def one_of_each(jobs: list[Job]) -> Iterator[Job]:
+    """Give jobs in which every planner, task, variant and seed occurs: what a job is made of."""
+    seen: set[tuple[int, str]] = set()
+    for job in jobs:
+        parts = set(enumerate(job.done.parts[-3:]))
+        if parts - seen:
+            yield job
+        seen |= parts
+
+
 @pytest.mark.parametrize("name", options("experiments"))
 def test_every_command_of_every_experiment_is_a_valid_training(name: str) -> None:
     jobs = choose(grid(name), ALL)
     assert len({job.done for job in jobs}) == len(jobs)
     assert len({a for j in jobs for a in j.arguments if a.startswith("out=")}) == len(jobs)
-    for job in jobs:
+    assert not [job.command for job in jobs if "{" in job.command]
+    for job in one_of_each(jobs):
         config = compose(TrainConfig, "train", list(job.arguments))
-        assert "{" not in job.command
         if config.experiment is not None:
             assert str(job.done) == (
                 f"results/{config.experiment}/{config.task.env.name}/{config.variant}"
