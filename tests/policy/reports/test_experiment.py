@@ -81,6 +81,19 @@ def test_a_cell_that_does_not_exist_is_refused_by_name() -> None:
     assert "0 to 23" in said
 
 
+def test_a_variant_is_run_on_the_tasks_that_it_names() -> None:
+    variants = {"a": Variant("p", ()), "b": Variant("p", (), ("t2",)), "c": Variant("b", ())}
+    made = Experiment("x", (), {"p": ()}, {"t1": (), "t2": ()}, variants, (0,))
+    with pytest.raises(InputError, match="c starts from b; there are p, a"):
+        list(cell_jobs(made, ALL))  # On t1 there is no b to start from.
+    variants["c"] = replace(variants["c"], tasks=("t2",))
+    found = ["/".join(job.done.parts[-3:-1]) for job in cell_jobs(made, ALL)]
+    assert found == ["t1/a", "t2/a", "t2/b", "t2/c"]
+    variants["c"] = replace(variants["c"], tasks=("t3",))
+    with pytest.raises(InputError, match="c names tasks that are not there: t3; there are t1, t2"):
+        list(cell_jobs(made, ALL))
+
+
 def test_a_variant_from_an_unknown_planner_is_refused() -> None:
     made = Experiment("x", (), {"a": ()}, {"t": ()}, {"bc": Variant("b", ())}, (0,))
     with pytest.raises(ValueError, match="starts from b; there are a"):
