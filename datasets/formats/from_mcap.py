@@ -155,8 +155,8 @@ def _tell(recordings: Sequence[Recording], view: ViewConfig) -> None:
     for recording in recordings:
         if recording.left_out:
             logger.info(
-                "%s: %d images at its beginning and end are left out, for which joints,"
-                " transforms, another camera or an action are missing",
+                "%s: %d of its images, at its beginning and end, are left out: joints, transforms,"
+                " another camera or an action are missing there",
                 recording.path.name,
                 recording.left_out,
             )

@@ -73,7 +73,7 @@ def test_every_task_of_the_other_families_has_an_id_and_names_the_extra_where_it
     assert {f"sodp/gymnasium-{name}-v0" for name in worlds} <= set(gym.registry)
     assert not [name for name in gym.registry if name.startswith("sodp/") and "any" in name]
     monkeypatch.setitem(sys.modules, "robosuite", None)
-    monkeypatch.setattr(library, "load", library.load.__wrapped__)
+    monkeypatch.setattr("envs.robosuite.simulator.load", library.load.__wrapped__)
     with pytest.raises(InputError, match=r"needs robosuite: pip install -e '.\[robosuite\]'"):
         gym.make("sodp/robosuite-lift-v0")
 

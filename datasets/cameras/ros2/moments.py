@@ -63,11 +63,12 @@ def moments_of(contents: Contents, chosen: Chosen, limits: Limits) -> tuple[list
             raise InputError(f"{contents.path.name}: {one}; {CUT}")
         moments.append(one)
     _check_clock(contents, clock, moments, limits)
+    left_out = len(stamps) - len(moments)
     if not chosen.actions:
         moments = [replace(one, action=then.robot_state) for one, then in pairwise(moments)]
     if not moments:
         raise InputError(f"{contents.path.name}: one image is no episode, as nothing follows it")
-    return moments, len(stamps) - len(moments)
+    return moments, left_out
 
 
 def _found(contents: Contents, chosen: Chosen, order: list[int]) -> Iterator[Moment | AbsentError]:

@@ -62,6 +62,7 @@ def test_without_commands_an_action_is_the_state_of_the_next_step(
     with caplog.at_level("INFO"):
         store = converted(path, tmp_path / "a.zarr", *seen)
     assert "an action is the robot's state at the next step; action_key= takes /comm" in caplog.text
+    assert "left out" not in caplog.text
     states = np.array([step.frame["robot_state"] for step in film])
     np.testing.assert_array_equal(store.read("state"), states[:-1])
     np.testing.assert_array_equal(store.read("action"), states[1:])
@@ -161,6 +162,6 @@ def test_images_before_the_first_of_all_and_after_the_last_are_left_out(
     with caplog.at_level("INFO"):
         store = converted(scene.write(tmp_path / "a.mcap"), tmp_path / "a.zarr", *seen, ACTED)
     assert store.steps == 7
-    assert "5 images at its beginning and end are left out" in caplog.text
+    assert "a.mcap: 5 of its images, at its beginning and end, are left out" in caplog.text
     states = np.array([step.frame["robot_state"] for step in film])
     np.testing.assert_array_equal(store.read("state"), states[3:10])
