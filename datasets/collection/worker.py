@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -17,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from envs.vector.answers import Answering, EndedError, result_of
-from envs.vector.parent import deaf_to_interrupts, end_after
+from envs.vector.parent import deaf_to_interrupts, end_after, until_orphaned
 
 START = "import sys; sys.path[:] = {path!r}; from {module} import serve; serve({fd}, {parent})"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -88,13 +87,8 @@ def _why(code: int) -> str:
 
 def serve(fd: int, parent: int) -> None:
     """Do jobs until the parent closes the pipe, or ends."""
-    end_after(partial(_until_orphaned, parent), by_kernel=True)
+    end_after(partial(until_orphaned, parent), by_kernel=True)
     with suppress(EOFError, ConnectionError), Connection(fd) as pipe:
         answering = Answering(pipe.recv())
         while True:
             pipe.send(answering.do(pipe.recv()))
-
-
-def _until_orphaned(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.3)

@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from envs.vector.answers import Answering, EndedError, result_of
@@ -49,7 +50,7 @@ class Actor:
             scheduling_strategy=self._next_place(),
             runtime_env={"env_vars": THREADS},
         )
-        self._actor = options.remote(make_work, os.getcwd())
+        self._actor = options.remote(make_work, str(Path.cwd()))
         self.asked: Any = None
 
     def ask(self, job: Any) -> None:  # noqa: ANN401
