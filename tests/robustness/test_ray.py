@@ -43,15 +43,27 @@ class TwoNodes:
         from ray.cluster_utils import Cluster  # noqa: PLC0415 (an extra)
 
         head = {**SIZE, "include_dashboard": False, "_system_config": SEES_DEATHS}
-        self._cluster: Any = Cluster(initialize_head=True, head_node_args=head)
+        self._cluster: Any = Cluster()
         self._second: Any = None
+        self._node(**head)
         self.whole()
         ray.init(address=self._cluster.address, log_to_driver=False)
 
     def whole(self) -> None:
         """Start the second node if it is gone."""
         if self._second is None:
-            self._second = self._cluster.add_node(**SIZE)
+            self._second = self._node(**SIZE)
+
+    def _node(self, **given: Any) -> Any:  # noqa: ANN401
+        """Start a node; again where a busy machine takes longer than Ray waits for it."""
+        for _ in range(3):
+            try:
+                return self._cluster.add_node(**given)
+            except Exception as error:
+                if "timed out during startup" not in str(error):
+                    raise
+                last = error
+        raise last
 
     def kill(self) -> None:
         """Kill the second node, and all that runs on it."""
