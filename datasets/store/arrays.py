@@ -131,14 +131,14 @@ class StoreArrays:
         error_mm = said["error_mm"] if name == "data/point_cloud" else 0
         folder, _, own = name.partition("/")
         per_file = said.get("shards") if folder in ("data", ADDING) else None
-        shards = {"shards": (per_file * chunk, *values.shape[1:])} if per_file else {}
+        shards = (per_file * chunk, *values.shape[1:]) if per_file else None
         shutil.rmtree(self._path / MAKING, ignore_errors=True)  # Of a writer that was killed.
         self._group.create_array(
             f"{MAKING}/{own}",
             shape=(0, *values.shape[1:]),
             chunks=(chunk, *values.shape[1:]),
             dtype=values.dtype,
-            **shards,
+            shards=shards,
             **codecs(values, error_mm, said["zarr_format"]),
         )
         seal(self._path / MAKING / own)

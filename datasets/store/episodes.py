@@ -39,9 +39,9 @@ def append_episodes(contents: Contents, episodes: Sequence[Episode | Recording])
     # Before the data: see datasets/store/episode_ends.py.
     arrays.write(ENDS, np.array([-end]), row, chunk=CHUNK_EPISODES)
     for name in new[0][1]:
-        values = [data[name] for _, data in new]
-        joined = values[0] if len(values) == 1 else np.concatenate(values)
-        arrays.write(f"data/{name}", joined, start, chunk=CHUNK_STEPS)
+        parts = [data[name] for _, data in new]
+        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        arrays.write(f"data/{name}", values, start, chunk=CHUNK_STEPS)
     rows = [provenance_row(recording) for recording, _ in new]
     for name in rows[0]:
         values = np.stack([np.asarray(one[name]) for one in rows])

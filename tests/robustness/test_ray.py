@@ -42,7 +42,13 @@ class TwoNodes:
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster  # noqa: PLC0415 (an extra)
 
-        head = {**SIZE, "include_dashboard": False, "_system_config": SEES_DEATHS}
+        head = {
+            **SIZE,
+            "include_dashboard": False,
+            "include_log_monitor": False,
+            "no_monitor": True,
+            "_system_config": SEES_DEATHS,
+        }
         self._cluster: Any = Cluster()
         self._second: Any = None
         self._node(**head)
