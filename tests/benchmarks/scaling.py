@@ -1,11 +1,12 @@
 """Stores of millions of steps: files, bytes, memory, and how fast windows come.
 
-    python tests/benchmarks/scaling.py STORE FOLDER
+    python tests/benchmarks/scaling.py STORE FOLDER [1m] [10m]
 
 Needs a real store whose episodes end at steps 10,000 and 20,000, as those of Meta-World do (among
 others), and 15 GB at FOLDER, where it leaves nothing. Its first 20,000 steps, with 64 points of
-each cloud, are repeated: the same chunks under further names. Times are those of the processor, so
-that what else runs does not count; nor does waiting for a disk.
+each cloud, are repeated: the same chunks under further names. At ten million they are not decoded,
+which would only take ten times as long: the map is repeated, too. Times are those of the processor,
+so that what else runs does not count; nor does waiting for a disk.
 """
 
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 if __name__ == "__main__":  # As a script: import from the repository root, not from this folder.
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+import json
 import logging
 import multiprocessing
 import os
@@ -31,6 +33,7 @@ import torch
 from datasets.episode import Episode
 from datasets.store.arrays import StoreArrays
 from datasets.store.chunk_codecs import StoreFormat
+from datasets.store.decoding import version_of
 from datasets.store.episode_ends import CHUNK_EPISODES, ENDS
 from datasets.store.episodes import CHUNK_STEPS
 from datasets.store.group import open_group
@@ -42,25 +45,30 @@ STEPS, POINTS, SHARDS = 20_000, 64, 100
 FORMATS = {"chunks": StoreFormat(2, 0.09), "shards": StoreFormat(3, 0.09, SHARDS)}
 BATCH, DRAWN = 256, 400  # Windows in a batch, and batches.
 
+SIZES = {"1m": 50, "10m": 500}  # How often the steps are repeated.
+BESIDE = f"Zarr 2, a file for each 100 steps; ours: Zarr 3, shards={SHARDS}"
+
 Figures = dict[str, float]
+Row = tuple[str, float, float, str, str]
+Stores = dict[str, Path]
 logger = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measure, and write results/benchmarks/scale.json."""
-    source, folder = map(Path, arguments)
+    """Measure, and write results/benchmarks/scale_1m.json and scale_10m.json, or the one named."""
+    source, folder = map(Path, arguments[:2])
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    bases = {name: begin(source, folder / f"{name}.zarr", of) for name, of in FORMATS.items()}
-    entries = []
+    command = shlex.join(["python", "tests/benchmarks/scaling.py", "STORE", "FOLDER"])
     try:
-        for times in (50, 500):
-            entries += measured({name: repeat(base, times) for name, base in bases.items()}, folder)
+        bases = {name: begin(source, folder / f"{name}.zarr", of) for name, of in FORMATS.items()}
+        for name in arguments[2:] or SIZES:
+            stores = {kind: repeat(base, SIZES[name]) for kind, base in bases.items()}
+            found = SIDES[name](stores, bases["shards"], folder / "map")
+            write(f"scale_{name}", [replace(one, command=command) for one in found])
     finally:
         for each in folder.glob("*.zarr"):
             shutil.rmtree(each)
         shutil.rmtree(folder / "map", ignore_errors=True)
-    command = shlex.join(["python", "tests/benchmarks/scaling.py", *arguments])
-    write("scale", [replace(one, command=command) for one in entries])
 
 
 def begin(source: Path, out: Path, format_: StoreFormat) -> Path:
@@ -102,46 +110,88 @@ def repeat(base: Path, times: int) -> Path:
     return out
 
 
-def measured(stores: dict[str, Path], folder: Path) -> list[Entry]:
-    """Compare shards with chunks, and a memory map with memory; ten million in the map alone."""
-    chunks, shards = (size_of(stores[name]) for name in ("chunks", "shards"))
-    steps = EpisodeStore.open(stores["shards"]).steps
-    count = f"{steps:,} transitions of {POINTS} points"
-    beside = f"Zarr 2, a file for each 100 steps; ours: Zarr 3, shards={SHARDS}"
-    entries = [
-        entry(
-            f"{count}: {what}",
-            ours=shards[what],
-            reference=chunks[what],
-            unit=unit,
-            reference_is=beside,
-        )
-        for what, unit in (("files", "files"), ("on disk", "GB"))
-    ]  # fmt: skip
-    mapped = apart(stores["shards"], folder / "map")
-    size = float(sum(file.stat().st_size for file in (folder / "map").glob("*.npy"))) / 1e9
-    shutil.rmtree(folder / "map")
-    small = steps <= 1_000_000
-    other = apart(stores["chunks"], folder / "map") if small else mapped
-    shutil.rmtree(folder / "map", ignore_errors=True)
-    memory = apart(stores["shards"], None) if small else {"rate": mapped["rate"], "held": size}
-    kept = "pretrain.memory=ram" if small else "the decoded arrays: reckoned for memory=ram"
-    for store in stores.values():
-        shutil.rmtree(store)
-    rows = (
+def one_million(stores: Stores, _: Path, folder: Path) -> list[Entry]:
+    """Decode both kinds into a map, and one into memory; draw windows from either."""
+    mapped = apart(stores["shards"], folder)
+    size = bytes_of(folder)
+    shutil.rmtree(folder)
+    other = apart(stores["chunks"], folder)
+    memory = apart(stores["shards"], None)
+    return of_one_million(stores, mapped, other, memory, size)
+
+
+def of_one_million(
+    stores: Stores, mapped: Figures, other: Figures, memory: Figures, size: float
+) -> list[Entry]:
+    """Set the figures of a million transitions side by side."""
+    steps, kept = 50 * STEPS, "pretrain.memory=ram"
+    rows: list[Row] = [
         ("decoded into the map", steps / mapped["decode"], steps / other["decode"],
-         "transitions/s", beside if small else "itself: not measured from chunks"),
-        ("memory beside the file's pages, memory=map", mapped["held"], memory["held"], "GB", kept),
-        ("largest size, pages of the map that are in memory included, memory=map",
-         mapped["peak"], memory.get("peak", mapped["peak"]), "GB", kept if small else "itself"),
-        ("the map on disk", size, shards["on disk"], "GB", "the store that it is of"),
-        ("windows drawn, memory=map", mapped["rate"], memory["rate"], "windows/s",
-         kept if small else "itself: not measured in memory"),
-    )  # fmt: skip
-    return entries + [
+         "transitions/s", BESIDE),
+        ("memory without the map's pages, memory=map", mapped["held"], memory["held"], "GB", kept),
+        ("memory with the map's pages at their most, memory=map", mapped["peak"], memory["peak"],
+         "GB", kept),
+        ("the map on disk", size, size_of(stores["shards"])["on disk"], "GB", "the store itself"),
+        ("windows drawn, memory=map", mapped["rate"], memory["rate"], "windows/s", kept),
+    ]  # fmt: skip
+    return [*on_disk(stores), *entries(steps, rows)]
+
+
+def ten_million(stores: Stores, base: Path, folder: Path) -> list[Entry]:
+    """Draw windows from a map that repeats that of the store that is repeated."""
+    small = folder.with_name("small")
+    one = apart(base, small)
+    mapped = apart(stores["shards"], repeated_map(small, stores["shards"], folder))
+    shutil.rmtree(small)
+    size = bytes_of(folder)
+    rows: list[Row] = [
+        ("memory without the map's pages, memory=map", mapped["held"], size, "GB",
+         "the arrays that memory=ram would hold: reckoned"),
+        ("the map on disk", size, size_of(stores["shards"])["on disk"], "GB", "the store itself"),
+        ("windows drawn, memory=map", mapped["rate"], one["rate"], "windows/s",
+         f"a map of {STEPS:,} transitions, which the processor's caches help"),
+    ]  # fmt: skip
+    return [*on_disk(stores), *entries(500 * STEPS, rows)]
+
+
+def repeated_map(small: Path, store: Path, folder: Path) -> Path:
+    """Make the map that decoding a repeated store would make, out of that of a part."""
+    folder.mkdir()
+    opened = EpisodeStore.open(store)
+    for file in small.glob("*.npy"):
+        part = np.load(file, mmap_mode="r")
+        shape = (opened.steps, *part.shape[1:])
+        whole = np.lib.format.open_memmap(folder / file.name, "w+", part.dtype, shape)
+        for start in range(0, opened.steps, STEPS):
+            whole[start : start + STEPS] = part
+        record = json.dumps([version_of(opened, file.stem)])
+        (folder / f"{file.stem}.json").write_text(record, encoding="utf-8")
+    return folder
+
+
+SIDES = {"1m": one_million, "10m": ten_million}
+
+
+def on_disk(stores: Stores) -> list[Entry]:
+    """Count the files of both kinds, and their bytes."""
+    chunks, shards = (size_of(stores[name]) for name in ("chunks", "shards"))
+    units = {"files": "files", "on disk": "GB"}
+    rows = [(what, shards[what], chunks[what], unit, BESIDE) for what, unit in units.items()]
+    return entries(EpisodeStore.open(stores["shards"]).steps, rows)
+
+
+def entries(steps: int, rows: Sequence[Row]) -> list[Entry]:
+    """Name what was measured of so many transitions."""
+    count = f"{steps:,} transitions of {POINTS} points"
+    return [
         entry(f"{count}: {what}", ours=ours, reference=reference, unit=unit, reference_is=text)
         for what, ours, reference, unit, text in rows
     ]
+
+
+def bytes_of(folder: Path) -> float:
+    """Sum up the arrays of a map, in GB."""
+    return sum(file.stat().st_size for file in folder.glob("*.npy")) / 1e9
 
 
 def size_of(store: Path) -> Figures:
