@@ -3,6 +3,8 @@
     python datasets/merge.py data=[data/a.zarr,data/b.zarr] out=data/adroit-door.zarr
 
 They must be made alike but for their seeds (on each machine: `datasets/collect.py seed=<another>`).
+With shards=100 the store has one file for each 10,000 steps of an array, in Zarr's format 3, also
+where data= names one store: for millions of steps. DP3's own loaders read format 2 only.
 Stop it at any time, even by kill -9: the same command goes on where it was.
 """
 

@@ -1,17 +1,19 @@
-"""Many independent jobs on a few processes, in order, or on a Ray cluster.
+"""Many independent jobs on a few processes, in order: of this machine, or of a Ray cluster.
 
-A worker that is killed (by the kernel for its memory, by hand) is replaced, and its job done again.
+A worker that is killed (by the kernel for its memory, by hand) or lost with its node is replaced,
+and its job done again.
 """
 
 import logging
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing.connection import wait
+from functools import partial
 from typing import Any, TypeVar
 
 from configs.stopping import StopRequest
-from datasets.collection.worker import Worker, WorkerEndedError
+from datasets.collection.worker import Worker
+from envs.vector.answers import EndedError
+from envs.vector.ray_actor import Actor, check_launcher
 from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -19,6 +21,9 @@ logger = logging.getLogger(__name__)
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
 Work = Callable[[JobT], ResultT]
+Place = type[Worker] | type[Actor]
+
+LAUNCHERS: dict[str, Place] = {"process": Worker, "ray": Actor}
 
 LOOK_S = 0.2  # How often a request to stop is looked for.
 TRIES = 3  # Workers that one job may cost.
@@ -46,14 +51,13 @@ def parallel_map(
         InputError: The launcher is unknown or not installed, or workers are killed again and again.
     """
     stop = stop or StopRequest()
+    check_launcher(launcher, workers)
+    if launcher not in LAUNCHERS:
+        raise InputError(f"launcher={launcher} is unknown; choose {' or '.join(LAUNCHERS)}")
     if workers == 0:
         yield from _until(stop, map(make_work(), jobs))
-    elif launcher == "process":
-        yield from _Pool(make_work, jobs, workers, stop).results()
-    elif launcher == "ray":
-        yield from _until(stop, _on_ray(make_work, jobs, workers))
     else:
-        raise InputError(f"launcher={launcher} is unknown; choose process or ray")
+        yield from _Pool(partial(LAUNCHERS[launcher], make_work), jobs, workers, stop).results()
 
 
 def _until(stop: StopRequest, results: Iterator[ResultT]) -> Iterator[ResultT]:
@@ -70,18 +74,23 @@ class _Pool:
     """Jobs on processes of their own: numbered, given out, done again where a worker was killed.
 
     Args:
-        make_work: As for `parallel_map`.
+        hire: Starts a worker.
         jobs: Picklable.
-        workers: Processes.
+        workers: How many.
         stop: Asked between results.
     """
 
     def __init__(
-        self, make_work: Callable[[], Any], jobs: Iterable[Any], workers: int, stop: StopRequest
+        self,
+        hire: Callable[[], Any],
+        jobs: Iterable[Any],
+        workers: int,
+        stop: StopRequest,
     ) -> None:
-        self._make_work, self._jobs, self._stop = make_work, enumerate(jobs), stop
-        self._crew = [Worker(make_work) for _ in range(workers)]
-        self._lost: list[tuple[int, Any]] = []  # Jobs whose worker was killed.
+        self._hire, self._jobs, self._stop = hire, enumerate(jobs), stop
+        self._crew = [hire() for _ in range(workers)]
+        self._given: dict[Any, tuple[int, Any]] = {}  # Numbered jobs, by the worker at it.
+        self._lost: list[tuple[int, Any]] = []  # Those whose worker was killed.
         self._killed: dict[int, int] = {}  # How often, by their number.
         self._done: dict[int, Any] = {}
         self._next = 0  # The number of the result to give next.
@@ -91,7 +100,7 @@ class _Pool:
         try:
             while not self._stop.requested:
                 self._give_out()
-                if self._next not in self._done and not any(w.busy for w in self._crew):
+                if self._next not in self._done and not self._given:
                     return
                 self._collect()
                 yield from self._ready()
@@ -108,8 +117,9 @@ class _Pool:
     def _give_out(self) -> None:
         """Give each idle worker a job, but none so far ahead that results pile up."""
         for worker in self._crew:
-            if not worker.busy and (job := self._next_job()) is not None:
-                worker.give(*job)
+            if worker not in self._given and (numbered := self._next_job()) is not None:
+                self._given[worker] = numbered
+                worker.ask(numbered[1])
 
     def _next_job(self) -> tuple[int, Any] | None:
         if self._lost:
@@ -118,60 +128,23 @@ class _Pool:
 
     def _collect(self) -> None:
         """Wait a moment for results, and take those that came."""
-        ready = wait([worker.pipe for worker in self._crew if worker.busy], LOOK_S)
-        for place, worker in enumerate(self._crew):
-            if worker.pipe not in ready:
-                continue
+        for worker in self._crew[0].ready(list(self._given), LOOK_S):
+            number, job = self._given.pop(worker)
             try:
-                number, result = worker.take()
-                self._done[number] = result
-            except WorkerEndedError as ended:
+                self._done[number] = worker.answer()
+            except EndedError as ended:
                 if not self._stop.requested:
-                    self._replace(place, ended)
+                    self._replace(worker, number, job, str(ended))
 
-    def _replace(self, place: int, ended: WorkerEndedError) -> None:
-        number, job = ended.job
+    def _replace(self, worker: Any, number: int, job: Any, why: str) -> None:  # noqa: ANN401
         self._killed[number] = self._killed.get(number, 0) + 1
-        why = f"signal {_name(-ended.code)}" if ended.code < 0 else f"exit code {ended.code}"
-        likely = "; most likely the machine ran out of memory" if ended.code == -9 else ""
         if self._killed[number] == TRIES:
             raise InputError(
-                f"Worker processes ended {TRIES} times at one job ({why}{likely}): try fewer"
-                " workers=, or less at once; what was finished is kept, the same command goes on"
+                f"Worker processes ended {TRIES} times at one job ({why}): try fewer workers=, or"
+                " less at once; what was finished is kept, the same command goes on"
             )
-        logger.warning("A worker process ended (%s%s); a new one takes its place", why, likely)
+        logger.warning("A worker process ended (%s); a new one takes its place", why)
         self._lost.append((number, job))
         time.sleep(LOOK_S)  # Where the reason is a signal to all, this process hears of it too.
-        self._crew[place] = Worker(self._make_work)
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)
-
-
-def _on_ray(
-    make_work: Callable[[], Work[JobT, ResultT]], jobs: Iterable[JobT], workers: int
-) -> Iterator[ResultT]:
-    try:
-        import ray  # noqa: PLC0415 (an extra)
-        from ray.util import ActorPool  # noqa: PLC0415
-    except ImportError as error:
-        raise InputError("launcher=ray needs the extra: pip install -e '.[ray]'") from error
-    ray.init(ignore_reinit_error=True, log_to_driver=False)
-    actor = ray.remote(_RayWorker)
-    pool = ActorPool([actor.remote(make_work) for _ in range(workers)])
-    yield from pool.map(lambda worker, job: worker.do.remote(job), jobs)
-
-
-class _RayWorker:
-    """One worker on the cluster."""
-
-    def __init__(self, make_work: Callable[[], Work[Any, Any]]) -> None:
-        self._work = make_work()
-
-    def do(self, job: Any) -> Any:  # noqa: ANN401
-        """Do one job."""
-        return self._work(job)
+        worker.end()
+        self._crew[self._crew.index(worker)] = self._hire()

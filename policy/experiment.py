@@ -3,7 +3,8 @@
     python policy/experiment.py experiment=adroit-images
 
 Every run is a `policy/train.py` of its own; what is finished is skipped, what was killed goes on.
-In parallel: `only=planners` first, then `-m only=cells cell=0,1,2` with a launcher of Hydra.
+Several at once: workers=3, also on a Ray cluster (launcher=ray); or `only=planners` first, then
+`-m only=cells cell=0,1,2` with a launcher of Hydra.
 """
 
 import sys
@@ -13,7 +14,8 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from configs.command import compose_part, script
-from policy.reports.grid import Experiment, RunExperimentConfig, run_experiment
+from policy.reports.grid import Experiment, RunExperimentConfig
+from policy.reports.grid_running import run_experiment
 
 
 @script("experiment", RunExperimentConfig)

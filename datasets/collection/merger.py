@@ -1,32 +1,50 @@
 """Several stores of one kind become one."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from configs.build import differences
 from configs.locks import resolved
 from configs.progress import progress
-from configs.ranges import Output, Stores
-from datasets.collection.shards import refuse_other_arrays, refuse_repetitions, sources_of
+from configs.ranges import Output, Stores, between
+from datasets.collection.shards import (
+    refuse_large_shards,
+    refuse_other_arrays,
+    refuse_repetitions,
+    sources_of,
+)
+from datasets.episode import Episode, Recording
 from datasets.store.chunk_codecs import StoreFormat
+from datasets.store.episodes import CHUNK_STEPS, room_for_ends
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+Whole = Episode | Recording
+
+MOST_SHARDS = 1000
+OF_ONE = ("seed", "source", "shards")  # What of an identity shards may differ in.
 SHORT = 100  # Characters of a difference in an error.
 
 
 @dataclass(frozen=True)
 class MergeConfig:
-    """Which stores to put into which."""
+    """Which stores to put into which.
+
+    Attributes:
+        data: The stores, in the order of their episodes.
+        out: The store to write.
+        shards: Chunks of 100 steps in one file, in Zarr's format 3; None keeps the stores' own.
+    """
 
     data: Stores
     out: Output
+    shards: Annotated[int, between(1, MOST_SHARDS)] | None
 
 
 def merge(config: MergeConfig) -> None:
@@ -42,15 +60,45 @@ def merge(config: MergeConfig) -> None:
     attributes = merged_attributes(stores)
     refuse_repetitions(stores)
     refuse_other_arrays(stores)
+    if config.shards is not None:
+        refuse_large_shards(stores[0], config.shards)
     places = [(store, index) for store in stores for index in range(store.episodes)]
-    format_ = StoreFormat(attributes["zarr_format"], attributes["error_mm"])
+    if config.shards is not None:
+        attributes["identity"] |= {"zarr_format": 3, "shards": config.shards}
+        attributes["zarr_format"] = 3
+    format_ = StoreFormat(attributes["zarr_format"], attributes["error_mm"], config.shards)
     with EpisodeStore.writing(config.out, format_, attributes) as target:
-        left = places[target.episodes :]
-        for store, index in progress(
-            left, "merge", len(places), initial=target.episodes, unit="episode"
-        ):
-            target.append(store.read_whole(index))
+        first = target.episodes
+        left = progress(places[first:], "merge", len(places), initial=first, unit="episode")
+        episodes = (store.read_whole(index) for store, index in left)
+        for together in _at_once(episodes, target, config.shards):
+            target.append(*together)
     logger.info("written to %s", config.out)
+
+
+def _at_once(
+    episodes: Iterable[Whole], target: EpisodeStore, shards: int | None
+) -> Iterator[list[Whole]]:
+    """Give the episodes to be written at once: one, or those that end in the same shard.
+
+    A shard is written anew, whole, with whatever is written into it.
+    """
+    together: list[Whole] = []
+    for episode in episodes:
+        together.append(episode)
+        if shards is None or _fill_shard(together, target, shards):
+            yield together
+            together = []
+    if together:
+        yield together
+
+
+def _fill_shard(together: Sequence[Whole], target: EpisodeStore, shards: int) -> bool:
+    """Tell whether episodes complete a shard, or as many as can be written at once."""
+    step, steps = shards * CHUNK_STEPS, target.steps
+    recordings = [one.recording if isinstance(one, Episode) else one for one in together]
+    filled = (steps + sum(map(len, recordings))) // step > steps // step
+    return filled or len(together) == room_for_ends(target.episodes)
 
 
 def merged_attributes(stores: Sequence[EpisodeStore]) -> dict[str, Any]:
@@ -72,7 +120,9 @@ def merged_attributes(stores: Sequence[EpisodeStore]) -> dict[str, Any]:
             )
     identities = [store.identity for store in stores]
     identity = {**identities[0], "seed": [one.get("seed") for one in identities]}
+    identity.pop("shards", None)
     attributes = {**stores[0].attributes, "identity": identity}
+    attributes.pop("shards", None)
     if "source" in identity:
         identity["source"] = [source for one in identities for source in sources_of(one)]
         attributes["conversion"] = _conversions(stores)
@@ -88,7 +138,7 @@ def _is_converted(identity: dict[str, Any]) -> bool:
 
 def _common(identity: dict[str, Any]) -> dict[str, Any]:
     """Leave out of an identity what shards may differ in; whether they were converted stays."""
-    kept = {key: value for key, value in identity.items() if key not in ("seed", "source")}
+    kept = {key: value for key, value in identity.items() if key not in OF_ONE}
     if not _is_converted(identity):
         return kept
     if "env" in kept:

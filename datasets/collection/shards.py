@@ -1,5 +1,6 @@
 """Whether stores may become one: none of them twice, all with the same arrays."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from datasets.episode import USUAL
+from datasets.store.descriptions import LARGEST_CHUNK
+from datasets.store.episodes import CHUNK_STEPS
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 
@@ -71,6 +74,21 @@ def refuse_other_arrays(stores: Sequence[EpisodeStore]) -> None:
                     f"{name} is {shape} a row in {store.path}, but {model[name]} in {first.path}:"
                     " only arrays of one shape become one"
                 )
+
+
+def refuse_large_shards(store: EpisodeStore, shards: int) -> None:
+    """Refuse files that could not be read back, since one is held in memory when it is written.
+
+    Raises:
+        InputError: A file of an array would hold too many numbers.
+    """
+    for name, shape in _shapes(store).items():
+        most = LARGEST_CHUNK // (CHUNK_STEPS * max(math.prod(shape), 1))
+        if not name.startswith("meta/") and shards > most:
+            raise InputError(
+                f"shards={shards} is too large for {name} of {store.path}: give shards={most} or"
+                " less"
+            )
 
 
 def _shapes(store: EpisodeStore) -> dict[str, Shape]:

@@ -13,7 +13,14 @@ import numpy as np
 import zarr
 
 from datasets.store.chunk_codecs import codecs
-from datasets.store.chunks import encoded_chunk, is_there, of_rows, read_rows, require_chunks
+from datasets.store.chunks import (
+    encoded_chunk,
+    is_there,
+    of_rows,
+    read_rows,
+    require_chunks,
+    rows_per_file,
+)
 from datasets.store.descriptions import replace_files, seal, with_rows
 from datasets.store.leftovers import Leftovers
 from datasets.store.opening import described, open_array
@@ -76,7 +83,7 @@ class StoreArrays:
         if name not in self:
             self._create(name, values, chunk)
         array, end = self[name], start + len(values)
-        step = array.chunks[0]
+        step = rows_per_file(array)
         first, stop = start // step * step, -(-end // step) * step
         # Whole chunks, zeros behind the last row: nothing is read back to write a part of one, and
         # nothing that was there stays behind (of episodes that `keep` forgot).
@@ -123,12 +130,15 @@ class StoreArrays:
         said: Any = self._group.attrs
         error_mm = said["error_mm"] if name == "data/point_cloud" else 0
         folder, _, own = name.partition("/")
+        per_file = said.get("shards") if folder in ("data", ADDING) else None
+        shards = (per_file * chunk, *values.shape[1:]) if per_file else None
         shutil.rmtree(self._path / MAKING, ignore_errors=True)  # Of a writer that was killed.
         self._group.create_array(
             f"{MAKING}/{own}",
             shape=(0, *values.shape[1:]),
             chunks=(chunk, *values.shape[1:]),
             dtype=values.dtype,
+            shards=shards,
             **codecs(values, error_mm, said["zarr_format"]),
         )
         seal(self._path / MAKING / own)
@@ -193,7 +203,7 @@ class StoreArrays:
     def go_on(self, lengths: Mapping[str, int]) -> bool:
         """Tell whether a whole chunk beyond so many rows of an array was written."""
         for name, array, length in self._each(lengths):
-            if is_there(array, self._path / name, -(-length // array.chunks[0])):
+            if is_there(array, self._path / name, -(-length // rows_per_file(array))):
                 return True
         return False
 

@@ -22,10 +22,18 @@ class StoreFormat:
     Attributes:
         zarr_format: 2 (DP3's and Diffusion Policy's own loaders need it) or 3.
         error_mm: Largest error of stored positions in millimetres; 0 keeps float32.
+        shards: Chunks of an array of steps in one file, of format 3; None: a file for each.
     """
 
     zarr_format: int
     error_mm: float
+    shards: int | None = None
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What a store says of it."""
+        shards = {} if self.shards is None else {"shards": self.shards}
+        return {"zarr_format": self.zarr_format, "error_mm": self.error_mm, **shards}
 
 
 def codecs(values: np.ndarray, error_mm: float, zarr_format: int) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 Every chunk carries a checksum, over what is on the disk, and every chunk below the last row is on
 the disk, so that a missing file is a loss and never a run of zeros (Zarr's own rule). Arrays
 without checksums, as this project wrote before schema 3, may lack chunks of zeros.
+
+In a store of shards a file holds many chunks, and a list of them with a checksum of its own. What
+is said here of a chunk is then said of a shard: it is written whole, at once, or not at all.
 """
 
 import itertools
@@ -13,6 +16,7 @@ from typing import Any
 import numpy as np
 import zarr
 from jaxtyping import Int
+from zarr.codecs import ShardingCodec
 from zarr.storage import MemoryStore, StorePath
 
 CHECKSUMS = {"crc32", "crc32c"}
@@ -39,7 +43,19 @@ def codec_names(array: "zarr.Array[Any]") -> set[str]:
     if metadata.zarr_format == 2:
         chain = [*(metadata.filters or ()), *([metadata.compressor] if metadata.compressor else [])]
         return {codec.codec_id for codec in chain}
-    return {codec.to_dict()["name"].removeprefix("numcodecs.") for codec in metadata.codecs}
+    shards = [codec for codec in metadata.codecs if isinstance(codec, ShardingCodec)]
+    chain = [*metadata.codecs, *(inner for shard in shards for inner in shard.codecs)]
+    return {codec.to_dict()["name"].removeprefix("numcodecs.") for codec in chain}
+
+
+def rows_per_file(array: "zarr.Array[Any]") -> int:
+    """Give how many rows a file holds: those of a chunk, or of a shard of many."""
+    return file_shape(array)[0]
+
+
+def file_shape(array: "zarr.Array[Any]") -> tuple[int, ...]:
+    """Give the shape of what one file holds."""
+    return tuple(array.shards or array.chunks)
 
 
 def has_checksums(array: "zarr.Array[Any]") -> bool:
@@ -61,7 +77,7 @@ def encoded_chunk(array: "zarr.Array[Any]", chunk: int, rows: np.ndarray) -> dic
         rows: As many as a chunk holds.
     """
     files: dict[str, Any] = {}
-    start, stop = chunk * array.chunks[0], (chunk + 1) * array.chunks[0]
+    start, stop = chunk * rows_per_file(array), (chunk + 1) * rows_per_file(array)
     _moved(array, StorePath(MemoryStore(files), ""), stop)[start:stop] = rows
     return {name: content.to_bytes() for name, content in files.items()}
 
@@ -76,7 +92,7 @@ def _moved(array: "zarr.Array[Any]", place: StorePath, rows: int) -> "zarr.Array
 
 def chunk_files(array: "zarr.Array[Any]", chunk: int) -> Iterator[str]:
     """Name the files of one chunk of rows, below the array's folder."""
-    sizes = zip(array.shape[1:], array.chunks[1:], strict=True)
+    sizes = zip(array.shape[1:], file_shape(array)[1:], strict=True)
     for rest in itertools.product(*(range(-(-size // step)) for size, step in sizes)):
         yield array.metadata.encode_chunk_key((chunk, *rest))
 
@@ -90,14 +106,17 @@ def require_chunks(array: "zarr.Array[Any]", folder: Path, start: int, stop: int
     """Check that the chunks of some rows exist, without reading them.
 
     Raises:
-        DamageError: One is missing.
+        DamageError: One is missing or empty.
     """
     if not has_checksums(array):
         return
     for chunk in _chunks(array, start, stop):
         for file in chunk_files(array, chunk):
-            if not (folder / file).is_file():
+            place = folder / file
+            if not place.is_file():
                 raise DamageError(file, _rows(array, chunk), "is missing")
+            if not place.stat().st_size:  # Zarr would take an empty shard for one of zeros.
+                raise DamageError(file, _rows(array, chunk), "is empty")
 
 
 def read_rows(array: "zarr.Array[Any]", folder: Path, start: int, stop: int) -> np.ndarray:
@@ -135,11 +154,12 @@ def chunks_of(array: "zarr.Array[Any]") -> range:
 
 
 def _chunks(array: "zarr.Array[Any]", start: int, stop: int) -> range:
-    return range(start // array.chunks[0], -(-stop // array.chunks[0]))
+    step = rows_per_file(array)
+    return range(start // step, -(-stop // step))
 
 
 def _rows(array: "zarr.Array[Any]", chunk: int) -> range:
-    step = array.chunks[0]
+    step = rows_per_file(array)
     return range(chunk * step, min((chunk + 1) * step, array.shape[0]))
 
 

@@ -14,7 +14,7 @@ from configs.files import write_text_whole, write_whole
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 
-STEPS = 1000  # Decoded at a time.
+STEPS = 10_000  # Decoded at a time: a shard of the usual size is read once.
 
 
 def decode(
@@ -48,7 +48,7 @@ def _mapped(
 ) -> Float[Tensor, "step ..."]:
     """Map the file that holds an array, decoded anew where it is of other stores than these."""
     file, record = folder / f"{name}.npy", folder / f"{name}.json"
-    of = json.dumps([_version(store, name) for store in stores])
+    of = json.dumps([version_of(store, name) for store in stores])
     if not (file.exists() and record.exists() and record.read_text(encoding="utf-8") == of):
         record.unlink(missing_ok=True)  # Until the new file is whole, there is none.
 
@@ -63,7 +63,7 @@ def _mapped(
     return torch.from_numpy(np.lib.format.open_memmap(file, "c"))
 
 
-def _version(store: EpisodeStore, name: str) -> dict[str, Any]:
+def version_of(store: EpisodeStore, name: str) -> dict[str, Any]:
     """Say which array of which store it is, and when it was last written."""
     folder = store.path / "data" / name
     described = [folder / file for file in (".zarray", "zarr.json") if (folder / file).exists()]

@@ -1,8 +1,10 @@
 """Single episodes of a store: written with their end last, and read back."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from datasets.episode import Episode, Provenance, Recording, arrays_of, provenance_row
 from datasets.store.contents import Contents
@@ -13,34 +15,56 @@ CHUNK_STEPS = 100
 PROVENANCE = ("seed", "noise", "random_share", "start_state", "agent", "agent_step")
 
 
-def append_episode(contents: Contents, episode: Episode | Recording) -> None:
-    """Write one episode; until this returns, the store is as before for every reader.
+def room_for_ends(episodes: int) -> int:
+    """Give how many episodes can be written at once behind so many: their ends share a chunk."""
+    return CHUNK_EPISODES - episodes % CHUNK_EPISODES
+
+
+def append_episodes(contents: Contents, episodes: Sequence[Episode | Recording]) -> None:
+    """Write one or more episodes; until this returns, readers see none of them.
+
+    Args:
+        contents: Of the store.
+        episodes: Of equal arrays; at most as many as `room_for_ends` has.
 
     Raises:
-        InputError: The episodes before hold other arrays than this one.
+        InputError: The episodes before hold other arrays than these.
     """
-    recording, data = arrays_of(episode)
-    _require_alike(contents, recording, data)
+    new = [arrays_of(episode) for episode in episodes]
+    for recording, data in new:
+        _require_alike(contents, recording, data)
     arrays, start, row = contents.arrays, contents.lengths["data"], contents.lengths["meta"]
-    end = start + len(recording)
-    contents.begun = end
-    # Before its data: see datasets/store/episode_ends.py.
+    ends = start + np.cumsum([len(recording) for recording, _ in new])
+    contents.begun = end = int(ends[-1])
+    # Before the data: see datasets/store/episode_ends.py.
     arrays.write(ENDS, np.array([-end]), row, chunk=CHUNK_EPISODES)
-    for name, values in data.items():
+    for name in new[0][1]:
+        parts = [data[name] for _, data in new]
+        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
         arrays.write(f"data/{name}", values, start, chunk=CHUNK_STEPS)
-    for name, value in provenance_row(recording).items():
-        arrays.write(f"meta/{name}", np.asarray(value)[None], row, chunk=CHUNK_EPISODES)
-    arrays.commit({"data": end, "meta": row + 1}, (ENDS, *_ends_chunk(contents, row, end)))
-    contents.episode_ends = np.append(contents.episode_ends, end)
+    rows = [provenance_row(recording) for recording, _ in new]
+    for name in rows[0]:
+        values = np.stack([np.asarray(one[name]) for one in rows])
+        arrays.write(f"meta/{name}", values, row, chunk=CHUNK_EPISODES)
+    arrays.commit({"data": end, "meta": row + len(new)}, (ENDS, *_ends_chunk(contents, row, ends)))
+    contents.episode_ends = np.append(contents.episode_ends, ends)
 
 
-def _ends_chunk(contents: Contents, row: int, end: int) -> tuple[int, np.ndarray]:
-    """Give the number and the rows of the chunk of ends that a row lies in, with zeros behind."""
+def _ends_chunk(
+    contents: Contents, row: int, ends: Int[np.ndarray, " episode"]
+) -> tuple[int, np.ndarray]:
+    """Give the number and the rows of the chunk of ends that new ones lie in; zeros come behind.
+
+    Raises:
+        ValueError: They lie in several.
+    """
+    if len(ends) > room_for_ends(row):
+        raise ValueError(f"{len(ends)} episodes behind {row} end in more than one chunk")
     number = row // CHUNK_EPISODES
     rows = np.zeros(CHUNK_EPISODES, np.int64)
     before = contents.episode_ends[number * CHUNK_EPISODES : row]
     rows[: len(before)] = before
-    rows[len(before)] = end
+    rows[len(before) : len(before) + len(ends)] = ends
     return number, rows
 
 

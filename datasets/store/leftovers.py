@@ -9,6 +9,8 @@ from typing import Any
 
 import zarr
 
+from datasets.store.chunks import rows_per_file
+
 logger = logging.getLogger(__name__)
 
 LEFT = "left_behind"  # The folder, within a store, of what no writer may delete.
@@ -37,7 +39,7 @@ class Leftovers:
             begun: Rows that an unfinished episode of ours may have reached; what lies further is
                 somebody's, and is put aside.
         """
-        step = array.chunks[0]
+        step = rows_per_file(array)
         first, strange = -(-length // step), False
         for chunk, file in list(_chunk_entries(array, self._path / name)):
             if chunk >= first and chunk * step < begun:

@@ -18,7 +18,7 @@ from datasets.store.descriptions import (
 from perception.errors import InputError
 
 # They turn numbers into numbers (zstd is Zarr's default); others may keep, and run, Python objects.
-PLAIN_CODECS = {"blosc", "bytes", "fixedscaleoffset", "zstd", *CHECKSUMS}
+PLAIN_CODECS = {"blosc", "bytes", "fixedscaleoffset", "sharding_indexed", "zstd", *CHECKSUMS}
 
 
 def described(folder: Path) -> bool:

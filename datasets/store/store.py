@@ -20,7 +20,6 @@ from what was rendered.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ from datasets.store.chunk_codecs import StoreFormat
 from datasets.store.contents import Contents
 from datasets.store.descriptions import unsealed
 from datasets.store.ending import writing_ends
-from datasets.store.episodes import CHUNK_STEPS, append_episode, keep_first, read_recording
+from datasets.store.episodes import CHUNK_STEPS, append_episodes, keep_first, read_recording
 from datasets.store.group import (
     SCHEMA_VERSION,
     create_group,
@@ -105,7 +104,7 @@ class EpisodeStore:
                 store._contents.verify()
                 store._contents.cut()
             else:
-                own = {"schema_version": SCHEMA_VERSION, **asdict(format_)}
+                own = {"schema_version": SCHEMA_VERSION, **format_.described}
                 store = cls(path, create_group(path, format_, {**attributes, **own}))
             with writing_ends(store._contents, fresh=fresh):
                 yield store
@@ -206,13 +205,13 @@ class EpisodeStore:
         drawn = "point_cloud" in self.names
         return self.read_episode(index) if drawn else self.read_recording(index)
 
-    def append(self, episode: Episode | Recording) -> None:
-        """Write one episode; until this returns, the store is as before for every reader.
+    def append(self, *episodes: Episode | Recording) -> None:
+        """Write one episode, or several at once; until this returns, readers see none of them.
 
         Raises:
-            InputError: The episodes before hold other arrays than this one.
+            InputError: The episodes before hold other arrays than these.
         """
-        append_episode(self._contents, episode)
+        append_episodes(self._contents, episodes)
 
     def add_array(self, name: str, parts: Iterable[np.ndarray], about: dict[str, str]) -> None:
         """Write a further array under `data`, wholly or not at all; one of that name is replaced.

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
@@ -40,6 +41,12 @@ def end_after(orphaned: Callable[[], object], *, by_kernel: bool) -> None:
         os._exit(1)  # At once and silently: nobody is left to read a message.
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def until_orphaned(parent: int) -> None:
+    """Wait until the parent of that process id has ended."""
+    while os.getppid() == parent:
+        time.sleep(0.3)
 
 
 @contextmanager

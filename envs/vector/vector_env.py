@@ -10,6 +10,8 @@ from jaxtyping import Bool, Float, Int
 from envs.config import EnvConfig
 from envs.make import settled
 from envs.vector.chunked_env import ChunkedTask
+from envs.vector.ray_actor import check_launcher
+from envs.vector.ray_envs import OnRay
 from envs.vector.workers import Local, Process, Shapes, Shared, as_array, shared_array
 from perception.errors import InputError
 from perception.observation import Observation
@@ -17,6 +19,9 @@ from perception.observation import Observation
 __all__ = ["Shapes", "VectorEnv", "VectorOutcome"]
 
 logger = logging.getLogger(__name__)
+
+Apart = Process | OnRay
+LAUNCHERS: dict[str, type[Apart]] = {"process": Process, "ray": OnRay}
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,16 @@ class VectorEnv:
         config: The task.
         shapes: See `Shapes`.
         workers: Processes to share the environments among; 0 works in this one.
+        launcher: Where they live: `process` (this machine), or `ray` (a cluster; an extra).
+
+    Raises:
+        InputError: There is no cluster; or the planner is shown what the view does not have.
     """
 
-    def __init__(self, config: EnvConfig, shapes: Shapes, *, workers: int) -> None:
+    def __init__(
+        self, config: EnvConfig, shapes: Shapes, *, workers: int, launcher: str = "process"
+    ) -> None:
+        check_launcher(launcher, workers)
         self.shapes, config = shapes, settled(config)
         first = ChunkedTask(config, shapes.history, shapes.observes)
         look = first.reset(0)
@@ -68,12 +80,13 @@ class VectorEnv:
             self._buffers["features"] = shared_array((shapes.envs, width), "f")
         self._done, self._lost = np.ones(shapes.envs, bool), np.zeros(shapes.envs, bool)
         shares = [list(range(w, shapes.envs, max(workers, 1))) for w in range(max(workers, 1))]
-        self._workers: list[Process | Local]
+        self._workers: list[Apart | Local]
         if workers == 0:
             self._workers = [Local(config, shapes, self._buffers, shares[0], first)]
         else:
             used = [share for share in shares if share]
-            self._workers = [Process(config, shapes, self._buffers, share) for share in used]
+            make = LAUNCHERS[launcher]
+            self._workers = [make(config, shapes, self._buffers, share) for share in used]
 
     def reset(self, seeds: Sequence[int]) -> Observation[np.ndarray]:
         """Start the episodes of as many seeds as there are environments, or fewer.

@@ -139,7 +139,7 @@ class Process:
             RuntimeError: The worker ended by an error of its own, which it would meet again.
         """
         try:
-            refusal = self._pipe.recv()
+            refused = self._pipe.recv()
         except (EOFError, ConnectionError) as error:
             code = self._ended()
             if code >= 0:
@@ -154,8 +154,8 @@ class Process:
             )
             self._start()
             return False
-        if refusal is not None:
-            raise InputError(refusal)
+        if refused is not None:
+            raise InputError(refused)
         return True
 
     def close(self) -> None:
@@ -203,10 +203,10 @@ def _serve(
             return
         while True:
             command, envs = pipe.recv()
-            pipe.send(_refusal(local, command, envs))
+            pipe.send(refusal(local, command, envs))
 
 
-def _refusal(local: Local, command: str, envs: dict[int, int | None]) -> str | None:
+def refusal(local: Local, command: str, envs: dict[int, int | None]) -> str | None:
     """Do a command; say why if it cannot be done."""
     try:
         local.send(command, envs)

@@ -119,7 +119,7 @@ def judge(config: EvaluateConfig) -> Judged:
     if config.candidates > 1:
         critics, stage = load_critics(checkpoint, about), guided(stage)
     decide = _decide(config, planner, critics)
-    with stop_request() as stop, EnvPool(config.machine.workers) as pool:
+    with stop_request() as stop, EnvPool(config.machine.workers, config.machine.launcher) as pool:
         court = Court(env, device, config.envs, pool, stop)
         seeds = evaluation_seeds(config.seed, config.episodes)
         evaluation = court.judge(planner, seeds, decide)

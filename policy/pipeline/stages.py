@@ -56,7 +56,7 @@ def train(config: TrainConfig) -> None:
             if team.leads:
                 held.enter_context(_only_trainer(config.out))
             run = open_run(config, recipe, env)
-        pool = held.enter_context(EnvPool(config.machine.workers))
+        pool = held.enter_context(EnvPool(config.machine.workers, config.machine.launcher))
         stages = Stages(Training(config, recipe, env, run, device, planners, stop, pool))
         if config.stage in PRETRAINING:
             stages.pretrain(team)

@@ -1,22 +1,15 @@
 """Grids of training runs, each an ordinary command: tasks x variants x seeds."""
 
-import logging
 import shlex
-import subprocess
-import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
 
-from configs.ranges import Filled, Name, Seed, Whole
+from configs.ranges import Filled, Name, Processes, Seed, Whole
 from perception.errors import InputError
 from policy.runs.idle_keys import idle_in_training, typed_keys, without_idle
-
-logger = logging.getLogger(__name__)
-
-ROOT = Path(__file__).resolve().parents[2]
 
 TRAIN = "policy/train.py"
 
@@ -65,16 +58,25 @@ class RunExperimentConfig:
     list: bool
     cell: Whole | None
     only: Literal["planners", "cells", "all"]
+    workers: Processes
+    launcher: Literal["process", "ray"]
     outputs: Path
     results: Path
 
 
 @dataclass(frozen=True)
 class Job:
-    """One command, and the file that exists once it is done."""
+    """One command.
+
+    Attributes:
+        arguments: Of `train.py`.
+        done: The file that exists once it is done.
+        wave: How many runs come before it, each starting from the planner of the one before.
+    """
 
     arguments: tuple[str, ...]
     done: Path
+    wave: int
 
     @property
     def command(self) -> str:
@@ -99,28 +101,6 @@ class Cell:
         return text.format(task=self.task, seed=self.seed, **further)
 
 
-def run_experiment(experiment: Experiment, config: RunExperimentConfig) -> None:
-    """Run what is not finished, one process at a time.
-
-    Raises:
-        InputError: There is no such cell, or a run failed.
-    """
-    jobs = choose(experiment, config)
-    for number, job in enumerate(jobs, start=1):
-        if config.list:
-            logger.info(job.command)
-        elif (ROOT / job.done).exists():
-            logger.info("finished before: %s", job.done)
-        else:
-            logger.info("%d of %d: %s", number, len(jobs), job.command)
-            done = subprocess.run([sys.executable, TRAIN, *job.arguments], cwd=ROOT, check=False)
-            if done.returncode:
-                raise InputError(
-                    f"A run ended with exit code {done.returncode}: {job.command}; the same command"
-                    " of the experiment goes on there"
-                )
-
-
 def choose(experiment: Experiment, config: RunExperimentConfig) -> list[Job]:
     """Give the jobs asked for, planners first."""
     planners = list(planner_jobs(experiment, config)) if config.only != "cells" else []
@@ -137,7 +117,7 @@ def planner_jobs(experiment: Experiment, config: RunExperimentConfig) -> Iterato
     for name, overrides in experiment.planners.items():
         arguments = _effective([*experiment.shared, *overrides, "stage=pretrain"])
         out = config.outputs / "planners" / name
-        yield Job((*arguments, f"out={out}"), _pretrained(config, name))
+        yield Job((*arguments, f"out={out}"), _pretrained(config, name), 0)
 
 
 def cell_jobs(experiment: Experiment, config: RunExperimentConfig) -> Iterator[Job]:
@@ -184,7 +164,21 @@ def _cell_job(
         *elsewhere,
         f"out={config.outputs / folder}",
     ]
-    return Job(_effective(arguments), config.results / f"{folder}.json")
+    wave = _wave(experiment, cell)
+    return Job(_effective(arguments), config.results / f"{folder}.json", wave)
+
+
+def _wave(experiment: Experiment, cell: Cell) -> int:
+    """Count the runs that a cell comes after: a pre-training one, and variants from that on."""
+    planner = _planner(experiment, cell)
+    before = planner not in experiment.planners
+    return 1 + (_wave(experiment, replace(cell, variant=planner)) if before else 0)
+
+
+def _planner(experiment: Experiment, cell: Cell) -> str:
+    """Name what a cell starts from: a pre-training run or another variant."""
+    named = experiment.variants[cell.variant].planner
+    return cell.fill(named, own=experiment.own.get(cell.task, "no planner of its own"))
 
 
 def _effective(arguments: Sequence[str]) -> tuple[str, ...]:
@@ -204,8 +198,7 @@ def _start(
     experiment: Experiment, config: RunExperimentConfig, cell: Cell, before: Sequence[str]
 ) -> Path:
     """Find the planner that a cell starts from: a pre-trained one, or a variant's before it."""
-    named = experiment.variants[cell.variant].planner
-    planner = cell.fill(named, own=experiment.own.get(cell.task, "no planner of its own"))
+    planner = _planner(experiment, cell)
     if planner in experiment.planners:
         return _pretrained(config, planner)
     if planner in before:

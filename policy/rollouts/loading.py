@@ -141,14 +141,21 @@ def shapes_for(planner: Policy, envs: int, *, features: bool = False) -> Shapes:
 
 
 def make_envs(
-    env: EnvConfig, planner: Policy, *, envs: int, workers: int, features: bool = False
+    env: EnvConfig,
+    planner: Policy,
+    *,
+    envs: int,
+    workers: int,
+    launcher: str = "process",
+    features: bool = False,
 ) -> VectorEnv:
     """Make the environments that a planner acts in; with `features`, see `Shapes`.
 
     Raises:
-        InputError: The planner was made for data of other sizes.
+        InputError: The planner was made for data of other sizes; or as for `VectorEnv`.
     """
-    made = VectorEnv(env, shapes_for(planner, envs, features=features), workers=workers)
+    shapes = shapes_for(planner, envs, features=features)
+    made = VectorEnv(env, shapes, workers=workers, launcher=launcher)
     try:
         check_sizes(planner, Sizes(**made.sizes), env)
     except InputError:
@@ -164,10 +171,11 @@ class EnvPool:
 
     Args:
         workers: See `VectorEnv`.
+        launcher: See `VectorEnv`.
     """
 
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
+    def __init__(self, workers: int, launcher: str = "process") -> None:
+        self._workers, self._launcher = workers, launcher
         self._made: tuple[EnvConfig, Shapes, VectorEnv] | None = None
 
     def __enter__(self) -> "EnvPool":
@@ -190,6 +198,13 @@ class EnvPool:
         fitting = (wanted, replace(wanted, features=True))
         if self._made is None or self._made[0] != env or self._made[1] not in fitting:
             self.__exit__()
-            made = make_envs(env, planner, envs=envs, workers=self._workers, features=features)
+            made = make_envs(
+                env,
+                planner,
+                envs=envs,
+                workers=self._workers,
+                launcher=self._launcher,
+                features=features,
+            )
             self._made = (env, wanted, made)
         return self._made[-1]

@@ -30,11 +30,13 @@ class Machine:
         device: `cpu`, `cuda`, or `auto`: a GPU where there is one.
         threads: Of Torch on the CPU; 0 leaves its own choice.
         workers: Processes that share the environments; 0 plays in this one.
+        launcher: Where these live: on this machine, or on a Ray cluster.
     """
 
     device: DeviceName
     threads: Processes
     workers: Processes
+    launcher: Literal["process", "ray"]
 
 
 def permitted(threads: int) -> int:

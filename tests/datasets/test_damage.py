@@ -57,11 +57,15 @@ def put_a_folder(file: Path) -> None:
 SPOIL = [flip, truncate, empty, Path.unlink, put_a_folder]
 
 
-@pytest.fixture(scope="module", params=FORMATS)
+WRITTEN = {"2": (2, None), "3": (3, None), "shards": (3, 1)}  # Format, and chunks of a shard.
+
+
+@pytest.fixture(scope="module", params=WRITTEN)
 def sound(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of four episodes of 60 steps, in either format."""
+    """A store of four episodes of 60 steps, in either format, and in shards."""
     path = tmp_path_factory.mktemp("sound") / "s.zarr"
-    write(path, *EPISODES, format_=StoreFormat(request.param, 0.09))
+    zarr_format, shards = WRITTEN[request.param]
+    write(path, *EPISODES, format_=StoreFormat(zarr_format, 0.09, shards))
     return path
 
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from configs.command import compose
+from datasets.collection import shards as shards_module
 from datasets.collection.collector import collect, successes_of
 from datasets.collection.merger import MergeConfig, merge
 from datasets.episode import Episode, Provenance
@@ -27,8 +29,9 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [folder / "0.zarr", folder / "1.zarr"]
 
 
-def merge_config(data: list[Path], out: Path) -> MergeConfig:
-    return compose(MergeConfig, "merge", [f"data=[{','.join(map(str, data))}]", f"out={out}"])
+def merge_config(data: list[Path], out: Path, *said: str) -> MergeConfig:
+    read = f"data=[{','.join(map(str, data))}]"
+    return compose(MergeConfig, "merge", [read, f"out={out}", *said])
 
 
 def test_shards_become_one_store(shards: list[Path], tmp_path: Path) -> None:
@@ -74,6 +77,31 @@ def test_what_does_not_belong_together_is_refused(shards: list[Path], tmp_path: 
     with pytest.raises(InputError, match="is a store that is read"):
         merge(merge_config(shards, shards[0]))
     assert not out.exists()
+
+
+@pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
+def test_shards_hold_many_chunks_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = [tmp_path / "a.zarr", tmp_path / "b.zarr"]
+    for path, seeds in zip(data, (range(7), range(7, 12)), strict=True):
+        write(path, *(episode(60, seed) for seed in seeds))
+    plain, few = tmp_path / "plain.zarr", tmp_path / "few.zarr"
+    merge(merge_config(data, plain))
+    for _ in range(2):  # The same command again finds that nothing is left to do.
+        merge(merge_config(data, few, "shards=2"))
+    assert_equal(few, plain)
+    files = sorted(path.name for path in (few / "data/action/c").iterdir())
+    assert files == ["0", "1", "2", "3"]  # Of 720 steps.
+    cloud = zarr.open_group(few, mode="r")["data/point_cloud"]
+    assert (cloud.chunks[0], cloud.shards[0]) == (100, 200)
+    np.testing.assert_array_equal(cloud[:], EpisodeStore.open(plain).read("point_cloud"))
+    with pytest.raises(InputError, match="made by another command"):
+        merge(merge_config(data, few, "shards=3"))
+    merge(merge_config([few], tmp_path / "back.zarr"))
+    assert_equal(tmp_path / "back.zarr", plain)
+    assert "shards" not in EpisodeStore.open(tmp_path / "back.zarr").attributes
+    monkeypatch.setattr(shards_module, "LARGEST_CHUNK", 20_000)
+    with pytest.raises(InputError, match=r"shards=2 is too large for .*: give shards=1 or less"):
+        merge(merge_config(data, tmp_path / "large.zarr", "shards=2"))
 
 
 def converted_store(path: Path, source: str, *episodes: Episode, steps: int = 30) -> Path:

@@ -57,8 +57,10 @@ def test_a_killed_rendering(tmp_path: Path, data: Path) -> None:
     killed_again_and_again(command, out, whole)
 
 
-def test_a_killed_merge(tmp_path: Path, data: Path) -> None:
+@pytest.mark.parametrize("shards", ["null", "1"])
+def test_a_killed_merge(tmp_path: Path, data: Path, shards: str) -> None:
     out, whole = tmp_path / "out.zarr", tmp_path / "whole.zarr"
     source = f"data=[{data / '0.zarr'},{data / '1.zarr'}]"
     merge(compose(MergeConfig, "merge", [source, f"out={whole}"]))
-    killed_again_and_again(("datasets/merge.py", source, f"out={out}"), out, whole)
+    command = ("datasets/merge.py", source, f"out={out}", f"shards={shards}")
+    killed_again_and_again(command, out, whole)

@@ -22,8 +22,8 @@ from policy.reports.grid import (
     cell_jobs,
     choose,
     planner_jobs,
-    run_experiment,
 )
+from policy.reports.grid_running import run_experiment
 from tests.helpers.commands import refuse, succeed
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,6 +34,8 @@ ALL = RunExperimentConfig(
     list=False,
     cell=None,
     only="all",
+    workers=0,
+    launcher="process",
     outputs=Path("outputs"),
     results=Path("results"),
 )
@@ -113,6 +115,7 @@ def test_a_variant_may_go_on_from_one_above_it() -> None:
         "init_from=outputs/e/t/one/seed0/checkpoints/finetune.safetensors",
         "init_from=outputs/e/t/one/seed1/checkpoints/finetune.safetensors",
     ]
+    assert [job.wave for job in cell_jobs(made, ALL)] == [1, 1, 2, 2]
     below = replace(made, variants=dict(reversed(variants.items())))
     with pytest.raises(InputError, match="two starts from one; there are a"):
         list(cell_jobs(below, ALL))
