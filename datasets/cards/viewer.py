@@ -16,7 +16,7 @@ from datasets.episode import Episode
 from datasets.store.store import EpisodeStore
 from perception.camera import turned
 from perception.errors import InputError
-from visualizer.player import Film
+from visualizer.film import Film
 
 logger = logging.getLogger(__name__)
 
