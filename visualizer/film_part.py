@@ -28,7 +28,7 @@ from visualizer.viewpoint import Viewpoint, stand_back
 LEVELS = 4095
 FRAMES, PICTURE_PX = 400, 168  # A film of more frames, pictures of more pixels: thinned out.
 COLOURS = {"hand": "#2f6db3", "object": "#e07b1a", "goal": "#1f9d63"}
-OTHER_COLOUR = "#98a3b5"
+OTHER_COLOUR = "#6f7f99"
 GRID_M, RAMP = 0.1, 16
 TO_TURN = "Drag to turn; click, then scroll, to zoom; double-click to go back."
 FAR = 1.2  # Of the clouds' extent: what a camera sees that far from their middle is left out.

@@ -32,6 +32,7 @@ new Promise((resolve) => {
   look();
 })
 """
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 TOO_WIDE = """
 (() => {
   const wide = [...document.querySelectorAll("body *")].filter((one) =>
@@ -69,15 +70,19 @@ class Browser:
         for domain in ("Page", "Runtime"):
             self._ask(f"{domain}.enable")
 
-    def open(self, page: str, *, width: int, dark: bool, height: int = 900) -> bool:
+    def open(self, page: str) -> bool:
         """Open a page; tell whether its films are ready to play."""
+        self._ask("Page.navigate", url=page)
+        self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
+        return bool(self.run(READY))
+
+    def shape(self, *, width: int, dark: bool, height: int = 900) -> None:
+        """Make the window so wide, and say that its owner likes the dark."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._ask("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._ask("Emulation.setEmulatedMedia", features=[scheme])
-        self._ask("Page.navigate", url=page)
-        self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
-        return bool(self.run(READY))
+        self.run(DRAWN)
 
     def wait_for(self, condition: str, timeout_s: float = 60) -> None:
         """Wait until a JavaScript expression is true."""

@@ -6,6 +6,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -134,7 +135,8 @@ def test_two_planners_start_alike_side_by_side(checkpoint: Path, tmp_path: Path)
 
 def test_two_planners_side_by_side_are_two_of_one_task(checkpoint: Path, tmp_path: Path) -> None:
     pen = tmp_path / "pen" / "checkpoints" / "finetune.safetensors"
-    save_planner(quick_planner(24), pen, {"task": "adroit-pen", "stage": "finetune", "seed": 0})
+    about = {"stage": "finetune", "seed": 0, "task": "adroit-pen"}
+    save_planner(quick_planner(24), pen, {**about, "env": asdict(task_config("adroit-pen"))})
     with pytest.raises(InputError, match=r"beside=.* is the planner of checkpoint="):
         load_episodes(rollout_config(checkpoint, beside=checkpoint))
     with pytest.raises(InputError, match="plays adroit-pen"):
