@@ -43,14 +43,14 @@
       this.status = make("output");
       const rates = SPEEDS.map((rate) => make("option", { value: rate, textContent: `${rate} ×`, selected: rate === 1 }));
       this.rates = make("select", { ariaLabel: "speed" }, ...rates);
-      const bar = make("div", { className: "bar" }, this.button, this.slider, this.status, this.rates);
+      const in_time = last ? [this.button, this.slider, this.status, this.rates] : [];
+      const bar = make("div", { className: "bar" }, ...in_time);
       const kinds = ["roles", "rgb", "height"].filter((kind) => kind === "height" || this.film[kind]);
       const names = kinds.map((kind) => make("option", { value: kind, textContent: COLOURS[kind] }));
       this.kinds = make("select", { ariaLabel: "colours" }, ...names);
       if (kinds.length > 1) bar.append(make("label", {}, "colours: ", this.kinds));
       this.around = make("input", { type: "checkbox", checked: this.cloud.around });
       if (this.cloud.around) bar.append(make("label", {}, this.around, " all that the camera sees"));
-      bar.hidden = !last && bar.children.length === 4;
       return bar;
     }
 

@@ -19,6 +19,7 @@ HERE = Path(__file__).resolve().parent
 STYLE = (HERE / "page.css").read_text(encoding="utf-8")
 PLAYER = ("film.js", "film_controls.js")  # Of a page with films, in this order.
 HEADING = re.compile(r"<h2>(.*?)</h2>")
+PNG_WIDTH, BROAD_PX = slice(16, 20), 1000
 CONTENTS_FROM = 3  # Sections: fewer are seen without a list.
 
 
@@ -90,8 +91,10 @@ def folded(summary: str, lines: Sequence[str]) -> Html:
 
 
 def figure(png: bytes, caption: str = "") -> Html:
-    """Show a PNG."""
-    return framed(f'<img alt="{escape(caption)}" src="{as_data("image/png", png)}">', caption)
+    """Show a PNG; a broad one keeps its size on a narrow screen, and is scrolled there."""
+    image = f'<img alt="{escape(caption)}" src="{as_data("image/png", png)}">'
+    broad = int.from_bytes(png[PNG_WIDTH], "big") > BROAD_PX
+    return framed(f'<div class="wide broad">{image}</div>' if broad else image, caption)
 
 
 def video(mp4: Path, caption: str = "") -> Html:

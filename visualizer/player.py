@@ -21,6 +21,7 @@ CELL_COLOUR = (178, 187, 200)
 FRUSTUM_COLOUR = (120, 135, 158)
 MARK_COLOURS = {"object": (224, 123, 26), "goal": (31, 157, 99)}
 APART = 1.1  # From one scene to the next, in extents of a cloud.
+BESIDE_BUTTONS = 0.25  # Of that: the middle of the view lies to the right, where the buttons are.
 
 
 @contextmanager
@@ -63,8 +64,8 @@ def beside(film: Film, place: int) -> Float[np.ndarray, " 3"]:
 def look(server: viser.ViserServer, film: Film, scenes: int = 1) -> None:
     """Look from where a row of scenes is seen, on a grid of 10 cm; grey behind coloured points."""
     view = stand_back(film.clouds, list(film.cameras.values()))
-    middle = view.target + beside(film, scenes - 1) / 2
-    back = (view.position - view.target) * (1 + 0.6 * (scenes - 1))
+    middle = view.target + beside(film, 1) * (scenes / 2 - BESIDE_BUTTONS)
+    back = (view.position - view.target) * (1 + 0.8 * (scenes - 1))
     server.initial_camera.fov = np.deg2rad(FOVY_DEG)
     server.initial_camera.position, server.initial_camera.look_at = middle + back, middle
     side = np.ceil(1.4 * view.extent_m * scenes)
@@ -99,7 +100,7 @@ def set_up(
     view = stand_back(points)
     size_m = 0.008 * view.extent_m
     if name:
-        above = (*view.target[:2], float(points[..., 2].max()) + 0.08 * view.extent_m)
+        above = (*view.target[:2], float(points[..., 2].max()) + 0.15 * view.extent_m)
         scene.add_label(f"{root}/name", name, position=above)
     cloud = scene.add_point_cloud(
         f"{root}/cloud", points[0], film.colours[0], point_size=size_m, point_shape="circle"

@@ -79,13 +79,11 @@ def chosen(results: Outcomes, episode: int | None) -> dict[str, int]:
 
 def make_film(episode: Episode, store: EpisodeStore, frames_per_second: float) -> Film:
     """Make a film of a recorded episode, with the pictures that the store keeps."""
-    cameras = {n: pinhole(c) for n, c in store.attributes["cameras"].items()}
+    said = store.attributes.get("cameras", {})
+    cameras = {name: pinhole(camera) for name, camera in said.items()}
     pictures, depths = (_by_camera(episode, cameras, kind) for kind in ("img", "depth"))
     still = "world_from_camera" not in episode.further  # Else kept at each step: it may move.
-    as_taken = {
-        c: turned(p) if "img_turned_deg" in store.attributes["cameras"][c] else p
-        for c, p in pictures.items()
-    }
+    as_taken = {c: turned(p) if "img_turned_deg" in said[c] else p for c, p in pictures.items()}
     rewards, successes = episode.recording.rewards, episode.recording.successes
     numbers = {"reward": rewards, "success": successes}
     return Film(

@@ -27,9 +27,12 @@ def actions_plot(
     figure = new_figure(6.0, 0.8 * max(3, len(shown)))
     panels = figure.subplots(len(shown), 1, squeeze=False, sharex=True)[:, 0]
     for axes, number in zip(panels, shown, strict=True):
-        axes.plot(executed[:, number], color=INK, linewidth=1.2)
+        axes.plot(executed[:, number], color=INK, linewidth=1.2, label="recorded")
         if planned is not None:
-            axes.plot(planned[:, number], color=FAILURE, linewidth=1.0)
+            axes.plot(planned[:, number], color=FAILURE, linewidth=1.0, label="planned")
         dress(axes, "step" if number == shown[-1] else "", names[number])
         axes.yaxis.label.set(rotation=0, ha="right", va="center")
+    if planned is not None:
+        handles, words = panels[0].get_legend_handles_labels()
+        figure.legend(handles, words, loc="outside upper right", ncols=2, frameon=False, fontsize=8)
     return to_png(figure)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from datasets.cards.store_page import pinhole
+from datasets.cards.viewer import make_film
 from datasets.collection.recorded_pictures import pictures_at
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
@@ -15,7 +15,6 @@ from perception.observation import Observation
 from policy.planner.policy import Policy
 from policy.viewing.action_plots import actions_plot
 from visualizer import pages
-from visualizer.film import Film
 from visualizer.film_part import TO_TURN, film_part
 from visualizer.pages import Html
 
@@ -42,8 +41,7 @@ def _episode_part(
     image = pictures_at(store, rows) if planner.observes == "image" else None
     planned = planned_along(planner, Observation(points, states, image), seed=index)
     error = float(np.abs(planned - recorded).mean())
-    cameras = {n: pinhole(c) for n, c in store.attributes.get("cameras", {}).items()}
-    film = Film(points, cameras, frames_per_second)
+    film = make_film(store.read_episode(index), store, frames_per_second)
     sees = "What the planner sees" if image is None else "The scene as a cloud"
     player = film_part(film, f"{sees}. {TO_TURN}")
     caption = (
