@@ -184,10 +184,13 @@ def compile_with_cameras(model_path: str, cameras: dict[str, CameraConfig]) -> m
     """Compile a task's XML, a file or its text, with the configured cameras added or moved.
 
     Raises:
-        InputError: A camera's numbers are none of a camera.
+        InputError: The XML does not open, or a camera's numbers are none of a camera.
     """
     read = mujoco.MjSpec.from_string if model_path.startswith("<") else mujoco.MjSpec.from_file
-    spec = read(model_path)
+    try:
+        spec = read(model_path)
+    except ValueError as error:
+        raise InputError(f"The task's model does not open: {error}") from error
     existing = {camera.name: camera for camera in spec.cameras}
     for name, wanted in cameras.items():
         check_camera(name, wanted)

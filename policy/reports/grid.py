@@ -4,7 +4,7 @@ import logging
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -26,11 +26,12 @@ class Variant:
     """A way to train: from which planner, and overrides; both may name {task} and {seed}.
 
     The planner is a pre-training run of the experiment, or what a variant above has fine-tuned;
-    {own} is what `Experiment.own` says for the task.
+    {own} is what `Experiment.own` says for the task. It is run on all tasks, or on those it names.
     """
 
     planner: str
     overrides: tuple[str, ...]
+    tasks: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,12 +144,26 @@ def cell_jobs(experiment: Experiment, config: RunExperimentConfig) -> Iterator[J
     """Give the runs that are compared.
 
     Raises:
-        InputError: A variant starts from a planner that the experiment does not have.
+        InputError: A variant starts from a planner, or names a task, that the experiment does not
+            have.
     """
     names = list(experiment.variants)
     for task, variant, seed in product(experiment.tasks, names, experiment.seeds):
-        before = names[: names.index(variant)]
-        yield _cell_job(experiment, config, Cell(task, variant, seed), before)
+        if task in _tasks(experiment, variant):
+            before = [name for name in names if task in _tasks(experiment, name)]
+            before = before[: before.index(variant)]
+            yield _cell_job(experiment, config, Cell(task, variant, seed), before)
+
+
+def _tasks(experiment: Experiment, variant: str) -> Collection[str]:
+    """Give the tasks that a variant is run on."""
+    named = experiment.variants[variant].tasks
+    if named is not None and (unknown := set(named) - set(experiment.tasks)):
+        raise InputError(
+            f"{experiment.name}: {variant} names tasks that are not there:"
+            f" {', '.join(sorted(unknown))}; there are {', '.join(experiment.tasks)}"
+        )
+    return experiment.tasks if named is None else named
 
 
 def _cell_job(

@@ -2,10 +2,28 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from datasets.store.store import EpisodeStore
+from perception.encoders.encoder import Encoder
+from policy.planner.checkpoint import load_planner
 from tests.datasets.cameras.streaming import place_of
 from tests.helpers.commands import start, succeed
 from tests.policy.rollouts.camera_frames import saved
+
+HERE = ("workers=0",)
+SHORT = (
+    "threads=1",
+    "envs=2",
+    "episodes=2",
+    "pretrain.steps=3",
+    "pretrain.batch=4",
+    "finetune.episodes=4",
+    "finetune.initial_episodes=1",
+    "finetune.initial_limit=2",
+    "finetune.evaluate_every=0",
+    "finetune.algorithm.distil.steps=2",
+)
 
 
 def test_acting_from_a_camera(tmp_path: Path) -> None:
@@ -43,3 +61,23 @@ def test_a_training_loop_of_ones_own(tiny_store: Path) -> None:
 def test_stable_baselines3_learns_on_clouds() -> None:
     said = succeed("examples/ppo_on_clouds.py", "sodp/metaworld-reach-v0", "16")
     assert "total_timesteps | 32" in said
+
+
+def test_a_task_of_ones_own(tmp_path: Path) -> None:
+    task = ("env=gymnasium", "env.task=examples.own_task:TouchPeg-v0")
+    store, run = tmp_path / "peg.zarr", tmp_path / "run"
+    succeed("datasets/collect.py", *task, "behaviour=random", "episodes=8", f"out={store}", *HERE)
+    made = EpisodeStore.open(store)
+    assert made.read("success").any()  # Moving about touches the peg now and then.
+    firsts = made.read("point_cloud")[np.append(0, made.episode_ends[:-1])]
+    assert ((firsts[..., 2] > 0.25).sum(axis=1) > 3).all()  # The peg is higher than the ball.
+    succeed("policy/train.py", f"data={store}", f"out={run}", *HERE, *SHORT)
+    assert (run / "report.html").is_file()
+
+
+def test_an_encoder_of_ones_own(tiny_store: Path, tmp_path: Path) -> None:
+    own = ("encoder.kind=examples.own_encoder:Attention", "encoder.width=16")
+    succeed("policy/train.py", f"data={tiny_store}", f"out={tmp_path}", *own, *HERE, *SHORT)
+    planner, _ = load_planner(tmp_path / "checkpoints" / "finetune.safetensors")
+    assert isinstance(planner.encoder, Encoder)
+    assert planner.encoder.features == 32

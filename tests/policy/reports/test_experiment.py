@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,7 @@ from perception.errors import InputError
 from policy.pipeline.config import TrainConfig
 from policy.reports.grid import (
     Experiment,
+    Job,
     RunExperimentConfig,
     Variant,
     cell_jobs,
@@ -41,14 +43,24 @@ def grid(name: str) -> Experiment:
     return compose_part(Experiment, "experiments", name)
 
 
+def one_of_each(jobs: list[Job]) -> Iterator[Job]:
+    """Give jobs in which every planner, task, variant and seed occurs: what a job is made of."""
+    seen: set[tuple[int, str]] = set()
+    for job in jobs:
+        parts = set(enumerate(job.done.parts[-3:]))
+        if parts - seen:
+            yield job
+        seen |= parts
+
+
 @pytest.mark.parametrize("name", options("experiments"))
 def test_every_command_of_every_experiment_is_a_valid_training(name: str) -> None:
     jobs = choose(grid(name), ALL)
     assert len({job.done for job in jobs}) == len(jobs)
     assert len({a for j in jobs for a in j.arguments if a.startswith("out=")}) == len(jobs)
-    for job in jobs:
+    assert not [job.command for job in jobs if "{" in job.command]
+    for job in one_of_each(jobs):
         config = compose(TrainConfig, "train", list(job.arguments))
-        assert "{" not in job.command
         if config.experiment is not None:
             assert str(job.done) == (
                 f"results/{config.experiment}/{config.task.env.name}/{config.variant}"
@@ -67,6 +79,19 @@ def test_a_cell_that_does_not_exist_is_refused_by_name() -> None:
     said = refuse("policy/experiment.py", "experiment=regularisers", "cell=99", "list=true")
     assert "cell=99" in said
     assert "0 to 23" in said
+
+
+def test_a_variant_is_run_on_the_tasks_that_it_names() -> None:
+    variants = {"a": Variant("p", ()), "b": Variant("p", (), ("t2",)), "c": Variant("b", ())}
+    made = Experiment("x", (), {"p": ()}, {"t1": (), "t2": ()}, variants, (0,))
+    with pytest.raises(InputError, match="c starts from b; there are p, a"):
+        list(cell_jobs(made, ALL))  # On t1 there is no b to start from.
+    variants["c"] = replace(variants["c"], tasks=("t2",))
+    found = ["/".join(job.done.parts[-3:-1]) for job in cell_jobs(made, ALL)]
+    assert found == ["t1/a", "t2/a", "t2/b", "t2/c"]
+    variants["c"] = replace(variants["c"], tasks=("t3",))
+    with pytest.raises(InputError, match="c names tasks that are not there: t3; there are t1, t2"):
+        list(cell_jobs(made, ALL))
 
 
 def test_a_variant_from_an_unknown_planner_is_refused() -> None:
