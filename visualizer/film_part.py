@@ -136,7 +136,7 @@ def _camera(film: Film, name: str, view: Viewpoint, stride: int) -> dict[str, An
 
 def _every(images: np.ndarray) -> int:
     """Choose every which pixel of images is kept."""
-    return -(-max(images.shape[1:3]) // PICTURE_PX)
+    return int(np.ceil(max(images.shape[1:3]) / PICTURE_PX))
 
 
 def _frustum(camera: Pinhole, view: Viewpoint) -> Float[np.ndarray, "8 2 3"]:

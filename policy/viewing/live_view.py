@@ -168,4 +168,4 @@ class LiveView:
         for panel in self.panels:
             panel.show(self._shown)
         self.scrub.max = max(1, self.last)
-        self.scrub.value = self._shown
+        self.scrub.value = self._shown  # type: ignore[misc]  # Mypy overlooks its setter.
