@@ -3,8 +3,9 @@
     python datasets/convert.py from=door-human-v1.hdf5 to=data/door-human.zarr env=adroit-door
     python datasets/convert.py from=data/adroit-door.zarr to=door.hdf5
 
-Reads DP3's Zarr, DAPG's demonstrations, D4RL's HDF5, Minari and robomimic; which one it is, the
-content tells. Stop it at any time, even by kill -9: the same command goes on where it was.
+Reads DP3's Zarr, DAPG's demonstrations, D4RL's HDF5, Minari, robomimic, LeRobot and recordings of
+ROS 2 (MCAP); which one it is, the content tells. Stop it at any time, even by kill -9: the same
+command goes on where it was.
 """
 
 import sys

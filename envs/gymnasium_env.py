@@ -1,9 +1,12 @@
 """The tasks as Gymnasium environments that return clouds; importing this registers them.
 
     gym.make("sodp/adroit-door-v0"), "sodp/adroit-hammer-v0", "sodp/adroit-pen-v0"
-    gym.make("sodp/metaworld-drawer-open-v0"), any of the fifty; so does
-    gym.make("sodp/metaworld-v0", task="drawer-open")
+    gym.make("sodp/metaworld-drawer-open-v0"), any of the fifty
+    gym.make("sodp/robosuite-lift-v0"), "sodp/robosuite-can-v0", "sodp/robosuite-square-v0"
+    gym.make("sodp/gymnasium-Pusher-v5-v0"), any MuJoCo world of Gymnasium that has a view here
+    gym.make("sodp/gymnasium-v0", task="Walker2d-v5"), any other; so for the other families
 
+An id is there whether its library is or not: to make it then fails with the extra that brings it.
 Further keyword arguments are the short keys of the commands: `points=256` or `colour=True`.
 """
 
@@ -14,14 +17,20 @@ import numpy as np
 from gymnasium import spaces
 
 from configs.command import compose_part
-from configs.command.tables import table
+from configs.command.tables import OTHERS, table
 from envs.config import EnvConfig, with_view
 from envs.make import make_scene, make_simulator
 from envs.simulator import check_action
 from perception.camera import upright
 from perception.errors import InputError
 
-NAMES = ("adroit-door", "adroit-hammer", "adroit-pen", "metaworld")  # Files of configs/env.
+ADROIT = ("adroit-door", "adroit-hammer", "adroit-pen")  # Files of configs/env.
+# Those of many tasks, and the table that names them.
+FAMILIES = {
+    "metaworld": "metaworld-boxes",
+    "robosuite": "robosuite-worlds",
+    "gymnasium": "gymnasium_mujoco-worlds",
+}
 PICTURE_PX = (480, 360)  # (Width, height).
 
 
@@ -117,7 +126,8 @@ def _register(known_as: str, **given: str) -> None:
     gym.register(f"sodp/{known_as}-v0", entry_point=f"{__name__}:make", kwargs=given)
 
 
-for _name in NAMES:
+for _name in (*ADROIT, *FAMILIES):
     _register(_name, name=_name)
-for _task in table("metaworld-boxes").keys() - {"any"}:
-    _register(f"metaworld-{_task}", name="metaworld", task=_task)
+for _name, _table in FAMILIES.items():
+    for _task in table(_table).keys() - {OTHERS}:
+        _register(f"{_name}-{_task}", name=_name, task=_task)

@@ -25,7 +25,8 @@ class Pool(nn.Module):
         """Encode clouds; equal clouds in another order give equal features."""
         values = self.each_point(points)
         weights = self.weights(values).softmax(dim=1)
-        return self.join((weights.transpose(1, 2) @ values).flatten(1))
+        features: Tensor = self.join((weights.transpose(1, 2) @ values).flatten(1))
+        return features
 
 
 class Attention(Encoder):
@@ -52,6 +53,8 @@ class Attention(Encoder):
 
     def forward(self, observations: Observation[Tensor] | Encoded[Tensor]) -> Tensor:
         """Encode normalised observations, over any leading axes."""
-        encoded = isinstance(observations, Encoded)
-        visual = observations.visual if encoded else self.visual(observations.points)
+        if isinstance(observations, Encoded):
+            visual = observations.visual
+        else:
+            visual = self.visual(observations.points)
         return torch.cat([visual, self.state(observations.robot_state)], dim=-1)

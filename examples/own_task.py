@@ -41,4 +41,4 @@ class TouchPeg(MujocoEnv):
         return np.concatenate([self.data.qpos, self.data.qvel])
 
 
-gym.register("TouchPeg-v0", entry_point=TouchPeg)
+gym.register("TouchPeg-v0", entry_point=f"{__name__}:TouchPeg")

@@ -21,7 +21,7 @@ from datasets.cameras.recording import RecordConfig, record
 def main(config: RecordConfig) -> None:
     """Record, and show what came."""
     # Here, since Matplotlib takes a second that a robot need not wait for.
-    from datasets.cameras.check_page import finish  # noqa: PLC0415
+    from datasets.cameras.checks.check_page import finish  # noqa: PLC0415
 
     finish(config, record(config))
 

@@ -25,6 +25,12 @@ from perception.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+# Options of one format alone.
+OF_ONE = {
+    "calibration": "lerobot",
+    **dict.fromkeys(("action_key", "world_frame", "stale_s"), "mcap"),
+}
+
 
 @dataclass(frozen=True)
 class ConvertConfig:
@@ -81,7 +87,7 @@ def refuse_idle(config: ConvertConfig) -> None:
         "colour": options.colour,
         "images": options.images or None,
         "state_keys": options.state_keys,
-        "calibration": options.calibration,
+        **{key: getattr(options, key) for key in OF_ONE},
         "task": config.task,
     }
     if idle := [key for key, value in said.items() if value is not None]:
@@ -131,7 +137,8 @@ def bring_in(config: ConvertConfig, path: Path, format_: str) -> None:
     else:
         check_actions(config, source)
         rehearse(source, stored, path.name)
-        attributes = describe_seen(config.task or env.name, options.images, stored) | source.seen
+        attributes = describe_seen(config.task or env.name, options.images, stored, source.view)
+        attributes |= source.seen
     origin = {"format": format_, **fingerprint(path), "options": source.options}
     attributes["identity"]["source"] = origin
     attributes["conversion"] = {**origin, **source.about}
@@ -154,8 +161,9 @@ def open_source(config: ConvertConfig, path: Path, format_: str) -> Source:
         raise InputError(f"format={format_} is unknown; choose one of auto, {', '.join(there)}")
     if not path.exists():
         raise InputError(f"There is no {path}")
-    if config.options.calibration is not None and format_ != "lerobot":
-        raise InputError(f"calibration= does not apply to {format_}: leave it out")
+    for key, name in OF_ONE.items():
+        if getattr(config.options, key) is not None and format_ != name:
+            raise InputError(f"{key}= does not apply to {format_}: leave it out")
     return there[format_].open_source(path, config.env, config.options)
 
 

@@ -10,7 +10,6 @@ whatever ended it, so nothing is made of it.
 """
 
 import logging
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,8 @@ from datasets.formats.lerobot.reader import (
 )
 from datasets.formats.lerobot.recorded import Recorded, cloud_of
 from datasets.formats.lerobot.sight import Lifted, lifted
-from datasets.formats.shared.source import ReadOptions, Source
-from envs.config import EnvConfig, ViewConfig, with_view
+from datasets.formats.shared.source import ReadOptions, Source, lifting
+from envs.config import EnvConfig, with_view
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +65,7 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
     else:
         sight = lifted(described, cameras, view, options)
         seen = {"frame": "world", "units": "metres"}
-        how = {"cameras": list(sight.eyes), "view": _lifting(view)}
+        how = {"cameras": list(sight.eyes), "view": lifting(view)}
     _tell(described, how, images)
     return Source(
         format="lerobot",
@@ -87,12 +86,6 @@ def open_source(path: Path, env: EnvConfig, options: ReadOptions) -> Source:
 
 def _recorded(described: Described, key: str) -> str:
     return "as recorded" if key in described.features else "not recorded"
-
-
-def _lifting(view: ViewConfig) -> dict[str, Any]:
-    """Give what of a view decides how depth becomes clouds."""
-    said = asdict(view)
-    return {name: said[name] for name in ("points", "crop_low", "crop_high", "colour", "sampling")}
 
 
 def _tell(described: Described, how: dict[str, Any], images: dict[str, Feature]) -> None:

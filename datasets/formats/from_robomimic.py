@@ -3,11 +3,11 @@
     data/demo_0/{obs/*, actions, rewards, dones, states, success}; data.attrs["env_args"]
 
 Images alone cannot become clouds: depth and calibration are missing; but of robosuite's tasks the
-simulator's states can be drawn (`datasets.formats.robomimic_states`). Clouds stay in the frame they
-were recorded in; `states` are kept as the simulator's. Success is what an array or an attribute
-`success` says (Isaac Lab writes that attribute), and unknown without: `dones` mark the end of a
-demonstration, a success, or both (robomimic's `done_mode`), so they are kept as an array `done`. In
-files that this project has written they are true terminals, kept as `terminal`.
+simulator's states can be drawn (`datasets.formats.shared.robomimic_states`). Clouds stay in the
+frame they were recorded in; `states` are kept as the simulator's. Success is what an array or an
+attribute `success` says (Isaac Lab writes that attribute), and unknown without: `dones` mark the
+end of a demonstration, a success, or both (robomimic's `done_mode`), so they are kept as an array
+`done`. In files that this project has written they are true terminals, kept as `terminal`.
 """
 
 import json
@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from datasets.episode import Episode, Recording
-from datasets.formats.robomimic_states import has_states, open_states
 from datasets.formats.shared.clouds import Clouds, check_shape, cleaned, colour_scale
 from datasets.formats.shared.hdf5 import (
     entries,
@@ -34,6 +33,7 @@ from datasets.formats.shared.hdf5 import (
 )
 from datasets.formats.shared.layouts import Rules, Shape, require_alike
 from datasets.formats.shared.outcomes import DONES, read_ends, read_successes, told_successes
+from datasets.formats.shared.robomimic_states import has_states, open_states
 from datasets.formats.shared.source import ReadOptions, Source, refuse_cameras
 from envs.config import EnvConfig
 from perception.errors import InputError

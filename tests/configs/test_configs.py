@@ -166,8 +166,8 @@ def test_environment_yml_and_pyproject_agree() -> None:
     assert brought <= wanted
     rest = {r for r in wanted - brought if not r.startswith("open3d-cpu")}
     extras = project["optional-dependencies"]
-    tools = set(extras["dev"]) - {"sodp-3d[convert,slurm]"}
-    tools |= {*extras["convert"], *extras["slurm"]}
+    tools = set(extras["dev"]) - {"sodp-3d[convert,mcap,slurm]"}
+    tools |= {*extras["convert"], *extras["mcap"], *extras["slurm"]}
     assert set(pip["pip"]) == rest | tools
     assert versions["python"] == "3.11"
     assert project["requires-python"] == ">=3.11,<3.14"

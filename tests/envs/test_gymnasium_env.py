@@ -1,5 +1,6 @@
 """The tasks keep Gymnasium's contract."""
 
+import sys
 from dataclasses import replace
 from typing import Any, cast
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from configs.command.tables import table
 from envs.gymnasium_env import PointCloudEnv
 from envs.make import make_simulator
+from envs.robosuite import library
 from envs.vector.chunked_env import ChunkedTask
 from perception.errors import InputError
 from tests.conftest import task_config
@@ -21,6 +24,8 @@ IDS = [
     ("sodp/adroit-pen-v0", {"points": 64, "colour": True}),
     ("sodp/metaworld-v0", {"task": "reach"}),
     ("sodp/metaworld-drawer-open-v0", {"points": 64}),
+    ("sodp/gymnasium-Pusher-v5-v0", {"points": 64}),
+    ("sodp/gymnasium-v0", {"task": "FetchReach-v4", "points": 64}),
 ]
 
 
@@ -58,6 +63,19 @@ def test_every_task_of_metaworld_has_an_id() -> None:
         for task in metaworld.env_dict.ALL_V3_ENVIRONMENTS
     }
     assert ids == named | {"sodp/metaworld-v0"}
+
+
+def test_every_task_of_the_other_families_has_an_id_and_names_the_extra_where_it_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert {f"sodp/robosuite-{name}-v0" for name in ("lift", "can", "square")} <= set(gym.registry)
+    worlds = table("gymnasium_mujoco-worlds").keys() - {"any"}
+    assert {f"sodp/gymnasium-{name}-v0" for name in worlds} <= set(gym.registry)
+    assert not [name for name in gym.registry if name.startswith("sodp/") and "any" in name]
+    monkeypatch.setitem(sys.modules, "robosuite", None)
+    monkeypatch.setattr("envs.robosuite.simulator.load", library.load.__wrapped__)
+    with pytest.raises(InputError, match=r"needs robosuite: pip install -e '.\[robosuite\]'"):
+        gym.make("sodp/robosuite-lift-v0")
 
 
 @pytest.mark.parametrize(("name", "options"), IDS[1:])

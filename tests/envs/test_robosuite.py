@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import check_env
 
 from configs.command import compose_part
 from datasets.store.store import EpisodeStore
@@ -196,6 +198,18 @@ def test_where_it_is_missing_a_line_says_how_to_get_it(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "robosuite", None)
     with pytest.raises(InputError, match=r"needs robosuite.*pip install -e '\.\[robosuite\]'"):
         library.load.__wrapped__()
+
+
+@pytest.mark.filterwarnings("ignore:.*Box observation space.*infinity")
+@pytest.mark.usefixtures("installed")
+def test_the_checker_of_gymnasium_passes() -> None:
+    name = "envs.gymnasium_env:sodp/robosuite-lift-v0"
+    env = gym.make(name, points=64, render_mode="rgb_array")
+    check_env(env.unwrapped)
+    env.reset(seed=0)
+    picture = env.render()
+    assert isinstance(picture, np.ndarray)
+    assert picture.std() > 10
 
 
 @pytest.mark.usefixtures("installed")

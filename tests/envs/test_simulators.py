@@ -12,7 +12,6 @@ from scipy.spatial.transform import Rotation
 from envs.make import make_scene, make_simulator
 from envs.metaworld.rotations import OfMuJoCo
 from envs.metaworld.simulator import EDITED_FIELDS, MetaWorldSimulator, task_names
-from envs.rendering.scene import compile_with_cameras
 from perception.errors import InputError
 from tests.conftest import ROOT, task_config
 from tests.helpers.continue_episode import follow
@@ -249,9 +248,3 @@ def test_metaworld_sees_the_same_rotations_without_checking_them(
     for expected in quick:
         simulator.step(rng.uniform(-1, 1, 4))
         np.testing.assert_array_equal(simulator._env._get_quat_objects(), expected)
-
-
-@pytest.mark.parametrize("model", ["nowhere.xml", "<mujoco><worldbody>"])
-def test_a_model_that_does_not_open_is_named(model: str) -> None:
-    with pytest.raises(InputError, match="model does not open"):
-        compile_with_cameras(model, {})

@@ -2,7 +2,7 @@
 
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import imageio.v2 as imageio
@@ -18,7 +18,7 @@ from envs.make import make_simulator
 from tests.conftest import task_config
 from tests.formats.test_convert_out import made_store, pictured_store
 from tests.helpers.lerobot.dataset import OWN, check_dataset, read_json
-from tests.helpers.made_up import PLAIN, attributes
+from tests.helpers.made_up import PLAIN, attributes, episode
 
 parquet = pytest.importorskip("pyarrow.parquet")  # The extra `convert`.
 
@@ -119,3 +119,32 @@ def test_the_rate_is_that_of_the_simulators_clock(task: str, tmp_path: Path) -> 
     with EpisodeStore.writing(tmp_path / "s.zarr", PLAIN, said) as store:
         rate = to_lerobot.frames_per_second(store)
     assert rate * (simulator.data.time - before_s) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("step_s", "rate"), [(1 / 30, 30), (0.1, 10), (1 / 29.97, 30), (4.0, 1)])
+def test_the_rate_of_a_recording_is_that_of_its_stamps(
+    step_s: float, rate: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with EpisodeStore.writing(tmp_path / "s.zarr", PLAIN, attributes(recorded_from="a")) as store:
+        for begin_s in (1.7e9, 1.8e9):  # What lies between two episodes is no step.
+            stamps = begin_s + step_s * np.arange(9)
+            stamps[5:] += 7 * step_s  # Nor are frames that were lost.
+            store.append(replace(episode(9), further={"stamp": stamps}))
+    with caplog.at_level("INFO"):
+        to_lerobot.write(EpisodeStore.open(tmp_path / "s.zarr"), tmp_path / "out")
+    info, _, columns = check_dataset(tmp_path / "out")
+    assert info["fps"] == rate
+    np.testing.assert_allclose(columns["timestamp"][:9], np.arange(9) / rate, atol=1e-6)
+    assert f"{1 / step_s:.4g} steps a second: LeRobot is told {rate}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("conversion", "rate"), [({"fps": 15.0}, 15), ({"fps": 0}, 50), ({"fps": "fast"}, 50), ({}, 50)]
+)
+def test_without_stamps_the_rate_is_that_of_where_a_store_came_from(
+    conversion: dict[str, object], rate: int, tmp_path: Path
+) -> None:
+    said = {**attributes(a=1), "conversion": conversion}
+    with EpisodeStore.writing(tmp_path / "s.zarr", PLAIN, said) as store:
+        store.append(episode(1))  # One step has no rate, even if it had a stamp.
+        assert to_lerobot.frames_per_second(store) == rate

@@ -207,3 +207,9 @@ def test_only_pinholes_by_their_field_of_view_are_drawn(lens: str) -> None:
     )
     with pytest.raises(InputError, match="only pinholes with a fovy"):
         check_lens(model, "own")
+
+
+@pytest.mark.parametrize("model", ["nowhere.xml", "<mujoco><worldbody>"])
+def test_a_model_that_does_not_open_is_named(model: str) -> None:
+    with pytest.raises(InputError, match="model does not open"):
+        compile_with_cameras(model, {})

@@ -1,11 +1,12 @@
 """Attributes of a converted store; the converter adds where its data comes from."""
 
+from dataclasses import asdict
 from typing import Any
 
 from datasets.collection.making import Making, describe
 from datasets.store.chunk_codecs import StoreFormat
-from datasets.store.provenance import source_commit, versions
-from envs.config import EnvConfig
+from datasets.store.provenance import as_json, source_commit, versions
+from envs.config import EnvConfig, ViewConfig
 from envs.make import make_simulator
 
 
@@ -16,12 +17,19 @@ def describe_drawn(env: EnvConfig, images: tuple[Any, ...], stored: StoreFormat)
     return describe(making, make_simulator(env))
 
 
-def describe_seen(task: str, images: tuple[str, ...], stored: StoreFormat) -> dict[str, Any]:
-    """Describe clouds that were recorded elsewhere, whose cameras and frame are not recorded."""
+def describe_seen(
+    task: str, images: tuple[str, ...], stored: StoreFormat, view: ViewConfig | None
+) -> dict[str, Any]:
+    """Describe clouds that were recorded elsewhere.
+
+    Cameras and frame are not recorded, but where a view says how real cameras' were made.
+    """
+    seen = {} if view is None else {"recorded_from": "cameras", "view": as_json(asdict(view))}
     return {
         "identity": {
             "task": task,
             "behaviour": {"kind": "recorded"},
+            **seen,
             "seed": -1,
             "images": list(images),
             "zarr_format": stored.zarr_format,

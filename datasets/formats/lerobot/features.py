@@ -47,16 +47,37 @@ class Column:
 
 
 def frames_per_second(store: EpisodeStore) -> int:
-    """Give the agent steps in a second of simulated time."""
-    if "env" not in store.identity:
+    """Give the agent steps in a second, in whole numbers, as LeRobot counts.
+
+    Of a task that can be played: of simulated time. Else by the stamps that were recorded (the
+    median step), or by what the dataset said that the store was made from.
+    """
+    if "env" in store.identity:
+        env = store.env
+        return round(1 / (make_simulator(env).step_s * env.action_repeat))
+    recorded = recorded_rate(store)
+    if recorded is None:
         logger.warning(
             "%s does not say how many steps a second has: LeRobot is told %d",
             store.path,
             OTHER_FRAMES_PER_SECOND,
         )
         return OTHER_FRAMES_PER_SECOND
-    env = store.env
-    return round(1 / (make_simulator(env).step_s * env.action_repeat))
+    rate = max(round(recorded), 1)
+    logger.info("%s has %.4g steps a second: LeRobot is told %d", store.path, recorded, rate)
+    return rate
+
+
+def recorded_rate(store: EpisodeStore) -> float | None:
+    """Give the steps in a second by a store's own stamps, or by where it came from; else None."""
+    if "stamp" in store.names:
+        rows = [store.rows(index) for index in range(store.episodes)]
+        gaps_s = np.concatenate([np.diff(store.read("stamp", one)) for one in rows])
+        middle_s = float(np.median(gaps_s)) if len(gaps_s) else 0.0
+        if 0 < middle_s < np.inf:
+            return 1 / middle_s
+    said = store.attributes.get("conversion", {}).get("fps")
+    return float(said) if isinstance(said, int | float) and 0 < said < np.inf else None
 
 
 def columns_of(store: EpisodeStore, rate: int) -> dict[str, Column]:

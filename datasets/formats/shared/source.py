@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from configs.ranges import CloudPoints
+from configs.ranges import CloudPoints, Positive
 from datasets.episode import Episode
+from envs.config import ViewConfig
 from perception.errors import InputError
 
 BLOCK = 1 << 22
@@ -29,6 +30,9 @@ class ReadOptions:
         absent_chunks: Whether a chunk that a Zarr dataset lacks was lost (`refuse`), or holds the
             fill value, as Zarr reads it (`fill`).
         calibration: A file of lenses and poses, for LeRobot's datasets that hold none.
+        action_key: The topic of commands, for recordings of ROS 2; None takes the next state.
+        world_frame: The frame in which their clouds are; None is what the cameras hang on.
+        stale_s: How far from an image's stamp what belongs to it may be; None is 0.2.
     """
 
     start: Literal["observation", "state"]
@@ -40,6 +44,9 @@ class ReadOptions:
     images: tuple[Literal["img", "depth"], ...]
     absent_chunks: Literal["refuse", "fill"] = "refuse"
     calibration: Path | None = None
+    action_key: str | None = None
+    world_frame: str | None = None
+    stale_s: Positive | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,7 @@ class Source:
         about: Further facts about the data, to be kept with it.
         seen: What is known of how recorded clouds were seen: `cameras`, `frame`, `units`.
         farthest: The largest coordinate of a recorded point; None: not all were looked through.
+        view: How clouds were made of what real cameras saw; None of other data.
     """
 
     format: str
@@ -89,6 +97,7 @@ class Source:
     about: dict[str, Any] = field(default_factory=dict)
     seen: dict[str, Any] = field(default_factory=dict)
     farthest: float | None = None
+    view: ViewConfig | None = None
 
     def __post_init__(self) -> None:
         if not self.lengths:
@@ -103,6 +112,12 @@ def refuse_cameras(options: ReadOptions, format_: str) -> None:
     """
     if options.cameras is not None:
         raise InputError(f"cameras= does not apply to {format_}: its clouds were seen elsewhere")
+
+
+def lifting(view: ViewConfig) -> dict[str, Any]:
+    """Give what of a view decides how depth becomes clouds."""
+    said = asdict(view)
+    return {name: said[name] for name in ("points", "crop_low", "crop_high", "colour", "sampling")}
 
 
 def fingerprint(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clients.sodp_client import SodpClient, SodpError
-from datasets.cameras.check_page import write_check_page
+from datasets.cameras.checks.check_page import write_check_page
 from datasets.cameras.recording import Recorded
 from datasets.collection.collector import collect
 from datasets.store.store import EpisodeStore

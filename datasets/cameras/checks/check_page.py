@@ -9,7 +9,7 @@ import numpy as np
 from configs.command.following import follow_store
 from configs.files import write_text_whole
 from configs.stopping import StoppedError
-from datasets.cameras.check_plots import Sent, sent_plot
+from datasets.cameras.checks.check_plots import Sent, sent_plot
 from datasets.cameras.recording import RecordConfig, Recorded
 from datasets.cards.card_files import keep_card
 from datasets.cards.store_page import pinhole, provenance_part

@@ -1,0 +1,1 @@
+"""A page that shows what a recording is: pictures, depth, clouds, and shares along the steps."""
