@@ -11,6 +11,7 @@ from configs.ranges import Count, EvenPixels, FramesPerSecond, Port, Seed
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from envs.make import make_scene
+from envs.rendering.action_names import action_names
 from envs.rendering.scene import Scene
 from envs.request import EnvRequest
 from perception.camera import upright
@@ -23,7 +24,6 @@ from policy.rollouts.loading import task_or_none
 from policy.rollouts.trajectory import RecordedEnv, make_recorded_env, play
 from policy.runs.newest import given_or_newest
 from policy.runs.run import find_checkpoint, read_config, run_folder, stops
-from policy.viewing.action_names import action_names
 from policy.viewing.film import make_film, render_frames
 from policy.viewing.recorded_page import recorded_parts
 from policy.viewing.rollout_page import RenderedEpisode, rollout_page, verdict
