@@ -5,7 +5,8 @@
 Without checkpoint= it takes the newest run under outputs/. Plays seeded episodes (those that an
 evaluation with the same seed begins with) and writes one HTML page that needs no network, with an
 MP4 beside it, into the folder of the run. With live=true the first of them is played in the browser
-instead, step by step, with the path that each plan leads to.
+instead, step by step, with the path that each plan leads to; beside= shows a second planner next to
+it. episodes=9 opens the page with all nine videos at once.
 """
 
 import sys

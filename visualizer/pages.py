@@ -5,52 +5,65 @@ fetches nothing: it can be mailed, attached to a CI run, or opened without a net
 """
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
+from itertools import count
 from pathlib import Path
 from typing import NewType
 
 Html = NewType("Html", str)
 
-STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.55 system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; color: #1f2733;
-  background: #fff; max-width: 72rem; margin: 2.5rem auto 4rem; padding: 0 1.5rem; }
-h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 1rem; }
-h2 { font-size: 1.3rem; margin: 3rem 0 .8rem; padding-top: 1rem; border-top: 1px solid #e3e7ed; }
-p { margin: .6rem 0; max-width: 48rem; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem;
-  font-variant-numeric: tabular-nums; }
-.wide { overflow-x: auto; margin: 1rem 0; }
-th, td { text-align: left; vertical-align: top; padding: .3rem 1.2rem .3rem 0;
-  border-bottom: 1px solid #e3e7ed; overflow-wrap: anywhere; }
-th { font-weight: 600; color: #566175; white-space: nowrap; overflow-wrap: normal; }
-.facts th { width: 10rem; }
-td.number { text-align: right; white-space: nowrap; }
-figure { margin: 1rem 0; }
-figure > img, figure > video { max-width: 100%; height: auto; display: block; }
-figure > iframe { width: 100%; border: 1px solid #d5dbe4; border-radius: 6px; display: block; }
-figcaption { font-size: .88rem; color: #566175; margin-top: .45rem; max-width: 48rem; }
-details { font-size: .88rem; color: #566175; margin: .45rem 0; }
-pre { overflow-x: auto; font-size: .8rem; }
-.columns { display: grid; gap: 0 1.75rem; align-items: start; }
-@media (max-width: 54rem) { .columns { grid-template-columns: minmax(0, 1fr) !important; } }
-"""
+HERE = Path(__file__).resolve().parent
+STYLE = (HERE / "page.css").read_text(encoding="utf-8")
+PLAYER = ("film.js", "film_controls.js")  # Of a page with films, in this order.
+HEADING = re.compile(r"<h2>(.*?)</h2>")
+PNG_WIDTH, BROAD_PX = slice(16, 20), 1000
+CONTENTS_FROM = 3  # Sections: fewer are seen without a list.
 
 
 def page(title: str, parts: Sequence[Html]) -> str:
-    """Put pieces together into a whole HTML document."""
+    """Put pieces together into a whole HTML document, with a list of its sections."""
+    numbers, titles = count(1), []
+
+    def anchored(found: re.Match[str]) -> str:
+        titles.append(found[1])
+        return f'<h2 id="part-{next(numbers)}">{found[1]}</h2>'
+
+    body = HEADING.sub(anchored, "\n".join(parts))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>{escape(title)}</h1>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
+        f"<h1>{escape(title)}</h1>\n{_contents(titles)}{body}\n{_player(body)}</body>\n</html>\n"
     )
+
+
+def _contents(titles: Sequence[str]) -> str:
+    """List the sections of a page; their titles are escaped already."""
+    if len(titles) < CONTENTS_FROM:
+        return ""
+    items = [f'<li><a href="#part-{n}">{title}</a></li>' for n, title in enumerate(titles, 1)]
+    return f'<nav aria-label="Contents"><ol>{"".join(items)}</ol></nav>\n'
+
+
+def _player(body: str) -> str:
+    """Give what plays the films of a page, if it has any."""
+    if '<div class="film">' not in body:
+        return ""
+    programs = [(HERE / name).read_text(encoding="utf-8") for name in PLAYER]
+    return "".join(f"<script>{program}</script>\n" for program in programs)
 
 
 def heading(text: str) -> Html:
     """Open a section."""
     return Html(f"<h2>{escape(text)}</h2>")
+
+
+def subheading(text: str) -> Html:
+    """Open a part of a section."""
+    return Html(f"<h3>{escape(text)}</h3>")
 
 
 def paragraph(text: str) -> Html:
@@ -78,24 +91,53 @@ def folded(summary: str, lines: Sequence[str]) -> Html:
 
 
 def figure(png: bytes, caption: str = "") -> Html:
-    """Show a PNG."""
-    return _figure(f'<img alt="{escape(caption)}" src="{_data("image/png", png)}">', caption)
+    """Show a PNG; a broad one keeps its size on a narrow screen, and is scrolled there."""
+    image = f'<img alt="{escape(caption)}" src="{as_data("image/png", png)}">'
+    broad = int.from_bytes(png[PNG_WIDTH], "big") > BROAD_PX
+    return framed(f'<div class="wide broad">{image}</div>' if broad else image, caption)
 
 
 def video(mp4: Path, caption: str = "") -> Html:
     """Show an MP4 that plays in a loop, or say that there is none."""
-    if not mp4.exists():
-        return paragraph(f"There is no video: nothing on this machine could write {mp4.name}.")
-    playing = "controls loop muted autoplay playsinline"
-    return _figure(
-        f'<video {playing} src="{_data("video/mp4", mp4.read_bytes())}"></video>', caption
-    )
+    return framed(_video(mp4), caption) if mp4.exists() else no_video(mp4)
 
 
-def embedded(document: str, caption: str = "", *, height_px: int = 480) -> Html:
-    """Show another self-contained HTML document in a frame."""
-    inner = f'<iframe loading="lazy" height="{height_px}" srcdoc="{escape(document)}"></iframe>'
-    return _figure(inner, caption)
+def no_video(mp4: Path) -> Html:
+    """Say that there is no video."""
+    return paragraph(f"There is no video: nothing on this machine could write {mp4.name}.")
+
+
+def framed(inner: str, caption: str = "") -> Html:
+    """Show a piece of HTML, with its caption below."""
+    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return Html(f"<figure>{inner}{below}</figure>")
+
+
+def side_by_side(*parts: Html) -> Html:
+    """Set films or pictures in a row, below one another on a narrow screen; films move together."""
+    cells = "".join(f"<div>{part}</div>" for part in parts)
+    return Html(f'<div class="instep">{cells}</div>')
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One of many small films: its video, how it went in few words, and whether that is good."""
+
+    video: Path
+    words: str
+    good: bool
+
+
+def tiles(shown: Sequence[Tile]) -> Html:
+    """Show many small films at once, a good one with a green edge and a bad one with a red one."""
+    cells = []
+    for tile in shown:
+        kind, said = (
+            "good" if tile.good else "bad",
+            f"<figcaption>{escape(tile.words)}</figcaption>",
+        )
+        cells.append(f'<figure class="{kind}">{_video(tile.video)}{said}</figure>')
+    return Html(f'<div class="tiles">{"".join(cells)}</div>')
 
 
 def columns(*parts: Html, widths: Sequence[int]) -> Html:
@@ -124,10 +166,16 @@ def _shown(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _figure(inner: str, caption: str) -> Html:
-    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return Html(f"<figure>{inner}{below}</figure>")
+def _video(mp4: Path) -> str:
+    source = as_data("video/mp4", mp4.read_bytes())
+    return f'<video controls loop muted autoplay playsinline src="{source}"></video>'
 
 
-def _data(kind: str, content: bytes) -> str:
+def text(said: str) -> Html:
+    """Set plain text."""
+    return Html(escape(said))
+
+
+def as_data(kind: str, content: bytes) -> str:
+    """Give a file as the address of itself."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

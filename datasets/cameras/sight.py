@@ -18,8 +18,9 @@ from perception.errors import InputError
 from perception.point_cloud import Box, View, cropped, sampled
 from visualizer import pages
 from visualizer.camera_sheet import Sight, camera_sheet
+from visualizer.film import Film
+from visualizer.film_part import TO_TURN, film_part
 from visualizer.pages import Html
-from visualizer.player import Film, as_html
 
 logger = logging.getLogger(__name__)
 
@@ -214,10 +215,7 @@ def _film(looked: Sequence[Looked], box: Box) -> Html:
         HALF_S,
         pictures={s.name: s.picture[None] for s in sights if s.picture is not None},
         box=box,
+        depths_m={s.name: s.depth_m[None] for s in sights if len(sights) == 1},
     )
-    caption = (
-        "The clouds of all cameras shown, where these stand, and the box in red. Drag to turn,"
-        " scroll to zoom."
-    )
-    player = pages.embedded(as_html(film), caption, height_px=560)
-    return pages.together(pages.heading("In space"), player)
+    caption = f"The clouds of all cameras shown, where these stand, and the box in red. {TO_TURN}"
+    return pages.together(pages.heading("In space"), film_part(film, caption))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from perception.errors import InputError
-from visualizer.player import Film
+from visualizer.film import Film
 
 
 def write_rerun(films: dict[str, Film], path: Path) -> None:

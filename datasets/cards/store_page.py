@@ -13,8 +13,9 @@ from datasets.store.store import EpisodeStore
 from envs.success import counts_as_success
 from perception.camera import Pinhole
 from visualizer import pages, plots
+from visualizer.film import Film
+from visualizer.film_part import TO_TURN, film_part
 from visualizer.pages import Html
-from visualizer.player import Film, as_html
 
 SHEET_ROWS, SHEET_COLUMNS = 5, 5
 
@@ -103,16 +104,13 @@ def _episode_part(title: str, episode: Episode, film: Film) -> Html:
     points = "own colour" if episode.points.shape[-1] == 6 else "colour shows height"
     caption = (
         f"{episode.points.shape[1]} points a frame ({points}) on a grid of 10 cm, at"
-        f" {film.frames_per_second:g} frames a second. Drag to turn, scroll to zoom; the bar below"
-        " moves through time."
+        f" {film.frames_per_second:g} frames a second. {TO_TURN}"
     )
-    beside = pages.facts(_about(recording))
+    below = pages.facts(_about(recording))
     if recording.rewards is not None and recording.successes is not None:
         plot = pages.figure(plots.episode_plot(recording.rewards, recording.successes))
-        beside = pages.together(plot, beside)
-    player = pages.embedded(as_html(film), caption, height_px=560)
-    both = pages.columns(player, beside, widths=(7, 4))
-    return pages.together(pages.heading(title.capitalize()), both)
+        below = pages.columns(plot, below, widths=(5, 6))
+    return pages.together(pages.heading(title.capitalize()), film_part(film, caption), below)
 
 
 def _about(recording: Recording) -> dict[str, str | float]:

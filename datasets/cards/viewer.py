@@ -1,6 +1,7 @@
 """A store to look at: some episodes as films, all of them as figures, and where they come from."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,7 +17,7 @@ from datasets.episode import Episode
 from datasets.store.store import EpisodeStore
 from perception.camera import turned
 from perception.errors import InputError
-from visualizer.player import Film
+from visualizer.film import Film
 
 logger = logging.getLogger(__name__)
 
@@ -78,13 +79,11 @@ def chosen(results: Outcomes, episode: int | None) -> dict[str, int]:
 
 def make_film(episode: Episode, store: EpisodeStore, frames_per_second: float) -> Film:
     """Make a film of a recorded episode, with the pictures that the store keeps."""
-    cameras = {n: pinhole(c) for n, c in store.attributes["cameras"].items()}
-    names = {camera: "img" if len(cameras) == 1 else f"img_{camera}" for camera in cameras}
-    pictures = {c: episode.further[n] for c, n in names.items() if n in episode.further}
-    as_taken = {
-        c: turned(p) if "img_turned_deg" in store.attributes["cameras"][c] else p
-        for c, p in pictures.items()
-    }
+    said = store.attributes.get("cameras", {})
+    cameras = {name: pinhole(camera) for name, camera in said.items()}
+    pictures, depths = (_by_camera(episode, cameras, kind) for kind in ("img", "depth"))
+    still = "world_from_camera" not in episode.further  # Else kept at each step: it may move.
+    as_taken = {c: turned(p) if "img_turned_deg" in said[c] else p for c, p in pictures.items()}
     rewards, successes = episode.recording.rewards, episode.recording.successes
     numbers = {"reward": rewards, "success": successes}
     return Film(
@@ -92,5 +91,13 @@ def make_film(episode: Episode, store: EpisodeStore, frames_per_second: float) -
         cameras,
         frames_per_second,
         pictures=as_taken,
+        depths_m=depths if still else {},
         numbers={n: a.astype(np.float32) for n, a in numbers.items() if a is not None},
     )
+
+
+def _by_camera(episode: Episode, cameras: Iterable[str], kind: str) -> dict[str, np.ndarray]:
+    """Give what was kept of each camera; one alone needs no name."""
+    names = list(cameras)
+    kept = {name: kind if len(names) == 1 else f"{kind}_{name}" for name in names}
+    return {name: episode.further[at] for name, at in kept.items() if at in episode.further}

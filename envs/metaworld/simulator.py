@@ -55,6 +55,8 @@ class MetaWorldSimulator:
         InputError: There is no such task.
     """
 
+    action_names = ("hand x", "hand y", "hand z", "gripper")
+
     def __init__(self, config: EnvConfig) -> None:
         if config.task not in task_names():
             raise InputError(

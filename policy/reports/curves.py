@@ -15,6 +15,11 @@ SMOOTHED_ITERATIONS = 5  # Ten episodes each: too few to look at raw.
 OLD_NAMES = {"finetune/clip_fraction": "finetune/clipped"}  # Of what older runs noted.
 IMPROVEMENT = ("finetune/ppo_loss", "finetune/improvement_loss")  # Hovers about zero: not drawn.
 
+WATCHED = {
+    "finetune/clip_fraction": "share of clipped ratios",
+    "finetune/gradient_norm": "gradient norm",
+}
+
 Lines = Sequence[Mapping[str, Any]]  # What `policy.runs.run.read_metrics` gives.
 
 
@@ -33,9 +38,11 @@ def loss_plot(metrics: Lines) -> bytes:
 
 
 def learning_plot(metrics: Lines) -> bytes:
-    """Draw success along fine-tuning, and what to watch while it learns."""
+    """Draw success along fine-tuning, and what to watch while it learns, if it was noted."""
+    watched = [(name, words) for name, words in WATCHED.items() if len(series(metrics, name)[0])]
+    others = regularisers(metrics)
     figure = new_figure(11, 3.2)
-    success, clipping, losses, norms = figure.subplots(1, 4)
+    success, *panels = figure.subplots(1, 1 + len(watched) + bool(others), squeeze=False)[0]
     episodes, rates = series(metrics, "finetune/success")
     success.plot(episodes, rates, ".", color=INK, alpha=0.35, label="while exploring")
     success.plot(episodes, trailing_mean(rates, SMOOTHED_ITERATIONS), color=INK, linewidth=1.5)
@@ -45,15 +52,15 @@ def learning_plot(metrics: Lines) -> bytes:
     success.set_ylim(-0.03, 1.03)
     success.legend(frameon=False, fontsize=8, labelcolor=INK)
     dress(success, "episode", "success")
-    clipping.plot(*series(metrics, "finetune/clip_fraction"), color=INK, linewidth=1.2)
-    dress(clipping, "episode", "share of clipped ratios")
-    for name, colour in zip(regularisers(metrics), cycle((INK, SUCCESS, FAILURE))):
+    for axes, (name, words) in zip(panels, watched, strict=False):
+        axes.plot(*series(metrics, name), color=INK, linewidth=1.2)
+        dress(axes, "episode", words)
+    for name, colour in zip(others, cycle((INK, SUCCESS, FAILURE))):
         label = name.removeprefix("finetune/").removesuffix("_loss")
-        losses.plot(*series(metrics, name), color=colour, linewidth=1.2, label=label)
-        losses.legend(frameon=False, fontsize=8, labelcolor=INK)
-    dress(losses, "episode", "loss of the other terms")
-    norms.plot(*series(metrics, "finetune/gradient_norm"), color=INK, linewidth=1.2)
-    dress(norms, "episode", "gradient norm")
+        panels[-1].plot(*series(metrics, name), color=colour, linewidth=1.2, label=label)
+        panels[-1].legend(frameon=False, fontsize=8, labelcolor=INK)
+    if others:
+        dress(panels[-1], "episode", "loss of the other terms")
     return to_png(figure)
 
 

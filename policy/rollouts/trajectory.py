@@ -130,6 +130,11 @@ class RecordedEnv:
         """What was seen so far, a cloud for each frame."""
         return [points for points, *_ in self._frames]
 
+    @property
+    def scene_states(self) -> list[Float[np.ndarray, " scene"]]:
+        """What a picture of each frame so far depends on."""
+        return [scene_state for _, _, scene_state, _ in self._frames]
+
     def trajectory(self, plans: Sequence[PlannedActions]) -> Trajectory:
         """Give all that was kept, with the plans behind it; at least one action was executed."""
         points, robot_states, scene_states, hands = map(np.stack, zip(*self._frames, strict=True))

@@ -43,7 +43,7 @@ def idle_in_training(
 
 def idle_in_viewing(keys: Iterable[str], *, live: bool) -> dict[str, str]:
     """Find the keys of `view.py` that change nothing; give the reason of each."""
-    idle = {"out", "episodes", "camera", "size"} if live else {"port"}
+    idle = {"out", "episodes", "size"} if live else {"port", "beside"}
     reason = f"with{'' if live else 'out'} live=true"
     return {key: reason for key in keys if key in idle}
 

@@ -1,15 +1,16 @@
 """An episode played step by step on request: every plan is shown before it is executed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
 from envs.simulator import Simulator
 from envs.success import counts_as_success
-from perception.camera import Pinhole
+from perception.camera import Pinhole, upright
 from policy.planner.policy import Policy
 from policy.rollouts.episode import Episodes
 from policy.rollouts.trajectory import (
@@ -18,14 +19,28 @@ from policy.rollouts.trajectory import (
     make_recorded_env,
     planned_actions,
 )
+from policy.viewing.film import places_in
+from policy.viewing.viewer import choose_camera
+
+PICTURE_SIZE = (320, 240)  # In pixels.
 
 
 @dataclass(frozen=True)
 class LiveFrame:
-    """What the planner sees, where its plan takes the hand (world metres), and how it goes."""
+    """What the planner sees, where its plan takes the hand, and how it goes.
+
+    Attributes:
+        cloud: World frame, metres.
+        path: Of the hand, if the plan is executed; None where the episode is over.
+        picture: By the camera of the view.
+        marks: Where object and goal are, if the simulator says it; world frame, metres.
+        status: As Markdown.
+    """
 
     cloud: Float[np.ndarray, "point axis"]
     path: Float[np.ndarray, "corner 3"] | None
+    picture: UInt8[np.ndarray, "height width 3"]
+    marks: Mapping[str, Float[np.ndarray, " 3"]]
     status: str
 
 
@@ -37,15 +52,19 @@ class LiveEpisode:
     Args:
         planner: Acts.
         env: Its task.
+        camera: Of the pictures; None chooses it.
 
     Raises:
-        InputError: The planner was made for clouds or robots of another kind.
+        InputError: The planner was made for clouds or robots of another kind; there is no such
+            camera.
     """
 
-    def __init__(self, planner: Policy, env: EnvConfig) -> None:
+    def __init__(self, planner: Policy, env: EnvConfig, camera: str | None = None) -> None:
         self._planner, self._env = planner, env
         self._world = make_recorded_env(env, planner)
         self._second_simulator = make_simulator(env)
+        self._scene = make_scene(self._world.task.simulator, env)
+        self._camera = choose_camera(self._scene, camera)
         self.reset(0)
 
     def reset(self, seed: int) -> LiveFrame:
@@ -74,10 +93,8 @@ class LiveEpisode:
 
     def cameras(self) -> dict[str, Pinhole]:
         """Give the cameras that the planner sees with, as they stand."""
-        simulator = self._world.task.simulator
-        scene = make_scene(simulator, self._env)
-        scene.put(simulator.scene_state())
-        return {name: scene.camera(name) for name in self._env.view.cameras}
+        self._scene.put(self._world.task.simulator.scene_state())
+        return {name: self._scene.camera(name) for name in self._env.view.cameras}
 
     def trajectory(self) -> Trajectory:
         """Give the episode as far as it was played; at least one chunk must have been."""
@@ -92,7 +109,13 @@ class LiveEpisode:
         return hand_path_ahead(self._second_simulator, state, planned.actions)
 
     def _frame(self, index: int) -> LiveFrame:
-        return LiveFrame(self._world.clouds[index], self._path, self._status(index))
+        state = self._world.scene_states[index]
+        self._scene.put(state)
+        taken = self._scene.picture(self._camera, PICTURE_SIZE)
+        picture = upright(taken, self._scene.camera(self._camera))
+        marks = {name: at[0] for name, at in places_in(state[None], self._second_simulator).items()}
+        cloud = self._world.clouds[index]
+        return LiveFrame(cloud, self._path, picture, marks, self._status(index))
 
     def _status(self, step: int) -> str:
         """Say how the episode goes after some steps, as Markdown."""

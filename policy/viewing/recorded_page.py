@@ -1,6 +1,5 @@
 """A planner beside what was recorded, where no simulator can play: its clouds and its actions."""
 
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -8,18 +7,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from datasets.cards.store_page import pinhole
+from datasets.cards.viewer import make_film
 from datasets.collection.recorded_pictures import pictures_at
 from datasets.store.store import EpisodeStore
 from perception.errors import InputError
 from perception.observation import Observation
 from policy.planner.policy import Policy
+from policy.viewing.action_plots import actions_plot
 from visualizer import pages
+from visualizer.film_part import TO_TURN, film_part
 from visualizer.pages import Html
-from visualizer.player import Film, as_html
-from visualizer.plots import FAILURE, INK, dress, new_figure, to_png
-
-SHOWN_NUMBERS = 6  # Of an action: those that vary most.
 
 
 def recorded_parts(
@@ -44,18 +41,17 @@ def _episode_part(
     image = pictures_at(store, rows) if planner.observes == "image" else None
     planned = planned_along(planner, Observation(points, states, image), seed=index)
     error = float(np.abs(planned - recorded).mean())
-    cameras = {n: pinhole(c) for n, c in store.attributes.get("cameras", {}).items()}
-    film = Film(points, cameras, frames_per_second)
+    film = make_film(store.read_episode(index), store, frames_per_second)
     sees = "What the planner sees" if image is None else "The scene as a cloud"
-    player = pages.embedded(as_html(film), f"{sees}. Drag to turn.", height_px=560)
+    player = film_part(film, f"{sees}. {TO_TURN}")
     caption = (
         "Actions: recorded in black, planned in red from what was seen at that moment, a chunk at a"
         f" time. They differ by {error:.3g} in the mean. Whether the task would be done, only a"
         " simulator or the robot can tell."
     )
     figure = pages.figure(actions_plot(recorded, planned), caption)
-    both = pages.columns(player, figure, widths=(7, 5))
-    return pages.together(pages.heading(f"Recorded episode {index}, and the planner's plans"), both)
+    title = pages.heading(f"Recorded episode {index}, and the planner's plans")
+    return pages.together(title, player, figure)
 
 
 @torch.no_grad()
@@ -84,17 +80,3 @@ def _of_steps(steps: Int[np.ndarray, " step"], part: np.ndarray) -> Tensor:
     """Take some steps as the one history of a batch; bytes stay bytes."""
     taken = torch.from_numpy(part[steps][None])
     return taken if part.dtype == np.uint8 else taken.float()
-
-
-def actions_plot(
-    recorded: Float[np.ndarray, "step action"], planned: Float[np.ndarray, "step action"]
-) -> bytes:
-    """Draw recorded and planned actions, of the numbers that vary most."""
-    shown: Sequence[int] = sorted(np.argsort(-recorded.std(axis=0), kind="stable")[:SHOWN_NUMBERS])
-    figure = new_figure(6.0, 1.3 * len(shown))
-    panels = figure.subplots(len(shown), 1, squeeze=False, sharex=True)[:, 0]
-    for axes, number in zip(panels, shown, strict=True):
-        axes.plot(recorded[:, number], color=INK, linewidth=1.2)
-        axes.plot(planned[:, number], color=FAILURE, linewidth=1.0)
-        dress(axes, "step" if number == shown[-1] else "", f"action {number}")
-    return to_png(figure)

@@ -1,7 +1,6 @@
-"""The page of a run: its data, clouds, curves, success before and after, and an episode."""
+"""The page of a run: an episode before and after, success, its data, clouds and curves."""
 
 import logging
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,10 @@ from policy.rollouts.evaluation import Evaluation
 from policy.rollouts.evaluation_file import guided, read_evaluation
 from policy.runs.metrics import read_metrics
 from policy.runs.run import Run
+from policy.viewing.before_after import episodes_part, telling_seed
 from policy.viewing.recorded_page import recorded_parts
-from policy.viewing.viewer import make_renderer
-from visualizer import pages, plots
+from visualizer import pages
 from visualizer.pages import Html
-from visualizer.player import as_html
 
 logger = logging.getLogger(__name__)
 
@@ -49,13 +47,12 @@ def write_run_page(
     evaluations = {name: read_evaluation(run.path, stage) for stage, name in JUDGED.items()}
     evaluated = {name: e for name, e in evaluations.items() if e is not None}
     store = EpisodeStore.open(data) if data is not None and data.exists() else None
-    parts = [*_recorded_parts(evaluated, store), _learning_part(run)]
+    parts = [] if env is None else _episode_part(run, env, read)
     last = next((s for s in reversed(STAGES) if run.checkpoint(s).exists()), None)
-    if last is not None and env is not None:
-        parts.append(_episode_part(run, env, last, read(run.checkpoint(last))[0].cpu()))
     if last is not None and env is None and store is not None:
         planner, _ = read(run.checkpoint(last))
         parts += recorded_parts(planner, store, episodes=1, frames_per_second=FRAMES_PER_SECOND)
+    parts += [*_recorded_parts(evaluated, store), _learning_part(run)]
     path = run.path / "report.html"
     task = run.config["about"]["task"] if env is None else env.name
     write_text_whole(path, pages.page(f"{task}: {run.path.name}", parts))
@@ -87,7 +84,7 @@ def _result_part(evaluated: Mapping[str, Evaluation], recorded: Outcomes | None)
         span, mean = f"{low:.0%} to {high:.0%}", f"{evaluation.mean_return:.4g}"
         rows.append((name, len(evaluation.successes), f"{evaluation.rate:.0%}", span, mean))
     header = ("who", "episodes", "success", "95 % interval (Wilson)", "mean return")
-    parts = [pages.table(header, rows)]
+    parts = [pages.heading("What was reached"), pages.table(header, rows)]
     if evaluated:
         judged = recorded is not None and recorded.judged
         rate = float(recorded.successes.mean()) if recorded is not None and judged else None
@@ -124,21 +121,13 @@ def _learning_part(run: Run) -> Html:
     return pages.together(*parts)
 
 
-def _episode_part(run: Run, env: EnvConfig, stage: str, planner: Policy) -> Html:
-    """Show an episode of the last planner: its best of the evaluation, if there was one."""
-    evaluation = read_evaluation(run.path, stage)
-    seed = 0 if evaluation is None else evaluation.best
-    which = "an episode" if evaluation is None else "best evaluated episode"
-    title = f"The {STAGES[stage]} planner: {which}"
-    renderer = make_renderer(planner, env, None, size=(480, 360))
-    with tempfile.TemporaryDirectory() as folder:
-        episode = renderer.render(seed, Path(folder) / "episode.mp4", FRAMES_PER_SECOND)
-        video_part = pages.video(episode.video, "The same episode, drawn without OpenGL.")
-    sees = "What the planner sees" if planner.observes == "points" else "The scene as a cloud"
-    player = pages.embedded(as_html(episode.film), f"{sees}. Drag to turn.", height_px=560)
-    trajectory = episode.trajectory
-    plot = pages.figure(plots.episode_plot(trajectory.rewards, trajectory.successes))
-    return pages.together(
-        pages.heading(title),
-        pages.columns(player, pages.together(video_part, plot), widths=(7, 4)),
-    )
+def _episode_part(run: Run, env: EnvConfig, read: Reader) -> list[Html]:
+    """Show one start before and after fine-tuning, as far as the run has come."""
+    planners = {
+        name: read(run.checkpoint(stage))[0].cpu()
+        for stage, name in STAGES.items()
+        if run.checkpoint(stage).exists()
+    }
+    judged = {stage: read_evaluation(run.path, stage) for stage in STAGES}
+    seed = telling_seed({stage: one for stage, one in judged.items() if one is not None})
+    return [episodes_part(planners, env, seed, FRAMES_PER_SECOND)] if planners else []

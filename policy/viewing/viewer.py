@@ -11,6 +11,7 @@ from configs.ranges import Count, EvenPixels, FramesPerSecond, Port, Seed
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
 from envs.make import make_scene
+from envs.rendering.action_names import action_names
 from envs.rendering.scene import Scene
 from envs.request import EnvRequest
 from perception.camera import upright
@@ -40,6 +41,7 @@ class ViewRolloutConfig:
 
     task: Annotated[EnvRequest, Inline()]
     checkpoint: Path | None
+    beside: Path | None
     out: Path | None
     seed: Seed
     episodes: Count
@@ -137,7 +139,8 @@ class EpisodeRenderer:
             logger.warning("%s", error)
         simulator = self.world.task.simulator
         film = make_film(trajectory, self.scene, simulator, frames_per_second=frames_per_second)
-        return RenderedEpisode(trajectory, film, video, self.planner.observes)
+        names = action_names(simulator)
+        return RenderedEpisode(trajectory, film, video, self.planner.observes, names)
 
 
 def make_renderer(

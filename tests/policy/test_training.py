@@ -16,6 +16,7 @@ from policy.rollouts.evaluation import evaluation_seeds
 from policy.runs.metrics import read_metrics
 from tests.helpers.commands import succeed
 from tests.helpers.killing import stop
+from tests.helpers.pictures import FETCHED
 from visualizer.pages import page
 
 SMALL = (
@@ -108,7 +109,12 @@ def test_a_run_folder_holds_what_it_should(whole: Path) -> None:
     assert report.startswith(page("x", [])[:15])
     for told in ("recorded data", "pre-trained", "fine-tuned", "Learning", "data:video/mp4"):
         assert told in report
-    assert "<script src=" not in report.split("srcdoc")[0]
+    assert not FETCHED.search(report)
+    sections = [
+        report.index(f">{name}</h2>") for name in ("Before | after fine-tuning", "Learning")
+    ]
+    assert sections == sorted(sections)
+    assert report.count('<div class="film">') == report.count("<video muted") == 2
 
 
 def test_evaluating_again_gives_the_same(whole: Path, tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from envs.config import ViewConfig
 from perception.point_cloud import Box
 from visualizer import pages
 from visualizer.camera_sheet import Sight, camera_sheet
+from visualizer.film import Film
+from visualizer.film_part import TO_TURN, film_part
 from visualizer.pages import Html
-from visualizer.player import Film, as_html
 
 logger = logging.getLogger(__name__)
 
@@ -191,6 +192,6 @@ def _film(store: EpisodeStore, box: Box) -> Html:
     thinned = "" if stride == 1 else f", every {stride}th step"
     caption = (
         f"The newest episode{thinned}: {clouds.shape[1]} points a frame on a grid of 10 cm, the"
-        " crop box in red, and where the cameras stood at first. Drag to turn, scroll to zoom."
+        f" crop box in red, and where the cameras stood at first. {TO_TURN}"
     )
-    return pages.embedded(as_html(film), caption, height_px=560)
+    return film_part(film, caption)

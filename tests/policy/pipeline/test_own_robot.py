@@ -54,7 +54,7 @@ def test_its_page_shows_the_planner_beside_the_data(own_run: Path) -> None:
     view(compose(ViewRolloutConfig, "views/rollout", [f"checkpoint={own_run}", "episodes=2"]))
     shown = (own_run / "rollout.html").read_text()
     assert "There is no simulator for made-up" in shown
-    assert shown.count("srcdoc=") == 2
+    assert shown.count('<div class="film">') == 2
 
 
 def test_what_plays_says_what_is_missing(own_run: Path, tmp_path: Path) -> None:

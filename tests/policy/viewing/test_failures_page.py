@@ -58,7 +58,7 @@ def test_the_first_failures_are_shown_with_their_seeds(checkpoint: Path, tmp_pat
     written = write_failures(loaded, found, tmp_path, count=2).read_text()
     assert not FETCHED.search(written)
     assert [f"seed {seed}<" in written for seed in found.seeds] == [True, True, False]
-    assert written.count("srcdoc=") == written.count("data:video/mp4;base64,") == 2
+    assert written.count('<div class="film">') == written.count("data:video/mp4;base64,") == 2
     assert sorted(p.name for p in tmp_path.glob("*.mp4")) == ["failures-0.mp4", "failures-1.mp4"]
     assert "When evaluated it failed" not in written
 
@@ -79,7 +79,7 @@ def test_where_nothing_failed_the_page_says_so(checkpoint: Path, tmp_path: Path)
     loaded = load_for(checkpoint, evaluate_config(checkpoint).task)
     written = write_failures(loaded, won, tmp_path, count=3).read_text()
     assert "No episode failed" in written
-    assert "srcdoc=" not in written
+    assert '<div class="film">' not in written
 
 
 def test_less_than_no_failures_are_refused(checkpoint: Path) -> None:

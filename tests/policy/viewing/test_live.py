@@ -6,19 +6,22 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from envs.make import make_simulator
+from perception.errors import InputError
 from policy.planner.checkpoint import save_planner
 from policy.rollouts.trajectory import make_recorded_env, play
 from policy.viewing.live_episode import LiveEpisode, hand_path_ahead
-from policy.viewing.live_view import LiveView
+from policy.viewing.live_view import LiveView, load_episodes
 from tests.conftest import task_config
 from tests.helpers.commands import start
 from tests.helpers.small_planner import SHORT, quick_planner
+from tests.policy.viewing.test_rollout_page import rollout_config
 from visualizer.player import serving
 
 TASKS = ["adroit-door", "adroit-hammer", "adroit-pen", "metaworld-drawer-open"]
@@ -74,19 +77,70 @@ def test_the_path_shown_is_the_one_then_taken_and_looking_ahead_touches_nothing(
 def test_the_buttons_step_play_and_reset() -> None:
     live = LiveEpisode(quick_planner(), task_config("adroit-door", *SHORT))
     with serving() as server:
-        view = LiveView(server, live, 5, frames_per_second=1000)
-        assert "Seed 5, step 0 of 12" in view.status.content
+        view = LiveView(server, {"": live}, 5, frames_per_second=1000)
+        (panel,) = view.panels
+        assert "Seed 5, step 0 of 12" in panel.status.content
         view.execute("step")
-        assert "step 3 of 12" in view.status.content
+        assert "step 3 of 12" in panel.status.content
         view.seed.value = 6
         view.execute("reset")
-        assert "Seed 6, step 0 of 12" in view.status.content
+        assert "Seed 6, step 0 of 12" in panel.status.content
         view.execute("play")
         threading.Thread(target=view.run, daemon=True).start()
-        wait_for(lambda: "Over" in view.status.content)
+        wait_for(lambda: "Over" in panel.status.content)
         view.queue("reset")
-        wait_for(lambda: "step 0 of 12" in view.status.content)
+        wait_for(lambda: "step 0 of 12" in panel.status.content)
         assert not view.playing
+
+
+def test_what_was_seen_is_shown_again_and_goes_on_from_there() -> None:
+    live = LiveEpisode(quick_planner(), task_config("adroit-door", *SHORT))
+    with serving() as server:
+        view = LiveView(server, {"": live}, 5, frames_per_second=1000)
+        (panel,) = view.panels
+        first = panel.picture.image
+        view.execute("step")
+        assert (view.scrub.value, view.scrub.max) == (3, 3)
+        assert not np.array_equal(panel.picture.image, first)
+        view.scrub.value = 0
+        view.execute("scrub")
+        assert "step 0 of 12" in panel.status.content
+        np.testing.assert_array_equal(panel.picture.image, first)
+        view.execute("step")
+        assert ("step 1 of 12" in panel.status.content, len(panel.frames)) == (True, 4)
+        view.scrub.value = 3
+        view.execute("scrub")
+        view.speed.value = "4"
+        view.execute("step")
+        assert ("step 6 of 12" in panel.status.content, view.scrub.max) == (True, 6)
+
+
+def test_two_planners_start_alike_side_by_side(checkpoint: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "checkpoints" / "pretrain.safetensors"
+    save_planner(quick_planner(), other, {"task": "adroit-door", "stage": "pretrain", "seed": 0})
+    episodes = load_episodes(rollout_config(checkpoint, beside=other, live=True))
+    assert [name.rpartition(": ")[2] for name in episodes] == ["finetune", "pretrain"]
+    with serving() as server:
+        view = LiveView(server, episodes, 5, frames_per_second=1000)
+        view.execute("step")
+        one, two = view.panels
+        for mine, its in zip(one.frames, two.frames, strict=True):
+            np.testing.assert_array_equal(mine.cloud, its.cloud)
+            assert mine.marks.keys() == {"object", "goal"}
+        assert view.scrub.max == 3
+        view.seed.value = 6
+        view.execute("reset")
+        assert all("Seed 6, step 0" in panel.status.content for panel in view.panels)
+
+
+def test_two_planners_side_by_side_are_two_of_one_task(checkpoint: Path, tmp_path: Path) -> None:
+    pen = tmp_path / "pen" / "checkpoints" / "finetune.safetensors"
+    about = {"stage": "finetune", "seed": 0, "task": "adroit-pen"}
+    save_planner(quick_planner(24), pen, {**about, "env": asdict(task_config("adroit-pen"))})
+    with pytest.raises(InputError, match=r"beside=.* is the planner of checkpoint="):
+        load_episodes(rollout_config(checkpoint, beside=checkpoint))
+    with pytest.raises(InputError, match="plays adroit-pen"):
+        load_episodes(rollout_config(checkpoint, beside=pen))
 
 
 def wait_for(what: Callable[[], bool], timeout_s: float = 60) -> None:

@@ -28,6 +28,7 @@ def rollout_config(checkpoint: Path, *overrides: str, **changes: object) -> View
     plain = ViewRolloutConfig(
         task=EnvRequest(task_config("adroit-door", *SHORT, *overrides)),
         checkpoint=checkpoint,
+        beside=None,
         out=None,
         seed=0,
         episodes=1,
