@@ -58,7 +58,7 @@ class Draft:
             self.alike.refuse_other(own)
         if self._steps:
             self._check_success(step)
-            step = _without_views(step)  # Only the first one's are looked at.
+            step = replace(step, views={})  # Only the first one's are looked at.
         self.alike = self.alike or own
         self._steps.append(step)
 
@@ -96,7 +96,3 @@ class Draft:
         names = self.first.further
         further = {n: np.stack([step.further[n] for step in self._steps]) for n in names}
         return Episode(recording, np.stack([step.cloud for step in self._steps]), further)
-
-
-def _without_views(step: Step) -> Step:
-    return replace(step, views={})

@@ -35,9 +35,7 @@ def open_group(path: Path, mode: Literal["r", "r+"]) -> zarr.Group:
         version = int(attributes["schema_version"])
         if SEALED_SINCE <= version <= SCHEMA_VERSION:
             check_seal(path)
-        wrong = [
-            key for key, kind in KINDS.items() if not isinstance(attributes.get(key, kind()), kind)
-        ]
+        wrong = [k for k, kind in KINDS.items() if not isinstance(attributes.get(k, kind()), kind)]
     except (FileNotFoundError, *NOT_READ) as error:
         raise InputError(
             f"{path} is not a store of this project, or its description (.zgroup and .zattrs, or"

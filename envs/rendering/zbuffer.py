@@ -12,6 +12,7 @@ from jaxtyping import Float, Int, UInt8
 from envs.rendering import raster
 from envs.rendering.closed import is_closed
 from envs.rendering.meshes import drawn_parts
+from envs.rendering.shading import lit
 from envs.rendering.specks import without_specks
 from perception.camera import Pinhole
 
@@ -84,19 +85,4 @@ class ZBuffer:
     def picture(self, data: mujoco.MjData, camera: Pinhole) -> UInt8[np.ndarray, "height width 3"]:
         """Draw the scene in flat colours lit from the camera, on white; for people to look at."""
         depth_m, labels = without_specks(*self.render(data, camera))
-        colours = self.flat_colours(labels).astype(np.float64)
-        lit = colours * (0.4 + 0.6 * _facing(depth_m, camera))[..., None]
-        lit[labels < 0] = 255
-        return lit.astype(np.uint8)
-
-
-def _facing(
-    depth_m: Float[np.ndarray, "height width"], camera: Pinhole
-) -> Float[np.ndarray, "height width"]:
-    """Tell how far each visible surface faces the camera: cosine of the angle, from the depth."""
-    # A pixel at depth d spans d / focal metres: the slope of the surface follows from differences.
-    fx, fy, _, _ = camera.lens
-    shown_m = np.maximum(depth_m, 1e-6)
-    slope_v, slope_u = np.gradient(depth_m)
-    steep = (slope_u / (shown_m / fx)) ** 2 + (slope_v / (shown_m / fy)) ** 2
-    return np.asarray(1 / np.sqrt(1 + steep))
+        return lit(self.flat_colours(labels), depth_m, labels >= 0, camera)

@@ -57,7 +57,7 @@ def _check_policy(recipe: Recipe, stage: str) -> None:
     Raises:
         InputError: Another policy is to be fine-tuned, or to learn the auxiliary loss.
     """
-    kind = recipe.planner.kind
+    plan, kind = recipe.planner, recipe.planner.kind
     if kind == BEFORE:
         return
     if stage in FINETUNING:
@@ -65,7 +65,6 @@ def _check_policy(recipe: Recipe, stage: str) -> None:
             f"stage={stage} fine-tunes, which needs denoising steps, and a policy of kind {kind}"
             " has none: give stage=pretrain, or policy=sodp"
         )
-    plan = recipe.planner
     if recipe.pretrain.auxiliary and (plan.observed != plan.history or not plan.asked.nothing):
         raise InputError(
             f"pretrain.auxiliary predicts from one history, and policies of kind {kind} learn from"

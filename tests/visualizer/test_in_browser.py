@@ -9,7 +9,7 @@ import pytest
 
 from clients.sodp_client import SodpClient
 from configs.command import compose
-from datasets.cameras.check_page import write_check_page
+from datasets.cameras.checks.check_page import write_check_page
 from datasets.cameras.recording import Recorded
 from datasets.cameras.sight import LookConfig, look
 from datasets.cards.viewer import view as view_data

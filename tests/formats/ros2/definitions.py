@@ -1,56 +1,39 @@
 """Definitions of ROS 2's messages, as `ros2 bag record` keeps them with the messages."""
 
-HEADER = """
-================================================================================
-MSG: std_msgs/Header
+RULE = "\n" + "=" * 80 + "\n"
+HEADER = f"""{RULE}MSG: std_msgs/Header
 builtin_interfaces/Time stamp
 string frame_id
 """
-ROI = """
-================================================================================
-MSG: sensor_msgs/RegionOfInterest
+ROI = f"""{RULE}MSG: sensor_msgs/RegionOfInterest
 uint32 x_offset
 uint32 y_offset
 uint32 height
 uint32 width
 bool do_rectify
 """
-TRANSFORM = """
-================================================================================
-MSG: geometry_msgs/TransformStamped
+TRANSFORM = f"""{RULE}MSG: geometry_msgs/TransformStamped
 std_msgs/Header header
 string child_frame_id
-geometry_msgs/Transform transform
-================================================================================
-MSG: geometry_msgs/Transform
+geometry_msgs/Transform transform{RULE}MSG: geometry_msgs/Transform
 geometry_msgs/Vector3 translation
-geometry_msgs/Quaternion rotation
-================================================================================
-MSG: geometry_msgs/Vector3
+geometry_msgs/Quaternion rotation{RULE}MSG: geometry_msgs/Vector3
 float64 x
 float64 y
-float64 z
-================================================================================
-MSG: geometry_msgs/Quaternion
+float64 z{RULE}MSG: geometry_msgs/Quaternion
 float64 x 0
 float64 y 0
 float64 z 0
 float64 w 1
 """
-LAYOUT = """
-================================================================================
-MSG: std_msgs/MultiArrayLayout
+LAYOUT = f"""{RULE}MSG: std_msgs/MultiArrayLayout
 std_msgs/MultiArrayDimension[] dim
-uint32 data_offset
-================================================================================
-MSG: std_msgs/MultiArrayDimension
+uint32 data_offset{RULE}MSG: std_msgs/MultiArrayDimension
 string label
 uint32 size
 uint32 stride
 """
-POINT = """
-================================================================================
-MSG: trajectory_msgs/JointTrajectoryPoint
+POINT = f"""{RULE}MSG: trajectory_msgs/JointTrajectoryPoint
 float64[] positions
 float64[] velocities
 float64[] accelerations
