@@ -60,6 +60,9 @@ def test_what_python_2_wrote_comes_through(tmp_path: Path) -> None:
     assert load_arrays(save(tmp_path / "old.pickle", content)).tolist() == [1.5, -2.0]
 
 
+OPEN = f"{open.__module__}.open"  # Of `io`, and from Python 3.13 on of `_io`.
+
+
 class Hostile:
     """Asks for a call when it is read."""
 
@@ -80,7 +83,7 @@ def hostile_files(mark: Path) -> dict[str, bytes]:
         "builtins.eval": Hostile(eval, python),
         "builtins.exec": Hostile(exec, python),
         "builtins.getattr": Hostile(getattr, np.zeros(1), "tofile"),
-        "io.open": Hostile(open, str(mark), "w"),
+        OPEN: Hostile(open, str(mark), "w"),
         "numpy.save": Hostile(np.save, str(mark), 1),
         "numpy.memmap": Hostile(np.memmap, str(mark), "u1", "w+", 0, 1),
         "numpy.load": Hostile(np.load, str(victim), None, True),
@@ -108,7 +111,7 @@ def test_a_hostile_pickle_does_nothing_and_is_refused_by_name(tmp_path: Path) ->
 
 def test_the_hostile_files_would_have_done_something(tmp_path: Path) -> None:
     mark = tmp_path / "ran"
-    for name in ("posix.system", "builtins.exec", "io.open", "numpy.load"):
+    for name in ("posix.system", "builtins.exec", OPEN, "numpy.load"):
         pickle.loads(hostile_files(mark)[name])
         assert mark.exists(), name
         mark.unlink()
