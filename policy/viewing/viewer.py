@@ -10,7 +10,6 @@ from configs.files import write_text_whole
 from configs.ranges import Count, EvenPixels, FramesPerSecond, Port, Seed
 from datasets.store.store import EpisodeStore
 from envs.config import EnvConfig
-from envs.make import make_scene
 from envs.rendering.action_names import action_names
 from envs.rendering.scene import Scene
 from envs.request import EnvRequest
@@ -157,7 +156,7 @@ def make_renderer(
         InputError: The planner is not one for such clouds; there is no such camera.
     """
     world = make_recorded_env(env, planner)
-    scene = make_scene(world.task.simulator, env)
+    scene = world.task.scenes.show(world.task.simulator)  # With points, if only for people.
     chosen = choose_camera(scene, camera)
     return EpisodeRenderer(planner, env, world, scene, chosen, size, decide)
 
