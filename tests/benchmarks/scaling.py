@@ -159,7 +159,7 @@ def repeated_map(small: Path, store: Path, folder: Path) -> Path:
     folder.mkdir()
     opened = EpisodeStore.open(store)
     for file in small.glob("*.npy"):
-        part = np.load(file, mmap_mode="r")
+        part = np.load(file, mmap_mode="r", allow_pickle=False)
         shape = (opened.steps, *part.shape[1:])
         whole = np.lib.format.open_memmap(folder / file.name, "w+", part.dtype, shape)
         for start in range(0, opened.steps, STEPS):
