@@ -4,6 +4,7 @@ python policy/train.py env=adroit-door encoder.kind=examples.own_encoder:Attenti
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +25,8 @@ class Pool(nn.Module):
     def forward(self, points: Tensor) -> Tensor:
         """Encode clouds; equal clouds in another order give equal features."""
         values = self.each_point(points)
-        weights = self.weights(values).softmax(dim=1)
-        features: Tensor = self.join((weights.transpose(1, 2) @ values).flatten(1))
-        return features
+        weights = self.weights(values).softmax(dim=1).transpose(1, 2)
+        return cast(Tensor, self.join((weights @ values).flatten(1)))
 
 
 class Attention(Encoder):
@@ -42,9 +42,9 @@ class Attention(Encoder):
 
     def __init__(self, config: Config, channels: int, robot_state: int) -> None:
         super().__init__()
+        self.features = 2 * config.width
         self.pool = Pool(channels, config.width, config.heads)
         self.state = nn.Linear(robot_state, config.width)
-        self.features = 2 * config.width
 
     @property
     def visual_part(self) -> nn.Module:
@@ -53,8 +53,7 @@ class Attention(Encoder):
 
     def forward(self, observations: Observation[Tensor] | Encoded[Tensor]) -> Tensor:
         """Encode normalised observations, over any leading axes."""
+        state = self.state(observations.robot_state)
         if isinstance(observations, Encoded):
-            visual = observations.visual
-        else:
-            visual = self.visual(observations.points)
-        return torch.cat([visual, self.state(observations.robot_state)], dim=-1)
+            return torch.cat([observations.visual, state], dim=-1)
+        return torch.cat([self.visual(observations.points), state], dim=-1)

@@ -11,6 +11,7 @@ if __name__ == "__main__":  # As a script: import from the repository root, not 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from functools import partial
+from typing import cast
 
 import gymnasium as gym
 import torch
@@ -35,8 +36,7 @@ class CloudFeatures(BaseFeaturesExtractor):
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """Encode a batch: (batch, feature)."""
         seen = Observation(observations["point_cloud"], observations["agent_pos"])
-        features: Tensor = self.encoder(seen)
-        return features
+        return cast(Tensor, self.encoder(seen))
 
 
 def main(name: str, steps: int) -> None:
@@ -44,14 +44,12 @@ def main(name: str, steps: int) -> None:
     torch.set_num_threads(1)
     # The part before the colon is imported, and registers the tasks.
     task = partial(gym.make, f"envs.gymnasium_env:{name}", points=256)
-    tasks = make_vec_env(task, n_envs=2)
     learner = PPO(
         "MultiInputPolicy",
-        tasks,
+        make_vec_env(task, n_envs=2),
         n_steps=min(256, steps),
         batch_size=64,
         policy_kwargs={"features_extractor_class": CloudFeatures},
-        device="cpu",
         verbose=1,
     )
     learner.learn(steps)

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from datasets.store.store import EpisodeStore
 from perception.encoders.encoder import Encoder
 from policy.planner.checkpoint import load_planner
+from tests.conftest import ROOT
 from tests.datasets.cameras.streaming import place_of
 from tests.helpers.commands import start, succeed
 from tests.policy.rollouts.camera_frames import saved
@@ -24,6 +26,11 @@ SHORT = (
     "finetune.evaluate_every=0",
     "finetune.algorithm.distil.steps=2",
 )
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
+def test_an_example_is_read_in_a_minute(example: Path) -> None:
+    assert len(example.read_text(encoding="utf-8").splitlines()) < 60
 
 
 def test_acting_from_a_camera(tmp_path: Path) -> None:
