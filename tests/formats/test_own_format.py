@@ -16,7 +16,7 @@ from tests.helpers.own import formats as own_formats
 
 
 def test_the_projects_own_are_listed() -> None:
-    assert list(importers()) == ["d4rl", "dapg", "dp3", "lerobot", "minari", "robomimic"]
+    assert list(importers()) == ["d4rl", "dapg", "dp3", "lerobot", "mcap", "minari", "robomimic"]
     assert list(exporters()) == ["dp3", "lerobot", "minari", "robomimic"]
 
 
