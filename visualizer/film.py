@@ -48,7 +48,7 @@ class Film:
     paths: Sequence[Float[np.ndarray, "corner 3"] | None] = ()
     numbers: dict[str, Float[np.ndarray, " number"]] = field(default_factory=dict)
     box: Box | None = None
-    depths_m: Mapping[str, Float[np.ndarray, "frame height width"]] = field(default_factory=dict)
+    depths_m: Mapping[str, Float[np.ndarray, "frame row column"]] = field(default_factory=dict)
     marks: Mapping[str, Float[np.ndarray, "frame 3"]] = field(default_factory=dict)
     lies_on: LiesOn | None = None
 
