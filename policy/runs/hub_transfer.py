@@ -14,7 +14,7 @@ from configs.command.following import follow, follow_store
 from configs.ranges import Output
 from datasets.formats.shared.exporter import whole
 from datasets.store.store import EpisodeStore
-from perception.errors import InputError
+from perception.errors import InputError, from_extra
 from policy.runs.hub_card import EVALUATION, planner_card, planners_of, store_card
 from policy.runs.run import CONFIG
 
@@ -64,7 +64,7 @@ def push(folder: Path, repo: str, *, private: bool) -> None:
         raise InputError(f"There is no folder {folder}")
     kind = STORE if is_store(folder) else PLANNER
     files, card = _of_store(folder, repo) if kind == STORE else _of_run(folder, repo)
-    hub = _hub()
+    hub = from_extra("huggingface_hub", extra="hub")
     with _said(repo):
         api = hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
         api.create_repo(repo, repo_type=kind, private=private, exist_ok=True)
@@ -93,7 +93,7 @@ def pull(repo: str, to: Path, revision: str) -> None:
         InputError: There is no such repository, it holds neither, or the Hub cannot be reached; or
             something is at `to`.
     """
-    hub = _hub()
+    hub = from_extra("huggingface_hub", extra="hub")
     with whole(to) as partial:
         with _said(repo):
             api = hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
@@ -139,18 +139,6 @@ def _of_run(folder: Path, repo: str) -> tuple[list[Path], str]:
         )
     beside = [path for pattern in KEPT for path in sorted(folder.glob(pattern))]
     return [*beside, *planners], card
-
-
-def _hub() -> Any:  # noqa: ANN401 (an extra, so not always there to be typed)
-    """Import the Hub's library.
-
-    Raises:
-        InputError: It is not installed.
-    """
-    try:
-        return importlib.import_module("huggingface_hub")
-    except ImportError as error:
-        raise InputError("huggingface_hub is missing; run: pip install -e '.[hub]'") from error
 
 
 @contextmanager

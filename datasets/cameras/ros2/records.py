@@ -5,16 +5,18 @@ end is not trusted. No length that a file states is allocated before it is known
 Source: the MCAP specification (https://mcap.dev/spec).
 """
 
-import importlib
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from perception.errors import InputError
+from perception.errors import InputError, from_extra
 
 T = TypeVar("T")
+
+library = partial(from_extra, extra="mcap")
 
 LARGEST_CHUNK = 1 << 30  # Bytes, unpacked; recorders write chunks of about a megabyte.
 
@@ -93,16 +95,3 @@ def damaged(path: Path, what: str) -> str:
         f"{path} is damaged or was cut off ({what}): restore it from a copy, or save what is whole"
         " of it by `mcap recover`"
     )
-
-
-def library(name: str) -> Any:  # noqa: ANN401 (an extra, so not always there to be typed)
-    """Import a package that the extra `mcap` brings.
-
-    Raises:
-        InputError: It is not installed.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        package = name.partition(".")[0]
-        raise InputError(f"{package} is missing; run: pip install -e '.[mcap]'") from error

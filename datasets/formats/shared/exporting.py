@@ -1,28 +1,16 @@
 """What exporters ask of a store and of the machine."""
 
-import importlib
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import numpy as np
 from jaxtyping import UInt8
 
 from datasets.formats.shared.pictures import picture_rule
 from datasets.store.store import EpisodeStore
-from perception.errors import InputError
+from perception.errors import from_extra
 
-
-def extra(name: str) -> Any:  # noqa: ANN401 (an extra, so not always there to be typed)
-    """Import a package that the extra `convert` brings.
-
-    Raises:
-        InputError: It is not installed.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        package = name.partition(".")[0]
-        raise InputError(f"{package} is missing; run: pip install -e '.[convert]'") from error
+extra = partial(from_extra, extra="convert")
 
 
 def views(store: EpisodeStore, kind: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.cameras.ros2 import records
 from datasets.cameras.ros2.contents import read_contents
 from datasets.formats.detect import detect
 from perception.errors import InputError
@@ -138,7 +137,7 @@ def test_without_the_library_its_extra_is_named(
     def missing(name: str) -> object:
         raise ImportError(name)
 
-    monkeypatch.setattr(records.importlib, "import_module", missing)
+    monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(InputError, match=r"pip install -e '.\[mcap\]'"):
         read_contents(path)
 
