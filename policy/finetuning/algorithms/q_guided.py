@@ -3,11 +3,13 @@
 Critics over executed chunks learn from every decision ever made: their targets are the reward plus
 the discounted mean value of the next decision's candidates (`critic.backup`). Episodes are played
 by the best of N plans; the planner learns, by its own denoising loss, the plan that the critics
-prefer among all that were candidates, and its best episodes (Eq. 14).
+prefer among all that were candidates, and its best episodes (Eq. 14). Some episodes it plays alone:
+while these earn more, nothing but the best episodes is taught.
 """
 
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -18,8 +20,11 @@ from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.diverging import Watched, means
 from policy.finetuning.guided.decisions import Decided
 from policy.finetuning.guided.distilling import DistilConfig, fresh_plans
+from policy.finetuning.guided.guide import Guide
 from policy.finetuning.guided.learner import CriticLearner, LearnerConfig
+from policy.finetuning.guided.trial import Trial, TrialConfig
 from policy.planner.planner import Planner
+from policy.rollouts.rollout import Rollout
 
 
 @dataclass(frozen=True)
@@ -30,11 +35,13 @@ class Config(LearnerConfig):
         batch: Chunks in a gradient step of the planner.
         imitated: Share of them that are from the target buffer.
         distil: How the planner alone catches up in the end.
+        trial: How it is known whether critics help; while they do not, all chunks are imitated.
     """
 
     batch: Annotated[int, between(2, 2**20)]
     imitated: Share
     distil: DistilConfig
+    trial: TrialConfig
 
 
 def make(config: Config, planner: Planner, finetune: FinetuneConfig, seed: int) -> "QGuided":
@@ -49,7 +56,18 @@ class QGuided(CriticLearner):
         self, config: Config, planner: Planner, finetune: FinetuneConfig, seed: int
     ) -> None:
         super().__init__(config, planner, finetune, seed)
-        self._config = config
+        self._config, self._trial = config, Trial(config.trial)
+
+    def decide(self, *, explore: bool) -> Guide:
+        """How to play; exploring, some episodes without critics."""
+        first, trial = self._observed, self._trial
+        guide = super().decide(explore=explore)
+        return replace(guide, alone=lambda slot: trial.plays_alone(first + slot))
+
+    def observe(self, rollout: Rollout) -> None:
+        """Remember every decision, the best episodes, and what either kind of playing earned."""
+        self._trial.note(self._observed, rollout.returns)
+        super().observe(rollout)
 
     def finish(self) -> None:
         """Teach the planner what its critics prefer, also of plans that it never tried.
@@ -67,10 +85,12 @@ class QGuided(CriticLearner):
     def _step(self, share: float, fresh: int) -> Watched:
         """Take a gradient step; so much of it is imitation, and so many plans are fresh."""
         batch = self._config.batch
-        imitated = self._imitable(int(batch * share))
-        drawn = self._drawn(batch - imitated)
-        loss = self._denoising_loss(imitated, (drawn.contexts, self._preferred(drawn, fresh)))
-        return {"planner_loss": self._descend(loss)}
+        imitated = self._imitable(int(batch * (share if self._trial.earned else 1.0)))
+        taught = []
+        if imitated < batch:
+            drawn = self._drawn(batch - imitated)
+            taught = [(drawn.contexts, self._preferred(drawn, fresh))]
+        return {"planner_loss": self._descend(self._denoising_loss(imitated, *taught))}
 
     def _preferred(self, drawn: Decided, fresh: int) -> Tensor:
         """Take what the critics prefer among the candidates, and among so many fresh ones."""
@@ -80,3 +100,17 @@ class QGuided(CriticLearner):
             candidates = torch.cat([candidates, plans], dim=1)
         choice = self.critics.least(drawn, candidates).argmax(dim=1)
         return candidates[torch.arange(len(drawn), device=choice.device), choice]
+
+    def summary(self) -> dict[str, float]:
+        """Say also whether critics have earned that they are listened to."""
+        trial = {f"finetune/{name}": value for name, value in self._trial.summary.items()}
+        return {**super().summary(), **trial}
+
+    def state(self) -> dict[str, Any]:
+        """Everything but the planner that the next update depends on."""
+        return {**super().state(), "trial": self._trial.state()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""
+        super().load(state)
+        self._trial.load(state["trial"])

@@ -73,6 +73,11 @@ Edit = Callable[[Tensor, Tensor, Sequence[torch.Generator]], Tensor]
 """Changes plans in situations, for each episode by its own noise: more to choose from."""
 
 
+def never(slot: int) -> bool:
+    """Play no episode without critics."""
+    return False
+
+
 @dataclass(frozen=True)
 class Guide:
     """Follows the best of several plans by a critic; with `explore`, not always, nor exactly.
@@ -85,6 +90,8 @@ class Guide:
         motion: What exploration is measured in; None: in what the plans of each moment give.
         edit: Changes every candidate once; the changed ones are chosen from, too, but not kept.
         sight: What critics (and edits) see.
+        alone: Whether, exploring, the planner plays a slot's episode by itself: its first plan is
+            followed as it is.
     """
 
     planner: Planner
@@ -94,6 +101,7 @@ class Guide:
     motion: Float[Tensor, " action"] | None = None
     edit: Edit | None = None
     sight: Sight = OF_CONTEXT
+    alone: Callable[[int], bool] = never
 
     def __call__(
         self,
@@ -116,14 +124,20 @@ class Guide:
             if self.edit is not None:
                 options = torch.cat([plans, self.edit(situations, plans, generators)], dim=1)
             choice = least_value(self.critics, situations, planner.executed(options)).argmax(dim=1)
+        alone = self._by_itself(choice)
         if self.explore:
-            choice = self._sometimes_any(choice, generators)
+            choice = self._sometimes_any(choice, generators).masked_fill(alone, 0)
         followed = options[torch.arange(len(plans), device=choice.device), choice].clone()
         if self.explore:
             executed = planner.executed(followed)
             unit = self._unit(planner.executed(plans)).to(executed)
-            executed.add_(unit * self._disturbance(executed, generators)).clamp_(-1, 1)
+            disturbance = self._disturbance(executed, generators) * ~alone[:, None, None]
+            executed.add_(unit * disturbance).clamp_(-1, 1)
         return Decision(followed, plans, chain=None)
+
+    def _by_itself(self, choice: Tensor) -> Tensor:
+        slots = [self.alone(slot) for slot in range(len(choice))]
+        return torch.tensor(slots, device=choice.device)
 
     def _sometimes_any(self, choice: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         if self.critics is None:
