@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,12 +19,14 @@ class Variant:
     """A way to train: from which planner, and overrides; both may name {task} and {seed}.
 
     The planner is a pre-training run of the experiment, or what a variant above has fine-tuned;
-    {own} is what `Experiment.own` says for the task. It is run on all tasks, or on those it names.
+    {own} is what `Experiment.own` says for the task. It is run on all tasks and with all seeds, or
+    on those it names.
     """
 
     planner: str
     overrides: tuple[str, ...]
     tasks: tuple[str, ...] | None = None
+    seeds: tuple[Seed, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Experiment:
         planners: Pre-training runs: their overrides by name.
         tasks: Overrides that choose a task, by its name.
         variants: What is compared, by the name that results have.
-        seeds: Each cell's.
+        seeds: Each cell's, where its variant names none.
         own: The pre-training run that {own} is for a task.
     """
 
@@ -128,11 +130,20 @@ def cell_jobs(experiment: Experiment, config: RunExperimentConfig) -> Iterator[J
             have.
     """
     names = list(experiment.variants)
-    for task, variant, seed in product(experiment.tasks, names, experiment.seeds):
-        if task in _tasks(experiment, variant):
-            before = [name for name in names if task in _tasks(experiment, name)]
-            before = before[: before.index(variant)]
+    named = [variant.seeds or () for variant in experiment.variants.values()]
+    every = dict.fromkeys([*experiment.seeds, *chain.from_iterable(named)])
+    for task, variant, seed in product(experiment.tasks, names, every):
+        runs = [name for name in names if _is_run(experiment, Cell(task, name, seed))]
+        if variant in runs:
+            before = runs[: runs.index(variant)]
             yield _cell_job(experiment, config, Cell(task, variant, seed), before)
+
+
+def _is_run(experiment: Experiment, cell: Cell) -> bool:
+    """Tell whether a variant is run on a task with a seed."""
+    seeds = experiment.variants[cell.variant].seeds
+    named = experiment.seeds if seeds is None else seeds
+    return cell.seed in named and cell.task in _tasks(experiment, cell.variant)
 
 
 def _tasks(experiment: Experiment, variant: str) -> Collection[str]:

@@ -96,6 +96,16 @@ def test_a_variant_is_run_on_the_tasks_that_it_names() -> None:
         list(cell_jobs(made, ALL))
 
 
+def test_a_variant_is_run_with_the_seeds_that_it_names() -> None:
+    variants = {"a": Variant("p{seed}", ()), "b": Variant("a", (), seeds=(1, 2))}
+    made = Experiment("x", (), {"p0": (), "p1": (), "p2": ()}, {"t": ()}, variants, (0, 1))
+    with pytest.raises(InputError, match="b starts from a; there are p0, p1, p2"):
+        list(cell_jobs(made, ALL))  # With seed 2 there is no a to start from.
+    variants["b"] = replace(variants["b"], seeds=(1,))
+    found = ["/".join(job.done.parts[-2:]) for job in cell_jobs(made, ALL)]
+    assert found == ["a/seed0.json", "a/seed1.json", "b/seed1.json"]
+
+
 def test_a_variant_from_an_unknown_planner_is_refused() -> None:
     made = Experiment("x", (), {"a": ()}, {"t": ()}, {"bc": Variant("b", ())}, (0,))
     with pytest.raises(ValueError, match="starts from b; there are a"):
