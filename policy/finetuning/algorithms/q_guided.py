@@ -59,13 +59,13 @@ class QGuided(CriticLearner):
         self._config, self._trial = config, Trial(config.trial)
 
     def decide(self, *, explore: bool) -> Guide:
-        """How to play; exploring, some episodes without critics."""
+        """How to play; while learning, every episode in a way of its own."""
         first, trial = self._observed, self._trial
         guide = super().decide(explore=explore)
-        return replace(guide, alone=lambda slot: trial.plays_alone(first + slot))
+        return replace(guide, way=lambda slot: trial.way(first + slot))
 
     def observe(self, rollout: Rollout) -> None:
-        """Remember every decision, the best episodes, and what either kind of playing earned."""
+        """Remember every decision, the best episodes, and what each way to play earned."""
         self._trial.note(self._observed, rollout.returns)
         super().observe(rollout)
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Annotated
 
 import torch
@@ -73,9 +74,21 @@ Edit = Callable[[Tensor, Tensor, Sequence[torch.Generator]], Tensor]
 """Changes plans in situations, for each episode by its own noise: more to choose from."""
 
 
-def never(slot: int) -> bool:
-    """Play no episode without critics."""
-    return False
+class Way(IntEnum):
+    """How an episode is played.
+
+    The planner `ALONE` follows its first plan; `GUIDED`, the best of several by its critics;
+    `EXPLORING`, not always that one, nor exactly.
+    """
+
+    ALONE = 0
+    GUIDED = 1
+    EXPLORING = 2
+
+
+def always_exploring(slot: int) -> Way:
+    """Play all episodes alike."""
+    return Way.EXPLORING
 
 
 @dataclass(frozen=True)
@@ -90,8 +103,7 @@ class Guide:
         motion: What exploration is measured in; None: in what the plans of each moment give.
         edit: Changes every candidate once; the changed ones are chosen from, too, but not kept.
         sight: What critics (and edits) see.
-        alone: Whether, exploring, the planner plays a slot's episode by itself: its first plan is
-            followed as it is.
+        way: How a slot's episode is played, where `explore`.
     """
 
     planner: Planner
@@ -101,7 +113,7 @@ class Guide:
     motion: Float[Tensor, " action"] | None = None
     edit: Edit | None = None
     sight: Sight = OF_CONTEXT
-    alone: Callable[[int], bool] = never
+    way: Callable[[int], Way] = always_exploring
 
     def __call__(
         self,
@@ -124,20 +136,18 @@ class Guide:
             if self.edit is not None:
                 options = torch.cat([plans, self.edit(situations, plans, generators)], dim=1)
             choice = least_value(self.critics, situations, planner.executed(options)).argmax(dim=1)
-        alone = self._by_itself(choice)
+        ways = torch.tensor([self.way(slot) for slot in range(len(plans))], device=plans.device)
+        exploring = ways == Way.EXPLORING
         if self.explore:
-            choice = self._sometimes_any(choice, generators).masked_fill(alone, 0)
+            choice = torch.where(exploring, self._sometimes_any(choice, generators), choice)
+            choice = choice.masked_fill(ways == Way.ALONE, 0)
         followed = options[torch.arange(len(plans), device=choice.device), choice].clone()
         if self.explore:
             executed = planner.executed(followed)
             unit = self._unit(planner.executed(plans)).to(executed)
-            disturbance = self._disturbance(executed, generators) * ~alone[:, None, None]
+            disturbance = self._disturbance(executed, generators) * exploring[:, None, None]
             executed.add_(unit * disturbance).clamp_(-1, 1)
         return Decision(followed, plans, chain=None)
-
-    def _by_itself(self, choice: Tensor) -> Tensor:
-        slots = [self.alone(slot) for slot in range(len(choice))]
-        return torch.tensor(slots, device=choice.device)
 
     def _sometimes_any(self, choice: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         if self.critics is None:

@@ -1,100 +1,105 @@
-"""Whether critics have earned that they are listened to: the planner plays some episodes alone."""
+"""Ways to play while learning, tried against each other: whether critics and exploring help."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from configs.ranges import between
+from configs.ranges import Whole, between, require
+from policy.finetuning.guided.guide import Way
 
 
 @dataclass(frozen=True)
 class TrialConfig:
-    """How critics are tried against the planner alone.
+    """How ways to play are tried against each other.
 
     Attributes:
-        behind: Share of the episodes played to learn that go to who has earned less lately, critics
-            or the planner alone (its first plan, as it is); a half each before that is known.
-            0: there is no trial, and critics are always listened to.
-        episodes: The newest of either kind that are compared.
+        every: Of so many episodes one goes to each of the two ways that earned less lately, and the
+            rest to the one that earned most; a third each before that is known. 0: there is no
+            trial, all episodes explore, and critics are always listened to.
+        episodes: The newest of each way that are compared.
     """
 
-    behind: Annotated[float, between(0, 0.5)]
+    every: Whole
     episodes: Annotated[int, between(2, 2**16)]
+
+    def __post_init__(self) -> None:
+        require(self.every == 0 or self.every > len(Way), "@every=0, or more than 3 episodes")
+
+    @property
+    def on(self) -> bool:
+        """Whether there is a trial."""
+        return self.every > 0
 
 
 class Trial:
-    """Compares what episodes earned with critics and without.
+    """Compares what episodes earned that were played in either `Way`.
 
     Critics foretell what comes of a situation long before they know which of several plans in it is
-    the better one; only playing by their choice tells that.
+    the better one: only playing by their choice tells that.
     """
 
     def __init__(self, config: TrialConfig) -> None:
         self._config = config
         self._returns = torch.zeros(0)
-        self._alone = torch.zeros(0, dtype=torch.bool)
+        self._ways = torch.zeros(0, dtype=torch.int64)
 
-    def plays_alone(self, episode: int) -> bool:
-        """Tell whether the planner plays the next episode, of this number, by itself."""
-        share = self._share_alone
-        return int((episode + 1) * share) > int(episode * share)
-
-    @property
-    def _share_alone(self) -> float:
-        behind = self._config.behind
-        if behind == 0 or self.earned:
-            return behind
-        return 1 - behind if self._known else 0.5
+    def way(self, episode: int) -> Way:
+        """Say how the next episode, of this number, is played."""
+        if not self._config.on:
+            return Way.EXPLORING
+        if not self._known:
+            return Way(episode % len(Way))
+        means = self._means
+        best = max(Way, key=means.__getitem__)
+        behind = [way for way in Way if way != best]
+        place = episode % self._config.every
+        return behind[place] if place < len(behind) else best
 
     def note(self, first: int, returns: Float[Tensor, " episode"]) -> None:
         """Note what episodes earned, the first of which has this number."""
-        numbers = range(first, first + len(returns))
-        alone = torch.tensor([self.plays_alone(number) for number in numbers], dtype=torch.bool)
+        ways = [self.way(number) for number in range(first, first + len(returns))]
         self._returns = torch.cat([self._returns, returns.float().cpu()])
-        self._alone = torch.cat([self._alone, alone])
-        kept = self._newest(self._alone) | self._newest(~self._alone)
-        self._returns, self._alone = self._returns[kept], self._alone[kept]
+        self._ways = torch.cat([self._ways, torch.tensor(ways)])
+        kept = torch.zeros(len(self._ways), dtype=torch.bool)
+        for way in Way:
+            kept[(self._ways == way).nonzero().flatten()[-self._config.episodes :]] = True
+        self._returns, self._ways = self._returns[kept], self._ways[kept]
 
     @property
     def earned(self) -> bool:
-        """Whether episodes played by critics have earned more than those of the planner alone."""
-        if self._config.behind == 0:
+        """Whether critics' choices have earned more than the planner alone."""
+        if not self._config.on:
             return True
-        return self._known and self._mean(~self._alone) > self._mean(self._alone)
+        return self._known and self._means[Way.GUIDED] > self._means[Way.ALONE]
 
     @property
     def summary(self) -> dict[str, float]:
         """Give the mean returns that are compared, and what follows; nothing without a trial."""
-        if self._config.behind == 0:
+        if not self._config.on:
             return {}
-        return {
-            "return_alone": self._mean(self._alone),
-            "return_guided": self._mean(~self._alone),
-            "earned": float(self.earned),
-        }
+        means = self._means
+        returns = {f"return_{way.name.lower()}": means[way] for way in Way}
+        return {**returns, "earned": float(self.earned)}
 
     @property
     def _known(self) -> bool:
-        """Whether enough episodes of either kind were played."""
-        alone, all_ = int(self._alone.sum()), len(self._alone)
-        return min(alone, all_ - alone) >= self._config.episodes
+        """Whether enough episodes of each way were played."""
+        counts = torch.bincount(self._ways, minlength=len(Way))
+        return int(counts.min()) >= self._config.episodes
 
-    def _newest(self, of: Bool[Tensor, " episode"]) -> Bool[Tensor, " episode"]:
-        """Choose the newest episodes of a kind."""
-        behind = of.flip(0).cumsum(0).flip(0)
-        return of & (behind <= self._config.episodes)
-
-    def _mean(self, of: Bool[Tensor, " episode"]) -> float:
-        return float(self._returns[of].mean()) if bool(of.any()) else 0.0
+    @property
+    def _means(self) -> list[float]:
+        parts = [self._returns[self._ways == way] for way in Way]
+        return [float(part.mean()) if len(part) else 0.0 for part in parts]
 
     def state(self) -> dict[str, Any]:
         """Plain tensors, for a checkpoint."""
-        return {"returns": self._returns.clone(), "alone": self._alone.clone()}
+        return {"returns": self._returns.clone(), "ways": self._ways.clone()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""
-        self._returns, self._alone = state["returns"], state["alone"]
+        self._returns, self._ways = state["returns"], state["ways"]
