@@ -1,5 +1,6 @@
 """Ways to play while learning, tried against each other: whether critics and exploring help."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -20,7 +21,8 @@ class TrialConfig:
         every: Of so many episodes one goes to each of the two ways that earned less lately, and the
             rest to the one that earned most; a third each before that is known. 0: there is no
             trial, all episodes explore, and critics are always listened to.
-        episodes: The newest of each way that are compared.
+        episodes: The newest of each way that are compared, by the ranks of their returns: a rare
+            success earns a hundred times the rest.
     """
 
     every: Whole
@@ -53,8 +55,8 @@ class Trial:
             return Way.EXPLORING
         if not self._known:
             return Way(episode % len(Way))
-        means = self._means
-        best = max(Way, key=means.__getitem__)
+        ranks = self._mean_of(self._returns.argsort().argsort().float())
+        best = max(Way, key=ranks.__getitem__)
         behind = [way for way in Way if way != best]
         place = episode % self._config.every
         return behind[place] if place < len(behind) else best
@@ -71,17 +73,26 @@ class Trial:
 
     @property
     def earned(self) -> bool:
-        """Whether critics' choices have earned more than the planner alone."""
+        """Whether critics' choices have earned more than the planner alone, beyond chance.
+
+        By the share of pairs of episodes in which they did (Mann and Whitney's U), which is to lie
+        a standard deviation above a half.
+        """
         if not self._config.on:
             return True
-        return self._known and self._means[Way.GUIDED] > self._means[Way.ALONE]
+        if not self._known:
+            return False
+        guided, alone = (self._returns[self._ways == way] for way in (Way.GUIDED, Way.ALONE))
+        gaps = guided[:, None] - alone
+        share = float(((gaps > 0).float() + (gaps == 0).float() / 2).mean())
+        return share > 0.5 + math.sqrt((len(guided) + len(alone) + 1) / (12 * gaps.numel()))
 
     @property
     def summary(self) -> dict[str, float]:
         """Give the mean returns that are compared, and what follows; nothing without a trial."""
         if not self._config.on:
             return {}
-        means = self._means
+        means = self._mean_of(self._returns)
         returns = {f"return_{way.name.lower()}": means[way] for way in Way}
         return {**returns, "earned": float(self.earned)}
 
@@ -91,9 +102,8 @@ class Trial:
         counts = torch.bincount(self._ways, minlength=len(Way))
         return int(counts.min()) >= self._config.episodes
 
-    @property
-    def _means(self) -> list[float]:
-        parts = [self._returns[self._ways == way] for way in Way]
+    def _mean_of(self, values: Float[Tensor, " episode"]) -> list[float]:
+        parts = [values[self._ways == way] for way in Way]
         return [float(part.mean()) if len(part) else 0.0 for part in parts]
 
     def state(self) -> dict[str, Any]:

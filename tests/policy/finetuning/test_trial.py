@@ -53,6 +53,16 @@ def test_what_newer_episodes_earned_decides_and_goes_on_after_a_stop() -> None:
         assert not one.earned
 
 
+def test_critics_earn_nothing_by_one_lucky_episode_nor_by_what_chance_does() -> None:
+    trial = Trial(TrialConfig(every=5, episodes=8))
+    alone, guided = torch.arange(8.0), torch.arange(8.0) + 0.5
+    guided[-1] = 1000.0
+    rounds = torch.stack([alone, guided, torch.zeros(8)], dim=1)
+    trial.note(0, rounds.flatten())
+    assert trial.summary["return_guided"] > 10 * trial.summary["return_alone"]
+    assert not trial.earned
+
+
 def test_without_a_trial_all_episodes_explore_and_critics_are_listened_to() -> None:
     trial = Trial(TrialConfig(every=0, episodes=4))
     trial.note(0, torch.tensor([1.0, 0.0]))
