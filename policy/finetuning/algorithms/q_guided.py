@@ -4,7 +4,7 @@ Critics over executed chunks learn from every decision ever made: their targets 
 the discounted mean value of the next decision's candidates (`critic.backup`). Episodes are played
 by the best of N plans; the planner learns, by its own denoising loss, the plan that the critics
 prefer among all that were candidates, and its best episodes (Eq. 14). Some episodes it plays alone:
-while these earn more, nothing but the best episodes is taught.
+unless guided ones do better, nothing but the best episodes is taught.
 """
 
 from collections.abc import Mapping
@@ -65,8 +65,8 @@ class QGuided(CriticLearner):
         return replace(guide, way=lambda slot: trial.way(first + slot))
 
     def observe(self, rollout: Rollout) -> None:
-        """Remember every decision, the best episodes, and what each way to play earned."""
-        self._trial.note(self._observed, rollout.returns)
+        """Remember every decision, the best episodes, and how each way to play went."""
+        self._trial.note(self._observed, rollout.episodes.successes, rollout.returns)
         super().observe(rollout)
 
     def finish(self) -> None:

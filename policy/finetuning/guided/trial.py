@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from configs.ranges import Whole, between, require
@@ -18,11 +18,11 @@ class TrialConfig:
     """How ways to play are tried against each other.
 
     Attributes:
-        every: Of so many episodes one goes to each of the two ways that earned less lately, and the
-            rest to the one that earned most; a third each before that is known. 0: there is no
+        every: Of so many episodes one goes to each of the two ways that did less well lately, and
+            the rest to the best one; a third each before that is known. 0: there is no
             trial, all episodes explore, and critics are always listened to.
-        episodes: The newest of each way that are compared, by the ranks of their returns: a rare
-            success earns a hundred times the rest.
+        episodes: The newest of each way that are compared, by rank: a success is above a failure,
+            and among equals the higher return.
     """
 
     every: Whole
@@ -38,7 +38,7 @@ class TrialConfig:
 
 
 class Trial:
-    """Compares what episodes earned that were played in either `Way`.
+    """Compares episodes that were played in either `Way`.
 
     Critics foretell what comes of a situation long before they know which of several plans in it is
     the better one: only playing by their choice tells that.
@@ -47,6 +47,7 @@ class Trial:
     def __init__(self, config: TrialConfig) -> None:
         self._config = config
         self._returns = torch.zeros(0)
+        self._successes = torch.zeros(0, dtype=torch.bool)
         self._ways = torch.zeros(0, dtype=torch.int64)
 
     def way(self, episode: int) -> Way:
@@ -55,46 +56,54 @@ class Trial:
             return Way.EXPLORING
         if not self._known:
             return Way(episode % len(Way))
-        ranks = self._mean_of(self._returns.argsort().argsort().float())
+        ranks = [float(part.mean()) for part in self._by_way(self._ranks)]
         best = max(Way, key=ranks.__getitem__)
         behind = [way for way in Way if way != best]
         place = episode % self._config.every
         return behind[place] if place < len(behind) else best
 
-    def note(self, first: int, returns: Float[Tensor, " episode"]) -> None:
-        """Note what episodes earned, the first of which has this number."""
+    def note(
+        self, first: int, successes: Bool[Tensor, " episode"], returns: Float[Tensor, " episode"]
+    ) -> None:
+        """Note how episodes went, the first of which has this number."""
         ways = [self.way(number) for number in range(first, first + len(returns))]
         self._returns = torch.cat([self._returns, returns.float().cpu()])
+        self._successes = torch.cat([self._successes, successes.cpu()])
         self._ways = torch.cat([self._ways, torch.tensor(ways)])
         kept = torch.zeros(len(self._ways), dtype=torch.bool)
         for way in Way:
             kept[(self._ways == way).nonzero().flatten()[-self._config.episodes :]] = True
-        self._returns, self._ways = self._returns[kept], self._ways[kept]
+        self._returns, self._successes = self._returns[kept], self._successes[kept]
+        self._ways = self._ways[kept]
 
     @property
     def earned(self) -> bool:
-        """Whether critics' choices have earned more than the planner alone, beyond chance.
+        """Whether guided episodes have been better than those of the planner alone, beyond chance.
 
-        By the share of pairs of episodes in which they did (Mann and Whitney's U), which is to lie
+        By the share of pairs of episodes in which they were (Mann and Whitney's U), which is to lie
         a standard deviation above a half.
         """
         if not self._config.on:
             return True
         if not self._known:
             return False
-        guided, alone = (self._returns[self._ways == way] for way in (Way.GUIDED, Way.ALONE))
+        alone, guided, _ = self._by_way(self._ranks)
         gaps = guided[:, None] - alone
         share = float(((gaps > 0).float() + (gaps == 0).float() / 2).mean())
         return share > 0.5 + math.sqrt((len(guided) + len(alone) + 1) / (12 * gaps.numel()))
 
     @property
     def summary(self) -> dict[str, float]:
-        """Give the mean returns that are compared, and what follows; nothing without a trial."""
+        """Give the success and return of each way, and what follows; nothing without a trial."""
         if not self._config.on:
             return {}
-        means = self._mean_of(self._returns)
-        returns = {f"return_{way.name.lower()}": means[way] for way in Way}
-        return {**returns, "earned": float(self.earned)}
+        numbers = {"success": self._successes.float(), "return": self._returns}
+        means = {
+            f"{name}_{way.name.lower()}": float(part.sum()) / max(len(part), 1)
+            for name, values in numbers.items()
+            for way, part in zip(Way, self._by_way(values), strict=True)
+        }
+        return {**means, "earned": float(self.earned)}
 
     @property
     def _known(self) -> bool:
@@ -102,14 +111,25 @@ class Trial:
         counts = torch.bincount(self._ways, minlength=len(Way))
         return int(counts.min()) >= self._config.episodes
 
-    def _mean_of(self, values: Float[Tensor, " episode"]) -> list[float]:
-        parts = [values[self._ways == way] for way in Way]
-        return [float(part.mean()) if len(part) else 0.0 for part in parts]
+    @property
+    def _ranks(self) -> Float[Tensor, " episode"]:
+        """Rank episodes; equal ones have equal ranks."""
+        _, by_return = self._returns.unique(return_inverse=True)
+        ranks: Tensor = by_return + len(by_return) * self._successes
+        return ranks.float()
+
+    def _by_way(self, values: Float[Tensor, " episode"]) -> list[Float[Tensor, " part"]]:
+        return [values[self._ways == way] for way in Way]
 
     def state(self) -> dict[str, Any]:
         """Plain tensors, for a checkpoint."""
-        return {"returns": self._returns.clone(), "ways": self._ways.clone()}
+        return {
+            "returns": self._returns.clone(),
+            "successes": self._successes.clone(),
+            "ways": self._ways.clone(),
+        }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""
-        self._returns, self._ways = state["returns"], state["ways"]
+        self._returns, self._successes = state["returns"], state["successes"]
+        self._ways = state["ways"]

@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 import torch
+from torch import Tensor
 
 from configs.command import compose_part
 from configs.kinds import make_kind
@@ -21,6 +22,11 @@ from tests.helpers.bandit import play, played, pretrained, same_contexts
 from tests.helpers.small_planner import small_planner
 
 
+def note(trial: Trial, first: int, returns: Tensor, successes: Tensor | None = None) -> None:
+    none = torch.zeros(len(returns), dtype=torch.bool)
+    trial.note(first, none if successes is None else successes, returns)
+
+
 def counted(trial: Trial, first: int, count: int) -> dict[Way, int]:
     ways = [trial.way(number) for number in range(first, first + count)]
     return {way: ways.count(way) for way in Way}
@@ -29,25 +35,26 @@ def counted(trial: Trial, first: int, count: int) -> dict[Way, int]:
 def test_episodes_go_a_third_to_each_way_and_then_to_the_one_that_earns_most() -> None:
     trial = Trial(TrialConfig(every=5, episodes=4))
     assert counted(trial, 0, 12) == {Way.ALONE: 4, Way.GUIDED: 4, Way.EXPLORING: 4}
-    trial.note(0, torch.tensor([2.0, 3.0, 1.0] * 4))
+    note(trial, 0, torch.tensor([2.0, 3.0, 1.0] * 4))
     assert counted(trial, 12, 10) == {Way.ALONE: 2, Way.GUIDED: 6, Way.EXPLORING: 2}
-    trial.note(12, torch.zeros(30))
-    trial.note(42, torch.tensor([float(trial.way(n) == Way.ALONE) for n in range(42, 72)]))
+    note(trial, 12, torch.zeros(30))
+    note(trial, 42, torch.tensor([float(trial.way(n) == Way.ALONE) for n in range(42, 72)]))
     assert counted(trial, 72, 10) == {Way.ALONE: 6, Way.GUIDED: 2, Way.EXPLORING: 2}
 
 
 def test_what_newer_episodes_earned_decides_and_goes_on_after_a_stop() -> None:
     trial = Trial(TrialConfig(every=5, episodes=4))
-    trial.note(0, torch.tensor([1.0, 9.0, 0.0] * 3))
+    note(trial, 0, torch.tensor([1.0, 9.0, 0.0] * 3))
     assert not trial.earned  # Before enough is known, critics are not listened to.
-    trial.note(9, torch.tensor([1.0, 9.0, 0.0]))
+    note(trial, 9, torch.tensor([1.0, 9.0, 0.0]))
     assert trial.summary == {
-        "return_alone": 1.0, "return_guided": 9.0, "return_exploring": 0.0, "earned": 1.0
+        "success_alone": 0.0, "success_guided": 0.0, "success_exploring": 0.0,
+        "return_alone": 1.0, "return_guided": 9.0, "return_exploring": 0.0, "earned": 1.0,
     }  # fmt: skip
     other = Trial(TrialConfig(every=5, episodes=4))
     other.load(copy.deepcopy(trial.state()))
     for one in (trial, other):
-        one.note(12, torch.zeros(10))  # Guided, but for two of each of the others.
+        note(one, 12, torch.zeros(10))  # Guided, but for two of each of the others.
         assert one.summary["return_alone"] == 0.5
         assert one.summary["return_guided"] == 0.0
         assert not one.earned
@@ -58,14 +65,22 @@ def test_critics_earn_nothing_by_one_lucky_episode_nor_by_what_chance_does() -> 
     alone, guided = torch.arange(8.0), torch.arange(8.0) + 0.5
     guided[-1] = 1000.0
     rounds = torch.stack([alone, guided, torch.zeros(8)], dim=1)
-    trial.note(0, rounds.flatten())
+    note(trial, 0, rounds.flatten())
     assert trial.summary["return_guided"] > 10 * trial.summary["return_alone"]
     assert not trial.earned
 
 
+def test_a_success_is_worth_more_than_any_return() -> None:
+    trial = Trial(TrialConfig(every=5, episodes=4))
+    successes = torch.tensor([False, True, False] * 4)
+    note(trial, 0, torch.tensor([9.0, 1.0, 9.0] * 4), successes)
+    assert trial.earned
+    assert counted(trial, 12, 5)[Way.GUIDED] == 3
+
+
 def test_without_a_trial_all_episodes_explore_and_critics_are_listened_to() -> None:
     trial = Trial(TrialConfig(every=0, episodes=4))
-    trial.note(0, torch.tensor([1.0, 0.0]))
+    note(trial, 0, torch.tensor([1.0, 0.0]))
     assert counted(trial, 2, 10)[Way.EXPLORING] == 10
     assert trial.earned
     assert trial.summary == {}
@@ -111,7 +126,7 @@ def test_each_way_is_played_as_it_says(envs: VectorEnv) -> None:
         learner.update(2, 1e-4)
 
 
-def learned(planner: Planner, every: int, wrong: dict[str, torch.Tensor]) -> float:
+def learned(planner: Planner, every: int, wrong: dict[str, Tensor]) -> float:
     """Let a planner learn the bandit by given critics; give its new return."""
     usual = q_config(every, critic_steps=0)
     learner = make_kind(ALGORITHMS, usual.algorithm, planner, usual, 0)
