@@ -4,7 +4,7 @@ Critics over executed chunks learn from every decision ever made: their targets 
 the discounted mean value of the next decision's candidates (`critic.backup`). Episodes are played
 by the best of N plans; the planner learns, by its own denoising loss, the plan that the critics
 prefer among all that were candidates, and its best episodes (Eq. 14). Some episodes it plays alone:
-unless guided ones do better, nothing but the best episodes is taught.
+unless guided ones succeed more often, nothing but the best episodes is taught.
 """
 
 from collections.abc import Mapping

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from configs.ranges import Whole, between, require
@@ -21,8 +21,8 @@ class TrialConfig:
         every: Of so many episodes one goes to each of the two ways that did less well lately, and
             the rest to the best one; a third each before that is known. 0: there is no
             trial, all episodes explore, and critics are always listened to.
-        episodes: The newest of each way that are compared, by rank: a success is above a failure,
-            and among equals the higher return.
+        episodes: The newest of each way that are compared: a success is above a failure, and among
+            equals the higher return.
     """
 
     every: Whole
@@ -78,19 +78,20 @@ class Trial:
 
     @property
     def earned(self) -> bool:
-        """Whether guided episodes have been better than those of the planner alone, beyond chance.
+        """Whether guided episodes succeed more often than those of the planner alone.
 
-        By the share of pairs of episodes in which they were (Mann and Whitney's U), which is to lie
-        a standard deviation above a half.
+        Beyond chance: in how many pairs of them only the guided one succeeds is to lie a standard
+        deviation (of Mann and Whitney's U) above in how many only the other does. Returns do not
+        count: critics that hover near an object earn more, and never grasp it.
         """
         if not self._config.on:
             return True
+        alone, guided, _ = self._by_way(self._successes)
         if not self._known:
             return False
-        alone, guided, _ = self._by_way(self._ranks)
-        gaps = guided[:, None] - alone
-        share = float(((gaps > 0).float() + (gaps == 0).float() / 2).mean())
-        return share > 0.5 + math.sqrt((len(guided) + len(alone) + 1) / (12 * gaps.numel()))
+        ahead = float(guided.float().mean() - alone.float().mean()) / 2
+        pairs = len(alone) * len(guided)
+        return ahead > math.sqrt((len(alone) + len(guided) + 1) / (12 * pairs))
 
     @property
     def summary(self) -> dict[str, float]:
@@ -118,7 +119,7 @@ class Trial:
         ranks: Tensor = by_return + len(by_return) * self._successes
         return ranks.float()
 
-    def _by_way(self, values: Float[Tensor, " episode"]) -> list[Float[Tensor, " part"]]:
+    def _by_way(self, values: Shaped[Tensor, " episode"]) -> list[Shaped[Tensor, " part"]]:
         return [values[self._ways == way] for way in Way]
 
     def state(self) -> dict[str, Any]:
