@@ -18,11 +18,11 @@ class TrialConfig:
     """How ways to play are tried against each other.
 
     Attributes:
-        every: Of so many episodes one goes to each of the two ways that did less well lately, and
-            the rest to the best one; a third each before that is known. 0: there is no
-            trial, all episodes explore, and critics are always listened to.
-        episodes: The newest of each way that are compared: a success is above a failure, and among
-            equals the higher return.
+        every: Of so many episodes one goes to each of the two ways that succeeded less often lately,
+            and the rest to the best one (the planner alone, while none succeeds); a third each
+            before that is known. 0: there is no trial, all episodes explore, and critics are always
+            listened to.
+        episodes: The newest of each way that are compared.
     """
 
     every: Whole
@@ -56,8 +56,8 @@ class Trial:
             return Way.EXPLORING
         if not self._known:
             return Way(episode % len(Way))
-        ranks = [float(part.mean()) for part in self._by_way(self._ranks)]
-        best = max(Way, key=ranks.__getitem__)
+        rates = [float(part.float().mean()) for part in self._by_way(self._successes)]
+        best = max(Way, key=rates.__getitem__)  # Of equals the first: the planner alone.
         behind = [way for way in Way if way != best]
         place = episode % self._config.every
         return behind[place] if place < len(behind) else best
@@ -111,13 +111,6 @@ class Trial:
         """Whether enough episodes of each way were played."""
         counts = torch.bincount(self._ways, minlength=len(Way))
         return int(counts.min()) >= self._config.episodes
-
-    @property
-    def _ranks(self) -> Float[Tensor, " episode"]:
-        """Rank episodes; equal ones have equal ranks."""
-        _, by_return = self._returns.unique(return_inverse=True)
-        ranks: Tensor = by_return + len(by_return) * self._successes
-        return ranks.float()
 
     def _by_way(self, values: Shaped[Tensor, " episode"]) -> list[Shaped[Tensor, " part"]]:
         return [values[self._ways == way] for way in Way]
