@@ -18,9 +18,9 @@ class TrialConfig:
     """How ways to play are tried against each other.
 
     Attributes:
-        every: Of so many episodes one goes to each of the two ways that succeeded less often lately,
-            and the rest to the best one (the planner alone, while none succeeds); a third each
-            before that is known. 0: there is no trial, all episodes explore, and critics are always
+        every: Of so many episodes one goes to each of the two ways that succeeded less lately, and
+            the rest to the best one (the planner alone, while none succeeds); a third each before
+            that is known. 0: there is no trial, all episodes explore, and critics are always
             listened to.
         episodes: The newest of each way that are compared.
     """
