@@ -12,6 +12,7 @@ from envs.config import EnvConfig
 from envs.rendering.gl import choose_backend
 from perception.errors import InputError
 from perception.point_cloud import resolve_geometry
+from tests.helpers.checked.some_calls import calls
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -58,7 +59,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs a library; asked here, since to import it takes seconds."""
+    """Count calls anew. Skip what needs a library; asked here, since to import it takes seconds."""
+    calls.clear()
     for mark, missing in MISSING.items():
         if item.get_closest_marker(mark) and missing():
             pytest.skip(missing())
