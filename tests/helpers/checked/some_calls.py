@@ -30,7 +30,7 @@ def some_calls(fn: Any, check: Decorator) -> Any:  # noqa: ANN401
     if not inspect.isclass(fn):
         return _some_calls(fn, check)
     if dataclasses.is_dataclass(fn) and "__init__" in vars(fn):
-        fn.__init__ = _some_calls(fn.__init__, check)
+        fn.__init__ = _some_calls(fn.__init__, check)  # type: ignore[method-assign]
     return fn
 
 
@@ -56,4 +56,4 @@ def check_some_calls() -> None:
     def jaxtyped(*, typechecker: Any) -> Decorator:  # noqa: ANN401
         return lambda fn: some_calls(fn, every_call(typechecker=typechecker))
 
-    jaxtyping.jaxtyped = jaxtyped
+    jaxtyping.jaxtyped = jaxtyped  # type: ignore[assignment]
