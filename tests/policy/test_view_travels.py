@@ -145,8 +145,10 @@ def test_old_names_of_keys_are_understood_and_said(
     odd_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     out, planner = tmp_path / "run", planner_of(odd_run)
-    train_without_page("stage=start", f"checkpoint={planner}", f"out={out}", *PLAYED)
-    assert (out / "evaluation.json").exists()
+    noted = (f"results={tmp_path}", "experiment=trial", "variant=start")
+    train_without_page("stage=start", f"checkpoint={planner}", f"out={out}", *PLAYED, *noted)
+    result = json.loads((tmp_path / "trial/adroit-door/start/seed0.json").read_text())
+    assert (result["stage"], result["episodes"]) == ("pretrain", 2)
     assert "stage=start is now stage=zero_shot" in caplog.text
     assert f"is now init_from={planner}" in caplog.text
 
