@@ -16,7 +16,7 @@ from policy.planner.checkpoint import load_planner
 from policy.rollouts.evaluation_file import read_evaluation
 from policy.runs.run import find_checkpoint
 from tests.helpers.commands import succeed
-from tests.policy.without_page import train_without_page
+from tests.policy.pipeline.without_page import train_without_page
 
 PACKED = Path(__file__).parent / "fixtures" / "before_rooms.tar.gz"
 SMALL = ("workers=0", "envs=1", "episodes=1", "threads=1")

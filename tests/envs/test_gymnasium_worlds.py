@@ -12,7 +12,7 @@ from envs.make import make_scene, make_simulator
 from perception.errors import InputError
 from tests.conftest import task_config
 from tests.helpers.commands import refuse, succeed
-from tests.policy.without_page import train_without_page
+from tests.policy.pipeline.without_page import train_without_page
 
 OWN = "tests.helpers.own.gymnasium_task:OwnWind-v0"
 WORLDS = [

@@ -7,10 +7,8 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 from envs.make import make_scene, make_simulator
-from envs.metaworld.rotations import OfMuJoCo
 from envs.metaworld.simulator import EDITED_FIELDS, MetaWorldSimulator, task_names
 from perception.errors import InputError
 from tests.conftest import ROOT, task_config
@@ -237,22 +235,3 @@ def test_a_state_of_another_task_is_refused() -> None:
     door, pen = (make_simulator(task_config(name)) for name in ("adroit-door", "adroit-pen"))
     with pytest.raises(ValueError, match="numbers"):
         pen.restore_state(door.save_state())
-
-
-@pytest.mark.parametrize("task", ["reach", "peg-insert-side", "stick-pull"])
-def test_metaworld_sees_the_same_rotations_without_checking_them(
-    task: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    simulator = MetaWorldSimulator(task_config(f"metaworld-{task}"))
-    module = sys.modules[type(simulator._env).__module__]
-    assert module.__dict__["Rotation"] is OfMuJoCo
-    quick, rng = [], np.random.default_rng(0)
-    for _ in range(8):
-        simulator.step(rng.uniform(-1, 1, 4))
-        quick.append(simulator._env._get_quat_objects())
-    monkeypatch.setattr(module, "Rotation", Rotation)
-    simulator.reset(0)
-    rng = np.random.default_rng(0)
-    for expected in quick:
-        simulator.step(rng.uniform(-1, 1, 4))
-        np.testing.assert_array_equal(simulator._env._get_quat_objects(), expected)

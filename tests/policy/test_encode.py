@@ -26,8 +26,8 @@ from tests.conftest import collect_config
 from tests.helpers.commands import refuse, succeed
 from tests.helpers.own.encoder import Means
 from tests.helpers.small_planner import small_planner
+from tests.policy.pipeline.without_page import train_without_page
 from tests.policy.test_training import SMALL
-from tests.policy.without_page import train_without_page
 
 
 @pytest.fixture(scope="module")

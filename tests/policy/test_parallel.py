@@ -24,8 +24,8 @@ from policy.runs.metrics import read_metrics
 from policy.runs.run import Run
 from tests.helpers.commands import ONE_THREAD, ROOT
 from tests.helpers.small_planner import small_planner
+from tests.policy.pipeline.without_page import train_without_page
 from tests.policy.test_training import PRETRAINING
-from tests.policy.without_page import train_without_page
 
 ALONE = ("stage=pretrain", "pretrain.steps=60")
 

@@ -8,8 +8,8 @@ from policy.planner.checkpoint import load_policy
 from policy.planner.policies import bcrnn
 from policy.runs.metrics import read_metrics
 from tests.helpers.commands import refuse, succeed
+from tests.policy.pipeline.without_page import train_without_page
 from tests.policy.test_training import PRETRAINING
-from tests.policy.without_page import train_without_page
 
 QUICK = [part for part in PRETRAINING if not part.startswith(("denoiser.", "planner."))]
 SMALLER = {

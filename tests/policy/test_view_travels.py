@@ -19,7 +19,7 @@ from policy.pipeline.config import TrainConfig
 from policy.planner.checkpoint import load_planner
 from tests.conftest import collect_config
 from tests.helpers.commands import refuse, succeed
-from tests.policy.without_page import train_without_page
+from tests.policy.pipeline.without_page import train_without_page
 
 PLAYED = ("threads=1", "envs=2", "workers=0", "episodes=2")
 FINETUNED = (

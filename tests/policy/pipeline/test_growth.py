@@ -21,8 +21,8 @@ from policy.runs.json_files import read_json, write_json
 from policy.runs.metrics import read_metrics
 from policy.runs.run import as_yaml_knows
 from tests.conftest import collect_config
+from tests.policy.pipeline.without_page import train_without_page
 from tests.policy.test_training import FINETUNING, PRETRAINING, assert_same_weights
-from tests.policy.without_page import train_without_page
 
 SHORT = ("pretrain.steps=6", "pretrain.log_every=4")
 PRETRAIN = (*PRETRAINING, *SHORT, "stage=pretrain")

@@ -16,7 +16,7 @@ from policy.rollouts.evaluation_file import read_evaluation
 from policy.runs.json_files import read_json, write_json
 from policy.viewing.failures_page import write_failures
 from tests.helpers.small_planner import SHORT, quick_planner
-from tests.policy.without_page import train_without_page
+from tests.policy.pipeline.without_page import train_without_page
 
 PLAYED = ("envs=2", "workers=0", "threads=1", "device=cpu", "episodes=3", *SHORT)
 LEARNED = (

@@ -11,8 +11,8 @@ from policy.pretraining.config import PretrainConfig
 from policy.pretraining.pretrain import pretrain
 from policy.runs.run import Run
 from tests.helpers.small_planner import small_planner
+from tests.policy.pipeline.without_page import train_without_page
 from tests.policy.test_training import PRETRAINING, assert_same_weights
-from tests.policy.without_page import train_without_page
 
 PLAN: dict[str, Any] = {"history": 2, "horizon": 4, "chunk": 3}
 
