@@ -1,4 +1,4 @@
-"""Before anything is imported: check every shape and type that the rooms' signatures promise.
+"""Before anything is imported: check the shapes and types that the rooms' signatures promise.
 
 (As code and not as jaxtyping's pytest option, which loses a configuration in parentheses.)
 """
@@ -8,6 +8,8 @@ import signal
 import sys
 
 from jaxtyping import install_import_hook
+
+from tests.helpers.checked.some_calls import check_some_calls
 
 # Two workers on two cores: each has one; inherited by what they start, before Torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -21,6 +23,7 @@ sys.dont_write_bytecode = False
 
 # An int serves where a float is asked for, as mypy has it too.
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+check_some_calls()
 install_import_hook(["perception", "visualizer", "envs", "datasets", "policy"], CHECKER)
 
 # Tests that are run in the background ignore Ctrl-C, and so would every command that they start.

@@ -1,6 +1,7 @@
 """What many tests share: tasks as configured, and whether a system library is here."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from envs.config import EnvConfig
 from envs.rendering.gl import choose_backend
 from perception.errors import InputError
 from perception.point_cloud import resolve_geometry
+from tests.helpers.checked.some_calls import calls
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@cache
 def task_config(name: str, *overrides: str) -> EnvConfig:
     """Compose a task; `metaworld-reach` is short for the task `reach` of Meta-World."""
     family, _, task = name.partition("-")
@@ -48,7 +51,8 @@ needs_gl, needs_open3d = pytest.mark.needs_gl, pytest.mark.needs_open3d
 MISSING = {"needs_gl": without_gl, "needs_open3d": without_open3d}
 
 
-LONGEST = ("robustness", "policy", "datasets", "formats", "envs")  # Folders, longest files first.
+# Folders, longest files first.
+LONGEST = ("robustness", "policy", "datasets", "formats", "envs", "docs")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,7 +62,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs a library; asked here, since to import it takes seconds."""
+    """Count calls anew. Skip what needs a library; asked here, since to import it takes seconds."""
+    calls.clear()
     for mark, missing in MISSING.items():
         if item.get_closest_marker(mark) and missing():
             pytest.skip(missing())
@@ -74,13 +79,12 @@ def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def collect_config(path: Path, *overrides: str, episodes: int = 2) -> CollectConfig:
     """Compose a small collection of Adroit's door in this process."""
-    small = [
-        "env.episode_steps=12",
-        "points=64",
-        "workers=0",
-        f"episodes={episodes}",
-        f"out={path}",
-    ]
+    return replace(_small_collection(*overrides, episodes=episodes), out=path)
+
+
+@cache
+def _small_collection(*overrides: str, episodes: int) -> CollectConfig:
+    small = ["env.episode_steps=12", "points=64", "workers=0", f"episodes={episodes}"]
     return compose(CollectConfig, "collect", [*small, *overrides])
 
 

@@ -16,6 +16,7 @@ from policy.planner.checkpoint import load_planner
 from policy.rollouts.evaluation_file import read_evaluation
 from policy.runs.run import find_checkpoint
 from tests.helpers.commands import succeed
+from tests.policy.pipeline.without_page import train_without_page
 
 PACKED = Path(__file__).parent / "fixtures" / "before_rooms.tar.gz"
 SMALL = ("workers=0", "envs=1", "episodes=1", "threads=1")
@@ -45,8 +46,8 @@ def test_an_old_run_is_evaluated_as_it_was_seen(name: str, old: Path, tmp_path: 
 
 def test_an_old_planner_is_fine_tuned(old: Path, tmp_path: Path) -> None:
     planner = old / "door-run" / "checkpoints" / "pretrain.safetensors"
-    succeed(
-        "policy/train.py", "stage=finetune", f"init_from={planner}", f"out={tmp_path / 'run'}",
+    train_without_page(
+        "stage=finetune", f"init_from={planner}", f"out={tmp_path / 'run'}",
         "finetune=ppo_bc", "finetune.episodes=2", "finetune.initial_episodes=1",
         "finetune.initial_limit=1",
         "finetune.gradient_steps=1", "finetune.evaluate_every=0", *SMALL,
@@ -69,8 +70,8 @@ def test_old_stores_go_on_by_the_same_command(old: Path) -> None:
 
 
 def test_an_old_store_is_trained_on_as_it_was_seen(old: Path, tmp_path: Path) -> None:
-    succeed(
-        "policy/train.py", f"data={old / 'door.zarr'}", f"out={tmp_path / 'run'}", "stage=pretrain",
+    train_without_page(
+        f"data={old / 'door.zarr'}", f"out={tmp_path / 'run'}", "stage=pretrain",
         "denoiser=unet-small", "pretrain.steps=2", "pretrain.batch=4", *SMALL,
     )  # fmt: skip
     _, about = load_planner(tmp_path / "run" / "checkpoints" / "pretrain.safetensors")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -126,12 +127,22 @@ def paired_difference(
     anew from two or three of them gives intervals that are too narrow rather than too wide.
     """
     gaps = one.astype(np.float64) - other
-    (seeds, starts), rng = gaps.shape, np.random.default_rng(0)
-    of_starts = rng.multinomial(starts, np.full(starts, 1 / starts), RESAMPLES) / starts
-    of_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), RESAMPLES) / seeds
+    seeds, starts = gaps.shape
+    of_starts, of_seeds = _draws(seeds, starts)
     both = (of_seeds @ gaps * of_starts).sum(axis=1)
     over_starts = _span(of_starts @ gaps.mean(axis=0))
     return Difference(float(gaps.mean()), over_starts, _span(both) if seeds > 1 else None)
+
+
+@lru_cache(maxsize=4)
+def _draws(
+    seeds: int, starts: int
+) -> tuple[Float[np.ndarray, "resample start"], Float[np.ndarray, "resample seed"]]:
+    """Draw the shares of starts and of seeds, the same each time."""
+    rng = np.random.default_rng(0)
+    of_starts = rng.multinomial(starts, np.full(starts, 1 / starts), RESAMPLES) / starts
+    of_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), RESAMPLES) / seeds
+    return of_starts, of_seeds
 
 
 def _span(means: Float[np.ndarray, " resample"]) -> Span:

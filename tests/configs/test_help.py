@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from functools import cache
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ GIVEN = {
 }
 
 
+@cache
 def scripts() -> dict[str, tuple[str, str]]:
     """Give the module and the schema of each script, by the name of its YAML."""
     found = {}
@@ -35,6 +37,7 @@ def scripts() -> dict[str, tuple[str, str]]:
     return found
 
 
+@cache
 def shown(script: str) -> tuple[Any, dict[str, str]]:
     """Give a script's schema, and the keys of its help with their values."""
     name, schema_name = scripts()[script]

@@ -19,8 +19,8 @@ from datasets.store.store import EpisodeStore
 from envs.make import make_simulator
 from perception.errors import InputError
 from tests.conftest import collect_config, needs_gl, task_config
-from tests.helpers.commands import refuse, succeed
-from tests.helpers.killing import assert_equal, grown, stop, whole_episodes
+from tests.helpers.commands import refuse
+from tests.helpers.killing import assert_equal
 
 TINY = ("env.episode_steps=12", "points=64")
 GL = ("env.view.depth=gl", "env.view.image=gl")
@@ -30,18 +30,6 @@ def test_the_number_of_workers_does_not_matter(tmp_path: Path) -> None:
     for workers in (0, 2):
         collect(collect_config(tmp_path / f"{workers}.zarr", f"workers={workers}", episodes=5))
     assert_equal(tmp_path / "0.zarr", tmp_path / "2.zarr")
-
-
-def test_an_interrupted_collection_goes_on_to_the_same_store(tmp_path: Path) -> None:
-    path, whole = tmp_path / "stopped.zarr", tmp_path / "whole.zarr"
-    command = ("datasets/collect.py", *TINY, "workers=1", "episodes=40", f"out={path}")
-    assert stop(command, 0, begun=grown(path, 0), by=signal.SIGINT)
-    collect(collect_config(whole, episodes=40))
-    episodes = whole_episodes(path, EpisodeStore.open(whole))
-    assert episodes is not None
-    assert episodes < 40
-    succeed(*command)
-    assert_equal(path, whole)
 
 
 def killed_at_once(out: Path) -> None:

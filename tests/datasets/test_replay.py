@@ -27,9 +27,9 @@ TINY = (
     "behaviour.noise=[0,0.3]",
     "behaviour.replay.agents=2",
     "behaviour.replay.fraction=0.5",
-    f"{LEARNING}.steps=400",
+    f"{LEARNING}.steps=240",
     f"{LEARNING}.demonstrations=1",
-    f"{LEARNING}.save_every=100",
+    f"{LEARNING}.save_every=80",
     f"{LEARNING}.rlpd.warm_up=80",
     f"{LEARNING}.rlpd.hidden=32",
 )
@@ -51,16 +51,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_log_holds_every_step_of_a_training_in_time_order(trained: Path) -> None:
     log = EpisodeStore.open(trained / "logs/agent1.zarr")
-    assert log.steps == 400
+    assert log.steps == 240
     assert "point_cloud" not in log.names
-    np.testing.assert_array_equal(log.read("meta/agent_step"), np.arange(0, 400, 40))
+    np.testing.assert_array_equal(log.read("meta/agent_step"), np.arange(0, 240, 40))
     assert set(log.read("meta/agent")) == {1}
 
 
 def test_the_first_part_of_all_trainings_is_drawn_in_the_order_of_their_time(trained: Path) -> None:
     store = EpisodeStore.open(trained / "out.zarr")
-    assert store.read("meta/agent_step").tolist() == sorted(list(range(0, 200, 40)) * 2)
-    assert store.read("meta/agent").tolist() == [0, 1] * 5
+    assert store.read("meta/agent_step").tolist() == sorted(list(range(0, 120, 40)) * 2)
+    assert store.read("meta/agent").tolist() == [0, 1] * 3
     logs = [EpisodeStore.open(trained / f"logs/agent{agent}.zarr") for agent in (0, 1)]
     for index in range(store.episodes):
         drawn, logged = (
@@ -76,7 +76,7 @@ def test_the_near_optimal_part_is_the_last_and_nothing_is_trained_twice(trained:
     config = replay_config(trained, "behaviour.replay.quality=near_optimal", out="near.zarr")
     collect(config)
     store = EpisodeStore.open(trained / "near.zarr")
-    assert store.read("meta/agent_step").min() == 200
+    assert store.read("meta/agent_step").min() == 120
     assert (trained / "logs/agent0.state").stat().st_mtime_ns == before
 
 
@@ -88,7 +88,7 @@ def test_fewer_episodes_are_the_earliest(trained: Path) -> None:
 def test_training_replays_exactly(trained: Path) -> None:
     """Re-simulating recorded actions from recorded starts gives states, rewards, successes."""
     store = EpisodeStore.open(trained / "out.zarr")
-    for index in (0, 5, 9):
+    for index in (0, 3, 5):
         assert replay_episode(store, index).all()
 
 
@@ -98,14 +98,14 @@ def test_a_killed_training_goes_on_to_the_same_store(trained: Path, tmp_path: Pa
         f"behaviour.replay.logs={tmp_path / 'logs'}",
     )  # fmt: skip
     assert stop(command, 0, begun=(tmp_path / "logs/agent0.state").exists)
-    assert EpisodeStore.open(tmp_path / "logs/agent0.zarr").steps < 800
+    assert EpisodeStore.open(tmp_path / "logs/agent0.zarr").steps < 240
     succeed(*command)
     assert_equal(trained / "out.zarr", tmp_path / "out.zarr")
 
 
 def test_a_training_can_be_made_longer(tmp_path: Path) -> None:
     one = ("behaviour.replay.agents=1",)
-    longer = (*one, f"{LEARNING}.steps=600")
+    longer = (*one, f"{LEARNING}.steps=320")
     (tmp_path / "b").mkdir()
     collect(replay_config(tmp_path, *one))
     collect(replay_config(tmp_path, *longer, out="longer.zarr"))
@@ -134,9 +134,9 @@ def test_a_training_that_was_saved_before_todays_keys_goes_on(tmp_path: Path) ->
 
 def test_meta_worlds_agents_watch_the_script(tmp_path: Path) -> None:
     env = ("env=metaworld", "env.task=reach", "env.episode_steps=60", "behaviour.replay.agents=1")
-    collect(replay_config(tmp_path, *env, f"{LEARNING}.steps=180"))
+    collect(replay_config(tmp_path, *env, f"{LEARNING}.steps=120"))
     log = EpisodeStore.open(tmp_path / "logs/agent0.zarr")
-    assert log.read("action").shape == (180, 4)
+    assert log.read("action").shape == (120, 4)
 
 
 def test_a_training_can_be_seeded_by_its_demonstrator() -> None:

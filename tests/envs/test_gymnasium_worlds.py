@@ -12,6 +12,7 @@ from envs.make import make_scene, make_simulator
 from perception.errors import InputError
 from tests.conftest import task_config
 from tests.helpers.commands import refuse, succeed
+from tests.policy.pipeline.without_page import train_without_page
 
 OWN = "tests.helpers.own.gymnasium_task:OwnWind-v0"
 WORLDS = [
@@ -175,7 +176,7 @@ def test_a_world_is_collected_trained_and_viewed(tmp_path: Path) -> None:
     small = ("finetune.initial_episodes=1", "finetune.initial_limit=2", "finetune.gradient_steps=2")
     few = ("threads=1", "envs=2", *here)
     once = "finetune.evaluate_every=0"
-    succeed("policy/train.py", f"data={data}", f"out={run}", *few, *short, *small, once)
+    train_without_page(f"data={data}", f"out={run}", *few, *short, *small, once)
     succeed("policy/view.py", f"checkpoint={run}", f"out={tmp_path / 'played.html'}")
     assert (tmp_path / "played.html").stat().st_size > 100_000
     said = refuse("policy/evaluate.py", f"checkpoint={run}", f"out={tmp_path}", "env=adroit-pen")

@@ -18,9 +18,10 @@ import numpy as np
 sys.path.insert(0, {root!r})
 
 if __name__ == "__main__":
+    from configs.command import compose_part
+    from envs.config import EnvConfig
     from envs.vector.vector_env import Shapes, VectorEnv
-    from tests.conftest import task_config
-    config = task_config("adroit-door", "env.view.points=32")
+    config = compose_part(EnvConfig, "env", "adroit-door", ["env.view.points=32"])
     envs = VectorEnv(config, Shapes(envs=2, history=1, chunk=2), workers=2)
     try:
         print(*(worker._process.pid for worker in envs._workers), flush=True)

@@ -18,7 +18,7 @@ from tests.conftest import collect_config
 from tests.formats.test_convert_out import made_store, pictured_store
 from tests.helpers.foreign_data import as_store, clouds, write_dp3
 
-READER = Path(__file__).resolve().parents[1] / "helpers" / "zarr2_reader.py"
+READER = Path(__file__).with_name("zarr2_reader.py")
 PINS = ("zarr==2.18.7", "numcodecs==0.15.1", "numpy==2.2.6")  # The last of zarr 2, on 3.11 to 3.13.
 UNREACHABLE = ("new connection", "name resolution", "timed out", "from versions: none")
 

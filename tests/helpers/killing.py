@@ -74,11 +74,17 @@ def stop(
 
 
 def grown(out: Path, before: int) -> Callable[[], bool]:
-    """Ask whether a store holds more than so many whole episodes."""
+    """Ask whether a store holds more than so many whole episodes; opened where its ends changed."""
+    ends, seen = out / "meta" / "episode_ends" / "0", (0, 0)
 
     def holds_more() -> bool:
-        if not (out / "meta" / "episode_ends" / "0").exists():
+        nonlocal seen
+        if not ends.exists():
             return False
+        now = (ends.stat().st_ino, ends.stat().st_mtime_ns)
+        if now == seen:
+            return False
+        seen = now
         return EpisodeStore(out, open_group(out, "r")).episodes > before
 
     return holds_more

@@ -26,6 +26,7 @@ from tests.conftest import collect_config
 from tests.helpers.commands import refuse, succeed
 from tests.helpers.own.encoder import Means
 from tests.helpers.small_planner import small_planner
+from tests.policy.pipeline.without_page import train_without_page
 from tests.policy.test_training import SMALL
 
 
@@ -69,7 +70,7 @@ def test_a_planner_trained_on_features_acts_with_the_encoder_that_made_them(
     data, checkpoint = encoded
     own = (f"data={data}", f"out={tmp_path / 'run'}", "pretrain.features=true")
     assert "needs encoder_from=" in refuse("policy/train.py", *SMALL, *own)
-    succeed("policy/train.py", *SMALL, *own, f"encoder_from={checkpoint}")
+    train_without_page(*SMALL, *own, f"encoder_from={checkpoint}")
     before, after = (
         load_file(path) for path in (checkpoint, tmp_path / "run/checkpoints/finetune.safetensors")
     )

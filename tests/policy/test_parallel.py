@@ -22,8 +22,9 @@ from policy.pretraining.pretrain import pretrain
 from policy.runs.distributed import Team
 from policy.runs.metrics import read_metrics
 from policy.runs.run import Run
-from tests.helpers.commands import ONE_THREAD, ROOT, succeed
+from tests.helpers.commands import ONE_THREAD, ROOT
 from tests.helpers.small_planner import small_planner
+from tests.policy.pipeline.without_page import train_without_page
 from tests.policy.test_training import PRETRAINING
 
 ALONE = ("stage=pretrain", "pretrain.steps=60")
@@ -56,7 +57,7 @@ def test_two_processes_learn_what_one_learns_also_when_one_was_killed(
     tiny_store: Path, tmp_path: Path
 ) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    succeed("policy/train.py", f"data={tiny_store}", f"out={one}", *PRETRAINING, *ALONE)
+    train_without_page(f"data={tiny_store}", f"out={one}", *PRETRAINING, *ALONE)
     command = (f"data={tiny_store}", f"out={two}", *PRETRAINING, *ALONE)
     killed = torchrun(*command)
     while len(read_metrics(two / "pretrain.jsonl")) < 2 and killed.poll() is None:

@@ -8,6 +8,7 @@ from policy.planner.checkpoint import load_policy
 from policy.planner.policies import bcrnn
 from policy.runs.metrics import read_metrics
 from tests.helpers.commands import refuse, succeed
+from tests.policy.pipeline.without_page import train_without_page
 from tests.policy.test_training import PRETRAINING
 
 QUICK = [part for part in PRETRAINING if not part.startswith(("denoiser.", "planner."))]
@@ -46,8 +47,8 @@ def test_a_rival_learns_goes_on_and_is_judged(
     out, whole = tmp_path / "run", tmp_path / "whole"
     constant = "pretrain.decay=constant"  # By the cosine, more steps are another way down.
     for steps in (20, 40):
-        succeed("policy/train.py", *training(policy, tiny_store, out, steps), constant)
-    succeed("policy/train.py", *training(policy, tiny_store, whole, 40), constant)
+        train_without_page(*training(policy, tiny_store, out, steps), constant)
+    train_without_page(*training(policy, tiny_store, whole, 40), constant)
     first, second = (load_policy(path / FILE)[0].state_dict() for path in (out, whole))
     assert all(first[name].equal(second[name]) for name in second)
     losses = [row["pretrain/loss"] for row in read_metrics(whole / "pretrain.jsonl")]
@@ -59,11 +60,12 @@ def test_a_rival_is_viewed_and_neither_fine_tuned_nor_recorded(
     tiny_store: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    succeed("policy/train.py", *training("bcrnn-3d", tiny_store, out, 5))
+    train_without_page(*training("bcrnn-3d", tiny_store, out, 5))
     assert isinstance(load_policy(out / FILE)[0], bcrnn.BcRnn)
-    succeed("policy/evaluate.py", f"checkpoint={out}", "episodes=1", "threads=1", "workers=0")
+    alone = ("episodes=1", "threads=1", "workers=0", "gallery=0")
+    succeed("policy/evaluate.py", f"checkpoint={out}", *alone)
     page = tmp_path / "page.html"
-    succeed("policy/view.py", f"checkpoint={out}", f"out={page}")
+    succeed("policy/view.py", f"checkpoint={out}", f"out={page}", "size=[64,48]")
     assert "bcrnn" in page.read_text()
     again = [*training("bcrnn-3d", tiny_store, out, 5), "stage=finetune"]
     assert "a policy of kind bcrnn has none" in refuse("policy/train.py", *again)
@@ -81,6 +83,6 @@ def test_a_rivals_result_has_its_name_and_a_planners_is_called_pretrained(
         own = SMALLER.get(policy, SMALLER["simple-dp3"])
         told = [f"policy={policy}", f"data={tiny_store}", f"results={tmp_path / 'results'}"]
         where = [f"out={tmp_path / policy}", "experiment=rivals"]
-        succeed("policy/train.py", *learning, *own, *told, *where)
+        train_without_page(*learning, *own, *told, *where)
     names = {path.parent.name for path in (tmp_path / "results").rglob("seed0.json")}
     assert names == {"bcrnn-3d", "pretrained"}

@@ -18,7 +18,8 @@ from policy.pipeline.checks import check
 from policy.pipeline.config import TrainConfig
 from policy.planner.checkpoint import load_planner
 from tests.conftest import collect_config
-from tests.helpers.commands import refuse, run, succeed
+from tests.helpers.commands import refuse, succeed
+from tests.policy.pipeline.without_page import train_without_page
 
 PLAYED = ("threads=1", "envs=2", "workers=0", "episodes=2")
 FINETUNED = (
@@ -117,7 +118,7 @@ def test_metaworld_needs_no_words_about_its_task(tmp_path: Path) -> None:
     store, out = tmp_path / "reach.zarr", tmp_path / "run"
     task = ("env=metaworld", "env.task=reach", "behaviour=scripted", "env.episode_steps=16")
     collect(collect_config(store, *task, "points=32"))
-    succeed("policy/train.py", f"data={store}", f"out={out}", "stage=pretrain", *PRETRAINED)
+    train_without_page(f"data={store}", f"out={out}", "stage=pretrain", *PRETRAINED)
     planner, about = load_planner(planner_of(out))
     assert (planner.config.horizon, planner.config.chunk) == (12, 8)
     assert about["task"] == "metaworld-reach"
@@ -129,24 +130,27 @@ def test_metaworld_needs_no_words_about_its_task(tmp_path: Path) -> None:
 
 def test_a_store_that_grew_is_not_the_store_of_the_run(tmp_path: Path) -> None:
     store, out = tmp_path / "door.zarr", tmp_path / "run"
-    words = ("policy/train.py", f"data={store}", f"out={out}", "stage=pretrain", *PRETRAINED)
+    words = (f"data={store}", f"out={out}", "stage=pretrain", *PRETRAINED)
     collect(collect_config(store))
-    succeed(*words)
+    train_without_page(*words)
     kept = yaml.safe_load((out / "config.yaml").read_text())["stores"][str(store.resolve())]
     assert kept == {"episodes": 2, "steps": 24, "seed": 0}
-    succeed(*words)
+    train_without_page(*words)
     collect(collect_config(store, episodes=3))
-    assert "door.zarr.episodes: 2 -> 3" in refuse(*words)
+    with pytest.raises(InputError, match=re.escape("door.zarr.episodes: 2 -> 3")):
+        train_without_page(*words)
 
 
-def test_old_names_of_keys_are_understood_and_said(odd_run: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    done = run(
-        "policy/train.py", "stage=start", f"checkpoint={planner_of(odd_run)}", f"out={out}", *PLAYED
-    )
-    assert done.returncode == 0, done.stderr
-    assert "stage=start is now stage=zero_shot" in done.stderr
-    assert f"is now init_from={planner_of(odd_run)}" in done.stderr
+def test_old_names_of_keys_are_understood_and_said(
+    odd_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out, planner = tmp_path / "run", planner_of(odd_run)
+    noted = (f"results={tmp_path}", "experiment=trial", "variant=start")
+    train_without_page("stage=start", f"checkpoint={planner}", f"out={out}", *PLAYED, *noted)
+    result = json.loads((tmp_path / "trial/adroit-door/start/seed0.json").read_text())
+    assert (result["stage"], result["episodes"]) == ("pretrain", 2)
+    assert "stage=start is now stage=zero_shot" in caplog.text
+    assert f"is now init_from={planner}" in caplog.text
 
 
 def test_keys_that_contradict_each_other_are_refused(odd_run: Path, odd_store: Path) -> None:

@@ -17,7 +17,7 @@ from tests.conftest import collect_config
 from tests.helpers.commands import succeed
 from tests.helpers.killing import assert_equal, grown, stop, whole_episodes
 
-KILLS = 3  # Of each command.
+KILLS = 2  # Of each command.
 
 
 @pytest.fixture(scope="module")

@@ -43,11 +43,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=False)
 
 
-def test_no_space_on_the_disk(small_disk: Path, tmp_path: Path) -> None:
-    out, whole = small_disk / "s.zarr", tmp_path / "whole.zarr"
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that is larger than that."""
+    path = tmp_path_factory.mktemp("whole") / "whole.zarr"
+    collect(collect_config(path, "error_mm=0", episodes=60))
+    return path
+
+
+def test_no_space_on_the_disk(small_disk: Path, whole: Path) -> None:
+    out = small_disk / "s.zarr"
     command = ("datasets/collect.py", *TINY, f"out={out}", "episodes=60", "error_mm=0")
     assert "No space left on device" in refuse(*command)
-    collect(collect_config(whole, "error_mm=0", episodes=60))
     store = EpisodeStore.open(out)
     assert 0 < store.episodes < 60
     expected = EpisodeStore.open(whole).read("point_cloud")[: store.steps]
@@ -57,15 +64,14 @@ def test_no_space_on_the_disk(small_disk: Path, tmp_path: Path) -> None:
     assert_equal(out, whole)
 
 
-def test_merging_onto_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
-    shard, out = tmp_path / "shard.zarr", small_disk / "m.zarr"
-    collect(collect_config(shard, "error_mm=0", episodes=60))
+def test_merging_onto_a_full_disk(small_disk: Path, whole: Path) -> None:
+    out = small_disk / "m.zarr"
     with pytest.raises(OSError, match="No space left on device"):
-        merge(merge_config([shard], out))
+        merge(merge_config([whole], out))
     assert 0 < EpisodeStore.open(out).episodes < 60
     assert mount(small_disk, "remount,size=20m")
-    merge(merge_config([shard], out))
-    assert_equal(out, shard)
+    merge(merge_config([whole], out))
+    assert_equal(out, whole)
 
 
 def write_small_files_only(path: Path) -> None:

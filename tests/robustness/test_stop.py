@@ -1,6 +1,7 @@
 """Ctrl-C: what is finished is kept, one line says where, and the same command goes on."""
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ def test_a_stopped_collection_goes_on(tmp_path: Path, workers: int, by: signal.S
     begun = grown(out, 2)
     while not begun():
         assert process.poll() is None
+        time.sleep(0.01)
     process.send_signal(by)
     _, errors = process.communicate(timeout=60)
     done = EpisodeStore.open(out).episodes

@@ -17,12 +17,16 @@ from typing import TextIO
 
 SERVER = Path(__file__).with_name("server.py")
 NUMBER = struct.Struct("i")  # How the server sends process ids and exit codes.
-# Set by libraries that a test imports (scikit-learn, pygame), or of the test that runs: no script
-# that a user starts has them, and each other environment needs a server of its own.
+# Set by libraries that a test imports (scikit-learn, pygame), by what it calls here (the choices of
+# `envs/rendering/gl.py`, `policy/runs/device.py`), or of the test that runs: no script that a user
+# starts has them, and each other environment needs a server of its own, which takes seconds.
 NOT_THE_USERS = (
+    "CUBLAS_WORKSPACE_CONFIG",
     "KMP_DUPLICATE_LIB_OK",
     "KMP_INIT_AT_FORK",
+    "MUJOCO_GL",
     "PYGAME_HIDE_SUPPORT_PROMPT",
+    "PYOPENGL_PLATFORM",
     "PYTEST_CURRENT_TEST",
     "SDL_AUDIODRIVER",
 )

@@ -1,29 +1,27 @@
 """A run that goes on: longer, by another name of its store, or refused in words."""
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import yaml
 
-from configs.command import compose, compose_part, options
+from configs.command import compose_part, options
 from configs.locks import only_writer
 from datasets.behaviours.training_state import load_state
 from datasets.collection.collector import collect
 from perception.errors import InputError
 from policy.finetuning.config import FinetuneConfig
-from policy.pipeline.config import TrainConfig
 from policy.pipeline.growth import SECTIONS
 from policy.pipeline.identity import maker
-from policy.pipeline.stages import train
 from policy.planner.checkpoint import load_planner
 from policy.rollouts.evaluation_file import read_evaluation
 from policy.runs.json_files import read_json, write_json
 from policy.runs.metrics import read_metrics
 from policy.runs.run import as_yaml_knows
 from tests.conftest import collect_config
+from tests.policy.pipeline.without_page import train_without_page
 from tests.policy.test_training import FINETUNING, PRETRAINING, assert_same_weights
 
 SHORT = ("pretrain.steps=6", "pretrain.log_every=4")
@@ -32,15 +30,7 @@ OF_VIEW = ("env.episode_steps=12", "env.view.points=64")
 
 
 def run(out: Path, *words: str) -> None:
-    train(compose(TrainConfig, "train", [f"out={out}", *words]))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_page() -> Iterator[None]:
-    """Leave out the page, which takes seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("policy.viewing.run_page.write_run_page", lambda *_: "")
-        yield
+    train_without_page(f"out={out}", *words)
 
 
 @pytest.fixture(scope="module")

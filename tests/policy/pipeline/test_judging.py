@@ -1,7 +1,6 @@
 """Planners are judged on the same starts whatever their seed: alone, and with their critics."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,9 +8,7 @@ import pytest
 from configs.command import compose
 from perception.errors import InputError
 from policy.finetuning.guided.saved_critics import critics_path
-from policy.pipeline.config import TrainConfig
 from policy.pipeline.judge import EvaluateConfig, judge
-from policy.pipeline.stages import train
 from policy.planner.checkpoint import save_planner
 from policy.reports.result import Result
 from policy.rollouts.evaluation import evaluation_seeds
@@ -19,6 +16,7 @@ from policy.rollouts.evaluation_file import read_evaluation
 from policy.runs.json_files import read_json, write_json
 from policy.viewing.failures_page import write_failures
 from tests.helpers.small_planner import SHORT, quick_planner
+from tests.policy.pipeline.without_page import train_without_page
 
 PLAYED = ("envs=2", "workers=0", "threads=1", "device=cpu", "episodes=3", *SHORT)
 LEARNED = (
@@ -31,19 +29,11 @@ LEARNED = (
 
 def run(out: Path, *words: str) -> None:
     given = (f"init_from={out.parent / 'before.safetensors'}", f"results={out.parent / 'results'}")
-    train(compose(TrainConfig, "train", [f"out={out}", *given, *PLAYED, *LEARNED, *words]))
+    train_without_page(f"out={out}", *given, *PLAYED, *LEARNED, *words)
 
 
 def asked(run: Path, out: Path, *words: str) -> EvaluateConfig:
     return compose(EvaluateConfig, "evaluate", [f"checkpoint={run}", f"out={out}", *PLAYED, *words])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_page() -> Iterator[None]:
-    """Leave out the page, which takes seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("policy.viewing.run_page.write_run_page", lambda *_: "")
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,13 @@ from typing import Any
 
 import pytest
 
-from configs.command import compose
 from datasets.windows import load_windows
 from perception.errors import InputError
-from policy.pipeline.config import TrainConfig
-from policy.pipeline.stages import train
 from policy.pretraining.config import PretrainConfig
 from policy.pretraining.pretrain import pretrain
 from policy.runs.run import Run
 from tests.helpers.small_planner import small_planner
+from tests.policy.pipeline.without_page import train_without_page
 from tests.policy.test_training import PRETRAINING, assert_same_weights
 
 PLAN: dict[str, Any] = {"history": 2, "horizon": 4, "chunk": 3}
@@ -32,7 +30,7 @@ def test_a_run_may_go_on_from_a_memory_map(tiny_store: Path, tmp_path: Path) -> 
     small = [f"data={tiny_store}", f"out={tmp_path}", "stage=pretrain", *PRETRAINING]
     few = ["episodes=1", "envs=1", "env.episode_steps=3"]
     for own in (["pretrain.steps=1"], ["pretrain.steps=2", "pretrain.memory=map"]):
-        train(compose(TrainConfig, "train", [*small, *few, *own]))
+        train_without_page(*small, *few, *own)
     assert (tmp_path / "decoded" / "point_cloud.npy").exists()
 
 

@@ -24,9 +24,11 @@ from policy.rollouts.evaluation import evaluate
 from policy.runs.metrics import read_metrics
 from policy.runs.run import Run
 from tests.conftest import task_config
-from tests.helpers.commands import ONE_THREAD, ROOT
+from tests.helpers.commands import ONE_THREAD, ROOT, start
 from tests.helpers.small_planner import small_finetuning, small_planner
+from tests.helpers.warm.processes import WarmProcess
 from tests.policy.test_training import PRETRAINING, SMALL, assert_same_weights
+from tests.robustness.shared.judged import descendants
 
 ABOUT = {"about": {"task": "adroit-door", "seed": 0}}
 
@@ -101,29 +103,21 @@ def test_ctrl_c_reaches_the_command(
     assert (tmp_path / "run" / "checkpoints" / "pretrain-state.pt").exists()
 
 
-def interrupt(command: list[str], out: Path, stage: str) -> tuple[int, str]:
-    """Press Ctrl-C, which reaches every process of the terminal, once a stage has begun."""
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        env={**os.environ, **ONE_THREAD},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    while not read_metrics(out / f"{stage}.jsonl") and process.poll() is None:
+def wait_for(process: "WarmProcess | subprocess.Popen[str]", metrics: Path) -> None:
+    """Wait until a stage has noted something, or the process has ended."""
+    while not read_metrics(metrics) and process.poll() is None:
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
-    return process.returncode, output
 
 
 def test_ctrl_c_in_a_terminal_ends_in_one_line(tiny_store: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     long = ("workers=1", "finetune.episodes=2000")
-    words = [f"data={tiny_store}", f"out={out}", *SMALL, *long]
-    code, said = interrupt([str(ROOT / "policy" / "train.py"), *words], out, "finetune")
-    assert code == 130, said
+    process = start("policy/train.py", f"data={tiny_store}", f"out={out}", *SMALL, *long)
+    wait_for(process, out / "finetune.jsonl")
+    for pid in (process.pid, *descendants(process.pid)):  # Every process of the terminal.
+        os.kill(pid, signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.wait() == 130, said
     assert "Traceback" not in said
     assert said.rstrip().splitlines()[-1].startswith("stopped at episode ")
     assert "was killed" not in said  # Its environments were left in peace.
@@ -134,8 +128,17 @@ def test_ctrl_c_under_torchrun_saves_once(tiny_store: Path, tmp_path: Path) -> N
     out = tmp_path / "run"
     own = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     words = [f"data={tiny_store}", f"out={out}", *PRETRAINING, "stage=pretrain"]
-    script = str(ROOT / "policy" / "train.py")
-    _, said = interrupt([*own, script, *words, "pretrain.steps=100000"], out, "pretrain")
+    process = subprocess.Popen(
+        [sys.executable, *own, ROOT / "policy" / "train.py", *words, "pretrain.steps=100000"],
+        env={**os.environ, **ONE_THREAD},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for(process, out / "pretrain.jsonl")
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=120)
     assert said.count("; the same command goes on") == 1, said
     assert (out / "checkpoints" / "pretrain-state.pt").exists()
     assert not (out / "checkpoints" / "pretrain.safetensors").exists()

@@ -37,8 +37,8 @@ def test_fixed_chunks_are_fitted_and_sampled_again_in_two_steps(horizon: int) ->
     net.normalizer.actions.fit(actions.flatten(0, 1))
     net.normalizer.state.fit(seen.robot_state)
     clean = net.normalizer.actions(actions)
-    optimizer = torch.optim.Adam(net.parameters(), 3e-3)
-    for _ in range(400):
+    optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+    for _ in range(150):
         loss = net.denoising_loss(net.encode(seen), clean)
         optimizer.zero_grad()
         loss.backward()

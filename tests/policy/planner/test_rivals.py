@@ -107,7 +107,7 @@ def test_a_mixture_keeps_both_ways_that_were_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sampler", "iterations", "negatives"), [("derivative_free", 5, 64), ("langevin", 20, 8)]
+    ("sampler", "iterations", "negatives"), [("derivative_free", 5, 64), ("langevin", 10, 8)]
 )
 def test_low_energies_lie_where_actions_were_taken(
     sampler: Any,  # noqa: ANN401
@@ -117,7 +117,7 @@ def test_low_energies_lie_where_actions_were_taken(
     keys = {"sampler": sampler, "iterations": iterations, "negatives": negatives}
     config = ibc.Config(**{**vars(IBC), **keys})
     modes = torch.tensor([[[-0.5, 0.5]], [[0.5, -0.5]]])
-    policy = fitted(ibc.make(config, SIZES), modes, 300, batch=64)
+    policy = fitted(ibc.make(config, SIZES), modes, 150, batch=64)
     near = near_a_mode(decided(policy, 100), modes)
     assert near.any(dim=1).float().mean() >= 0.9
     assert near.float().mean(dim=0).min() > 0.2
@@ -133,9 +133,9 @@ def test_nothing_is_told_apart_at_first() -> None:
 
 def test_one_step_from_noise_leads_to_both_plans_that_were_shown() -> None:
     modes = torch.tensor([[[-0.5, 0.5]], [[0.5, -0.5]]]).expand(-1, 2, -1)
-    policy = fitted(flow.make(FLOW, SIZES), modes, 600, batch=128)
+    policy = fitted(flow.make(FLOW, SIZES), modes, 300, batch=64)
     near = near_a_mode(decided(policy, 200), modes)
-    assert near.any(dim=1).float().mean() >= 0.8
+    assert near.any(dim=1).float().mean() >= 0.7
     assert near.float().mean(dim=0).min() > 0.2
 
 

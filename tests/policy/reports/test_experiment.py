@@ -163,18 +163,16 @@ def test_an_experiment_runs_and_then_skips_what_is_finished(
         "finetune.evaluate_every=0", "episodes=2", "envs=2", "workers=0", "threads=1", "traces=1",
     )  # fmt: skip
     planners = {name: ("env=adroit-door", f"data={tiny_store}")}
-    kl = Variant(name, ("stage=finetune", "finetune=ppo_kl"))
-    start = Variant(name, ("stage=zero_shot",))
-    variants = {"pretrained": start, "kl": kl}
+    variants = {"kl": Variant(name, ("stage=finetune", "finetune=ppo_kl"))}
     tasks = {"adroit-door": ("env=adroit-door",)}
     made = Experiment(name, small, planners, tasks, variants, (0,))
     config = replace(ALL, outputs=tmp_path / "outputs", results=tmp_path / "results")
     run_experiment(made, config)
     written = sorted((config.results / name).rglob("seed0.json"))
     stages = {p.parent.name: json.loads(p.read_text())["stage"] for p in written}
-    assert stages == {"kl": "finetune", "pretrained": "pretrain"}
+    assert stages == {"kl": "finetune"}
     assert written[0].with_suffix(".npz").exists()
     assert written[0].with_suffix(".jsonl").exists()
     with caplog.at_level(logging.INFO):
         run_experiment(made, config)
-    assert caplog.text.count("finished before") == 3
+    assert caplog.text.count("finished before") == 2
