@@ -147,24 +147,24 @@ def test_a_denoiser_is_reset_and_the_rest_stays() -> None:
             assert torch.equal(tensor, before[name]), name
 
 
-@pytest.mark.parametrize(("prediction", "loss_left"), [("noise", 0.8), ("start", 1e-3)])
-def test_one_batch_can_be_overfitted(prediction: str, loss_left: float) -> None:
+@pytest.mark.parametrize(("prediction", "min_std"), [("noise", 0.45), ("start", 1e-3)])
+def test_one_batch_can_be_overfitted(prediction: str, min_std: float) -> None:
     # The clean chunk can be predicted exactly; the noise in an almost clean chunk cannot.
     net, one = planner(prediction), batch(2)
     seen = Observation(
-        one.observations.points.repeat(8, 1, 1, 1), one.observations.robot_state.repeat(8, 1, 1)
+        one.observations.points.repeat(16, 1, 1, 1), one.observations.robot_state.repeat(16, 1, 1)
     )
-    repeated = Batch(seen, one.actions.repeat(8, 1, 1))
+    repeated = Batch(seen, one.actions.repeat(16, 1, 1))
     optimizer = torch.optim.Adam(net.parameters(), 3e-3)
     losses = []
-    for _ in range(120):
-        loss = net.loss(repeated, net.draw(16))
+    for _ in range(220):
+        loss = net.loss(repeated, net.draw(32))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[0] > loss_left
-    assert sum(losses[-20:]) / 20 < loss_left
+    assert losses[0] > 0.5
+    assert sum(losses[-20:]) / 20 < min_std
 
 
 @pytest.mark.parametrize("prediction", ["noise", "start"])
