@@ -66,7 +66,8 @@ class QGuided(CriticLearner):
 
     def observe(self, rollout: Rollout) -> None:
         """Remember every decision, the best episodes, and how each way to play went."""
-        self._trial.note(self._observed, rollout.episodes.successes, rollout.returns)
+        if self._exploring:
+            self._trial.note(self._observed, rollout.episodes.successes, rollout.returns)
         super().observe(rollout)
 
     def finish(self) -> None:

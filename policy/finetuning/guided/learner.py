@@ -107,9 +107,13 @@ class CriticLearner(ABC):
     def decide(self, *, explore: bool) -> Guide:
         """How to play: before the first critic's step by the first plan."""
         config, critics = self._shared.explore, self.critics
-        explore = explore and self._observed < config.until * self._finetune.episodes
-        guide = Guide(self._planner, critics.ready, config, explore=explore)
+        guide = Guide(self._planner, critics.ready, config, explore=explore and self._exploring)
         return replace(guide, motion=self.motion, sight=critics.sight)
+
+    @property
+    def _exploring(self) -> bool:
+        """Whether the next episodes explore at all; see `ExploreConfig.until`."""
+        return self._observed < self._shared.explore.until * self._finetune.episodes
 
     def observe(self, rollout: Rollout) -> None:
         """Remember every decision, and the best episodes."""
@@ -169,10 +173,7 @@ class CriticLearner(ABC):
         return wanted if len(self.target) else 0
 
     def _denoising_loss(self, imitated: int, *others: tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
-        """Compute the denoising loss on chunks of the target buffer, and on others before them.
-
-        `imitated` are of the target buffer; the others come as contexts and plans.
-        """
+        """Compute the denoising loss on so many chunks to imitate, and on (contexts, plans)."""
         parts = list(others)
         if imitated:
             best = self.target.sample(imitated, self._generator)

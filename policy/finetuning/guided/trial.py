@@ -82,9 +82,10 @@ class Trial:
 
         Beyond chance: in how many pairs of them only the guided one succeeds is to lie a standard
         deviation (of Mann and Whitney's U) above in how many only the other does. Returns do not
-        count: critics that hover near an object earn more, and never grasp it.
+        count: critics that hover near an object earn more, and never grasp it. Where nothing is
+        played, offline, there is nothing to compare, and critics are listened to.
         """
-        if not self._config.on:
+        if not self._config.on or not len(self._ways):
             return True
         alone, guided, _ = self._by_way(self._successes)
         if not self._known:

@@ -71,6 +71,13 @@ def test_what_newer_episodes_were_decides_and_goes_on_after_a_stop() -> None:
         assert not one.earned
 
 
+def test_where_nothing_is_played_critics_are_listened_to() -> None:
+    trial = Trial(TrialConfig(every=5, episodes=4))
+    assert trial.earned
+    note(trial, 0, torch.zeros(2))
+    assert not trial.earned
+
+
 def test_without_a_trial_all_episodes_explore_and_critics_are_listened_to() -> None:
     trial = Trial(TrialConfig(every=0, episodes=4))
     note(trial, 0, torch.tensor([1.0, 0.0]))
@@ -117,6 +124,26 @@ def test_each_way_is_played_as_it_says(envs: VectorEnv) -> None:
                 assert same[torch.arange(4), slot, best].all()
         learner.observe(rollout)
         learner.update(2, 1e-4)
+
+
+def test_guided_episodes_at_the_end_are_not_part_of_the_trial(envs: VectorEnv) -> None:
+    usual = q_config(5, critic_steps=1)
+    algorithm = usual.algorithm
+    assert isinstance(algorithm, q_guided.Config)
+    explore = dataclasses.replace(algorithm.explore, until=0.5)
+    usual = dataclasses.replace(
+        usual, episodes=4, algorithm=dataclasses.replace(algorithm, explore=explore)
+    )
+    learner = make_kind(ALGORITHMS, usual.algorithm, small_planner().eval(), usual, 0)
+    assert isinstance(learner, q_guided.QGuided)
+    compared = []
+    for first in (0, 2):
+        guide = learner.decide(explore=True)
+        learner.observe(
+            roll_out(guide.planner, envs, [first, first + 1], success_at="end", decide=guide)
+        )
+        compared.append(len(learner.state()["trial"]["ways"]))
+    assert compared == [2, 2]
 
 
 def learned(planner: Planner, every: int, wrong: dict[str, Tensor]) -> float:
