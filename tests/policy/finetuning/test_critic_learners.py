@@ -39,7 +39,7 @@ def made(planner: Planner, usual: FinetuneConfig) -> CriticLearner:
 
 @pytest.fixture(scope="module")
 def before() -> Planner:
-    return pretrained(150)
+    return pretrained()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_planner_learns_the_better_arm_of_a_bandit(
     usual = config(name, own, critic_steps=5, gradient_steps=1)
     learner = made(planner, usual)
     generators = [torch.Generator().manual_seed(i) for i in range(20)]
-    for _ in range(3):
+    for _ in range(5):
         contexts = same_contexts(20)
         learner.observe(played(contexts, learner.decide(explore=True)(contexts, generators, 0)))
         learner.update(20, 3e-3)
@@ -65,7 +65,7 @@ def test_a_planner_learns_the_better_arm_of_a_bandit(
         play(one, 300, torch.Generator().manual_seed(9)).returns.mean() for one in (before, planner)
     ]
     assert returns[0] < 0.6
-    assert returns[1] > 0.8
+    assert returns[1] > 0.85
 
 
 @pytest.fixture(scope="module")
