@@ -63,7 +63,10 @@ def test_it_is_said_once_and_damaged_files_are_made_anew(start: Start, tmp_path:
     index = next(path for path in files if "twice" in path.name and path.suffix == ".nbi")
     damages: list[tuple[Path, Callable[[bytes], bytes]]] = [
         (code, lambda content: flipped(content, len(content) // 2)),
+        (code, lambda content: content[: len(content) // 2]),
+        (code, lambda content: b""),
         (code, lambda content: content[:-32]),  # As Numba itself writes it.
+        (index, lambda content: flipped(content, 20)),
         (index, lambda content: content[:10]),
         (index, lambda content: b""),
     ]

@@ -136,17 +136,17 @@ class Guide:
             if self.edit is not None:
                 options = torch.cat([plans, self.edit(situations, plans, generators)], dim=1)
             choice = least_value(self.critics, situations, planner.executed(options)).argmax(dim=1)
+        rows = torch.arange(len(plans), device=choice.device)
+        if not self.explore:
+            return Decision(options[rows, choice].clone(), plans, chain=None)
         ways = torch.tensor([self.way(slot) for slot in range(len(plans))], device=plans.device)
         exploring = ways == Way.EXPLORING
-        if self.explore:
-            choice = torch.where(exploring, self._sometimes_any(choice, generators), choice)
-            choice = choice.masked_fill(ways == Way.ALONE, 0)
-        followed = options[torch.arange(len(plans), device=choice.device), choice].clone()
-        if self.explore:
-            executed = planner.executed(followed)
-            unit = self._unit(planner.executed(plans)).to(executed)
-            disturbance = self._disturbance(executed, generators) * exploring[:, None, None]
-            executed.add_(unit * disturbance).clamp_(-1, 1)
+        choice = torch.where(exploring, self._sometimes_any(choice, generators), choice)
+        followed = options[rows, choice.masked_fill(ways == Way.ALONE, 0)].clone()
+        executed = planner.executed(followed)
+        unit = self._unit(planner.executed(plans)).to(executed)
+        disturbance = self._disturbance(executed, generators) * exploring[:, None, None]
+        executed.add_(unit * disturbance).clamp_(-1, 1)
         return Decision(followed, plans, chain=None)
 
     def _sometimes_any(self, choice: Tensor, generators: Sequence[torch.Generator]) -> Tensor:

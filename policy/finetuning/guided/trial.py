@@ -38,7 +38,7 @@ class TrialConfig:
 
 
 class Trial:
-    """Compares episodes that were played in either `Way`.
+    """Compares episodes, each of which was played in one `Way`.
 
     Critics foretell what comes of a situation long before they know which of several plans in it is
     the better one: only playing by their choice tells that.

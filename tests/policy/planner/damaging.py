@@ -21,9 +21,9 @@ STATE = {
 FLIPS = 100
 
 
-def flipped(raw: bytes, within: range, flips: int = FLIPS) -> Iterator[bytes]:
+def flipped(raw: bytes, within: range) -> Iterator[bytes]:
     """Flip one bit, another each time; of the given bytes."""
-    for bit in random.Random(0).sample(range(8 * within.start, 8 * within.stop), flips):
+    for bit in random.Random(0).sample(range(8 * within.start, 8 * within.stop), FLIPS):
         damaged = bytearray(raw)
         damaged[bit // 8] ^= 1 << bit % 8
         yield bytes(damaged)
