@@ -18,12 +18,12 @@ TRAIN = "policy/train.py"
 class Variant:
     """A way to train: from which planner, and overrides; both may name {task} and {seed}.
 
-    The planner is a pre-training run of the experiment, or what a variant above has fine-tuned;
-    {own} is what `Experiment.own` says for the task. It is run on all tasks and with all seeds, or
-    on those it names.
+    The planner is a pre-training run of the experiment, or what a variant above has learned; {own}
+    is what `Experiment.own` says for the task; without one the run learns from the start. It is run
+    on all tasks and with all seeds, or on those it names.
     """
 
-    planner: str
+    planner: str | None
     overrides: tuple[str, ...]
     tasks: tuple[str, ...] | None = None
     seeds: tuple[Seed, ...] | None = None
@@ -168,7 +168,7 @@ def _cell_job(
         *experiment.shared,
         *experiment.tasks[cell.task],
         *(cell.fill(text) for text in variant.overrides),
-        f"init_from={_start(experiment, config, cell, before)}",
+        *_start(experiment, config, cell, before),
         f"seed={cell.seed}",
         f"experiment={experiment.name}",
         f"variant={cell.variant}",
@@ -182,14 +182,17 @@ def _cell_job(
 def _wave(experiment: Experiment, cell: Cell) -> int:
     """Count the runs that a cell comes after: a pre-training one, and variants from that on."""
     planner = _planner(experiment, cell)
+    if planner is None:
+        return 0
     before = planner not in experiment.planners
     return 1 + (_wave(experiment, replace(cell, variant=planner)) if before else 0)
 
 
-def _planner(experiment: Experiment, cell: Cell) -> str:
-    """Name what a cell starts from: a pre-training run or another variant."""
+def _planner(experiment: Experiment, cell: Cell) -> str | None:
+    """Name what a cell starts from: a pre-training run, another variant, or nothing."""
     named = experiment.variants[cell.variant].planner
-    return cell.fill(named, own=experiment.own.get(cell.task, "no planner of its own"))
+    own = experiment.own.get(cell.task, "no planner of its own")
+    return None if named is None else cell.fill(named, own=own)
 
 
 def _effective(arguments: Sequence[str]) -> tuple[str, ...]:
@@ -207,14 +210,17 @@ def _effective(arguments: Sequence[str]) -> tuple[str, ...]:
 
 def _start(
     experiment: Experiment, config: RunExperimentConfig, cell: Cell, before: Sequence[str]
-) -> Path:
-    """Find the planner that a cell starts from: a pre-trained one, or a variant's before it."""
+) -> tuple[str, ...]:
+    """Say from which planner a cell starts: a pre-trained one, a variant's before it, or none."""
     planner = _planner(experiment, cell)
+    if planner is None:
+        return ()
     if planner in experiment.planners:
-        return _pretrained(config, planner)
+        return (f"init_from={_pretrained(config, planner)}",)
     if planner in before:
         run = config.outputs / replace(cell, variant=planner).within(experiment.name)
-        return run / "checkpoints" / "finetune.safetensors"
+        stage = "pretrain" if experiment.variants[planner].planner is None else "finetune"
+        return (f"init_from={run / 'checkpoints' / stage}.safetensors",)
     raise InputError(
         f"{experiment.name}: {cell.variant} starts from {planner}; there are"
         f" {', '.join([*experiment.planners, *before])}"

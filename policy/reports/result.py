@@ -10,6 +10,8 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from configs.build import build
 from datasets.store.provenance import source_commit
 from envs.success import SuccessAt
@@ -160,12 +162,13 @@ def command() -> str:
 
 
 def machine() -> str:
-    """Describe the processor."""
+    """Describe the processor, and the GPU if this process computes on one."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     name = names[0] if names else platform.processor()
-    return f"{name}, {os.cpu_count()} cores, {platform.system()}"
+    card = f", {torch.cuda.get_device_name()}" if torch.cuda.is_initialized() else ""
+    return f"{name}, {os.cpu_count()} cores, {platform.system()}{card}"
 
 
 def _rounded(seconds: float | None) -> float | None:

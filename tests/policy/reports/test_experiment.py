@@ -131,6 +131,16 @@ def test_a_variant_may_go_on_from_one_above_it() -> None:
         list(cell_jobs(below, ALL))
 
 
+def test_a_variant_may_learn_from_the_start_and_others_go_on_from_it() -> None:
+    variants = {"alone": Variant(None, ("data=d/{task}",)), "on": Variant("alone", ())}
+    made = Experiment("e", (), {}, {"t": ()}, variants, (0,))
+    alone, on = cell_jobs(made, ALL)
+    assert not [a for a in alone.arguments if "init_from" in a]
+    assert "data=d/t" in alone.arguments
+    assert on.arguments[0] == "init_from=outputs/e/t/alone/seed0/checkpoints/pretrain.safetensors"
+    assert [alone.wave, on.wave] == [0, 1]
+
+
 def test_tasks_may_have_planners_of_their_own() -> None:
     planners: dict[str, tuple[str, ...]] = {"a": (), "b": ()}
     tasks: dict[str, tuple[str, ...]] = {"s": (), "t": (), "u": ()}
