@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,8 @@ class Evaluator:
         if critics is not None:  # Its result comes first: by the other one a cell is finished.
             with_critics = self._evaluated(finished, critics)
             of_both = {**about, "stage": guided(about["stage"])}
-            self._keep(with_critics, of_both, stage, variant + GUIDED)
-        path = self._keep(alone, about, stage, variant)
+            self._keep(with_critics, replace(finished, about=of_both), variant + GUIDED)
+        path = self._keep(alone, finished, variant)
         if path is not None:
             self._keep_what_reports_draw(path, finished)
 
@@ -92,21 +92,20 @@ class Evaluator:
         court = Court(of.env, training.device, training.recipe.envs, training.pool, training.stop)
         return court.judge(planner, self._seeds, decide)
 
-    def _keep(
-        self, evaluation: Evaluation, about: dict[str, Any], stage: str, variant: str
-    ) -> Path | None:
+    def _keep(self, evaluation: Evaluation, of: Finished, variant: str) -> Path | None:
         """Write a result, if the run is of an experiment."""
         training, config = self._training, self._training.config
         if config.experiment is None or training.env is None:
             return None
         result = make_result(
             evaluation,
-            about,
+            of.about,
             experiment=config.experiment,
             variant=variant,
             success_at=training.env.success_at,
             config_sha256=training.run.config_sha256,
-            metrics=training.run.path / f"{stage}.jsonl",
+            metrics=training.run.path / f"{of.stage}.jsonl",
+            parameters=sum(weights.numel() for weights in of.planner.parameters()),
         )
         path = result.write(config.results)
         logger.info("written to %s", path)

@@ -9,11 +9,11 @@ from configs.files import write_text_whole, write_whole
 from perception.errors import InputError
 from policy.reports.bands import success_plot, watched_plot
 from policy.reports.curves import loss_plot
-from policy.reports.doc_tables import copy_figures, write_tables
 from policy.reports.paper import Paper, read_paper
 from policy.reports.paths_and_chunks import chunks_plot, paths_plot
 from policy.reports.report_page import WORDS, Figure, experiment_part, opening, task_part
 from policy.reports.result_tree import SeedRuns, Tasks, read_tree
+from policy.reports.tables.doc_tables import copy_figures, write_tables
 from policy.reports.traces import read_traces
 from policy.runs.metrics import read_metrics
 from visualizer import pages

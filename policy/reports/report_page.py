@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from policy.reports.paired_tables import HEADER, paired_rows, reasons
 from policy.reports.paper import Paper
-from policy.reports.paper_tables import compare
 from policy.reports.result_tree import Tasks, shown
+from policy.reports.tables.paired_tables import HEADER, paired_rows, reasons
+from policy.reports.tables.paper_tables import compare
 from visualizer import pages
 from visualizer.pages import Html
 

@@ -41,6 +41,7 @@ class Result:
         seeds: Of each evaluated episode.
         at_end: Whether each had reached the goal at its last step.
         ever: Whether each reached it at any step.
+        parameters: How many numbers the policy has learned.
     """
 
     experiment: str
@@ -68,6 +69,7 @@ class Result:
     seeds: tuple[int, ...] = ()
     at_end: tuple[bool, ...] = ()
     ever: tuple[bool, ...] = ()
+    parameters: int | None = None
 
     def reached(self, rule: str) -> tuple[bool, ...]:
         """Tell which episodes succeeded by a rule, `end` or `ever`; older files do not say it."""
@@ -116,6 +118,7 @@ def make_result(
     success_at: SuccessAt,
     config_sha256: str,
     metrics: Path,
+    parameters: int | None = None,
 ) -> Result:
     """Put an evaluation, what the checkpoint says of itself, and this machine together."""
     low, high = evaluation.interval
@@ -142,6 +145,7 @@ def make_result(
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         processor_s=_rounded(about.get("processor_seconds")),
         success_at=success_at,
+        parameters=parameters,
         **_of_episodes(evaluation),
     )
 

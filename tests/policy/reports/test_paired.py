@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from policy.reports.paired import Comparison, NotCompared, comparisons, paired_difference
-from policy.reports.paired_tables import HEADER, paired_rows, reasons
 from policy.reports.result import Result
 from policy.reports.result_tree import SeedRuns
+from policy.reports.tables.paired_tables import HEADER, paired_rows, reasons
 from tests.policy.reports.made_results import result
 
 STARTS = range(100, 120)

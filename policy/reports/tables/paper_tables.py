@@ -1,4 +1,4 @@
-"""An experiment as a table: tasks down, variants across, the paper's numbers beside ours."""
+"""An experiment as a table of tasks and variants, the paper's numbers beside ours."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,10 +6,13 @@ from policy.reports.paper import MEAN, Number, Paper
 from policy.reports.result_tree import SeedRuns, Tasks, in_order, shown
 
 Table = tuple[list[str], list[list[str]]]  # Header and rows.
+WIDE = 5  # Columns for each row from which on a table is turned.
 
 
 def compare(experiment: str, tasks: Tasks, paper: Paper) -> Table:
     """Set an experiment out; a column that would be empty is left out.
+
+    Where it would be far wider than long, its columns are rows.
 
     Each variant has the mean over seeds of its last checkpoint's success, by both rules where that
     is known, DP3's top-5 mean, and what the paper prints for it; the paper's other methods follow.
@@ -20,6 +23,8 @@ def compare(experiment: str, tasks: Tasks, paper: Paper) -> Table:
     columns += _of_others(variants, tasks, printed, paper)
     names = [*tasks, MEAN] if len(tasks) > 1 or printed[MEAN] else [*tasks]
     shown = [(title, cells[: len(names)]) for title, cells in columns if any(cells[: len(names)])]
+    if len(shown) > WIDE * len(names):
+        return ["", *names], [[title, *cells] for title, cells in shown]
     rows = [[name, *(cells[i] for _, cells in shown)] for i, name in enumerate(names)]
     return ["task", *(title for title, _ in shown)], rows
 

@@ -3,19 +3,20 @@
 import json
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from configs.files import write_text_whole
 from perception.errors import InputError
 from policy.reports.paired import RULES
-from policy.reports.paired_tables import HEADER, paired_rows, reasons
 from policy.reports.result import Result
 from policy.reports.result_tree import read_tree, run_files, shown
+from policy.reports.tables.markdown import markdown
+from policy.reports.tables.paired_tables import HEADER, paired_rows, reasons
+from policy.reports.tables.rival_tables import rivals_table
 
 SUCCESS = {"end": "at_end", "ever": "ever"}
-Rows = Sequence[Sequence[str]]
 
 
 def write_tables(results: Path, docs: Path) -> None:
@@ -132,15 +133,10 @@ def benchmarks_table(results: Path) -> str:
     return markdown(header, rows)
 
 
-def markdown(header: Sequence[str], rows: Rows) -> str:
-    """Write a table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 TABLES: dict[str, tuple[str, Callable[[Path], str]]] = {  # By the name of its marks: its page.
     "results": ("experiments.md", results_table),
     "paired": ("experiments.md", paired_table),
+    "rivals": ("rivals.md", rivals_table),
     "data": ("data.md", data_table),
     "benchmarks": ("benchmarks.md", benchmarks_table),
 }
