@@ -7,7 +7,7 @@ prefer among all that were candidates, and its best episodes (Eq. 14). Some epis
 unless guided ones succeed more often, nothing but the best episodes is taught.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ from configs.ranges import Share, between
 from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.diverging import Watched, means
 from policy.finetuning.guided.decisions import Decided
-from policy.finetuning.guided.distilling import DistilConfig, fresh_plans
+from policy.finetuning.guided.distilling import DistilConfig, Lessons, fresh_plans, preferred
 from policy.finetuning.guided.guide import Guide
 from policy.finetuning.guided.learner import CriticLearner, LearnerConfig
 from policy.finetuning.guided.trial import Trial, TrialConfig
@@ -71,7 +71,7 @@ class QGuided(CriticLearner):
         super().observe(rollout)
 
     def finish(self) -> None:
-        """Teach the planner what its critics prefer, also of plans that it never tried.
+        """Imitate the best episodes, and then, if critics have earned it, guided play.
 
         Raises:
             DivergedError: A loss is not finite.
@@ -79,6 +79,22 @@ class QGuided(CriticLearner):
         config = self._config.distil
         steps = progress(range(config.steps), "distil", unit="step")
         means(self._step(config.imitated, config.candidates) for _ in steps)
+        if config.taught and self._trial.earned:
+            for _ in range(config.rounds):
+                means(self._lessons())
+
+    def _lessons(self) -> Iterator[Watched]:
+        """Take gradient steps towards what critics prefer among the plans of the planner as it is.
+
+        Plans of the planner that learns would drift: each step would move what the next one is
+        chosen among, to where critics believe too much.
+        """
+        config, generator = self._config.distil, self._generator
+        count = self._config.explore.candidates
+        lessons = Lessons.of(self._planner, self.critics, self._drawn, config, count, generator)
+        for _ in progress(range(config.taught), "teach", unit="step"):
+            taught = lessons.sample(self._config.batch, generator)
+            yield {"planner_loss": self._descend(self._denoising_loss(0, taught))}
 
     def _planner_step(self) -> Watched:
         return self._step(self._config.imitated, 0)
@@ -99,8 +115,7 @@ class QGuided(CriticLearner):
         if fresh:
             plans = fresh_plans(self._planner, drawn.contexts, fresh, self._generator)
             candidates = torch.cat([candidates, plans], dim=1)
-        choice = self.critics.least(drawn, candidates).argmax(dim=1)
-        return candidates[torch.arange(len(drawn), device=choice.device), choice]
+        return preferred(self.critics, drawn, candidates)
 
     def summary(self) -> dict[str, float]:
         """Say also whether critics have earned that they are listened to."""

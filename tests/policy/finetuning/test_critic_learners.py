@@ -11,7 +11,7 @@ from configs.command import compose_part
 from configs.kinds import make_kind
 from envs.vector.vector_env import Shapes, VectorEnv
 from policy.finetuning.config import ALGORITHMS, FinetuneConfig
-from policy.finetuning.guided.distilling import DistilConfig
+from policy.finetuning.guided.distilling import DistilConfig, Lessons
 from policy.finetuning.guided.learner import CriticLearner
 from policy.finetuning.guided.trust import TrustConfig
 from policy.finetuning.trainer import Trainer
@@ -102,11 +102,18 @@ def test_a_fine_tuning_goes_on_as_if_it_had_not_stopped(
         assert torch.equal(weights, others)
 
 
+@pytest.mark.parametrize(
+    "distil",
+    [
+        DistilConfig(steps=100, candidates=2),
+        DistilConfig(steps=0, candidates=0, taught=100, situations=200),
+    ],
+)
 def test_once_all_is_played_the_planner_alone_learns_what_its_critics_prefer(
-    before: Planner,
+    before: Planner, distil: DistilConfig
 ) -> None:
     """Critics that learned from another run's decisions, and a planner that has not."""
-    own = {"imitates": "successes", "batch": 64, "distil": DistilConfig(steps=100, candidates=2)}
+    own = {"imitates": "successes", "batch": 64, "distil": distil}
     usual = config("q_guided", own, critic_steps=20, gradient_steps=1)
     learner = made(copy.deepcopy(before), usual)
     generators = [torch.Generator().manual_seed(i) for i in range(40)]
@@ -121,3 +128,18 @@ def test_once_all_is_played_the_planner_alone_learns_what_its_critics_prefer(
     assert len(taught.target) == 0  # Nothing to imitate: the critics alone teach.
     taught.finish()
     assert play(planner, 300, torch.Generator().manual_seed(9)).returns.mean() > 0.85
+
+
+def test_lessons_are_what_guided_play_does_by_the_planner_as_it_was(before: Planner) -> None:
+    usual = config("q_guided", {}, critic_steps=20, gradient_steps=0)
+    learner = made(copy.deepcopy(before), usual)
+    generators = [torch.Generator().manual_seed(i) for i in range(60)]
+    contexts = same_contexts(60)
+    learner.observe(played(contexts, learner.decide(explore=True)(contexts, generators, 0)))
+    learner.update(60, 1e-3)
+    shape = DistilConfig(steps=0, candidates=0, taught=1, situations=1500)
+    draws = torch.Generator().manual_seed(0)
+    lessons = Lessons.of(before, learner.critics, learner._drawn, shape, 3, draws)
+    chosen = lessons.sample(4000, draws)[1].mean(dim=(1, 2)) > 0
+    assert len(lessons.plans) == 1500
+    assert chosen.float().mean() == pytest.approx(1 - 0.5**3, abs=0.06)  # Best of three.

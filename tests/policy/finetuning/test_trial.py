@@ -13,6 +13,7 @@ from envs.vector.vector_env import Shapes, VectorEnv
 from policy.finetuning.algorithms import q_guided
 from policy.finetuning.config import ALGORITHMS, FinetuneConfig
 from policy.finetuning.guided.decisions import Decided
+from policy.finetuning.guided.distilling import DistilConfig
 from policy.finetuning.guided.guide import Guide, Way
 from policy.finetuning.guided.trial import Trial, TrialConfig
 from policy.planner.planner import Planner
@@ -99,6 +100,7 @@ def q_config(every: int, critic_steps: int) -> FinetuneConfig:
         usual.algorithm,
         critic=dataclasses.replace(usual.algorithm.critic, steps=critic_steps),
         trial=TrialConfig(every, episodes=6),
+        distil=DistilConfig(steps=0, candidates=0, taught=30, situations=100),
     )
     return dataclasses.replace(usual, algorithm=algorithm, evaluate_every=0, gradient_steps=1)
 
@@ -159,6 +161,7 @@ def learned(planner: Planner, every: int, wrong: dict[str, Tensor]) -> float:
         learner.observe(played(contexts, guide(contexts, generators, 0)))
         learner.update(20, 3e-3)
         learner.critics.online.load_state_dict(wrong)
+    learner.finish()
     return float(play(planner, 300, torch.Generator().manual_seed(9)).returns.mean())
 
 
