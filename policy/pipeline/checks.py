@@ -42,6 +42,8 @@ def check(config: TrainConfig) -> None:
         )
     if recipe.init_from is None and stage == "zero_shot":
         raise InputError("stage=zero_shot needs init_from=<a pre-trained planner>")
+    if recipe.temperature is not None and recipe.init_from is None:
+        raise InputError("temperature= is of init_from='s planner: give planner.temperature=")
     idle = idle_in_training(
         typed_keys(config.task.overrides),
         stage=stage,

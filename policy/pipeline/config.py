@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from configs.build import Inline
 from configs.kinds import Kind, OneOf
-from configs.ranges import Count, Name, Players, Seed, Steps, Stores, Whole
+from configs.ranges import Count, Name, Players, Seed, Share, Steps, Stores, Whole
 from envs.request import EnvRequest
 from policy.finetuning.config import FinetuneConfig
 from policy.planner.config import DENOISERS, ENCODERS, POLICIES, PolicyConfig
@@ -38,6 +38,7 @@ class Recipe:
         seed: All randomness follows from it.
         envs: Episodes played side by side.
         init_from: The planner that fine-tuning starts from, where it is not the run's own.
+        temperature: What that planner acts at, where it is not its own; see `PlannerConfig`.
         encoder_from: The planner whose encoder made the features that pre-training learns from.
         planner: The policy: its architecture and how it plans.
         pretrain: How to pre-train.
@@ -47,6 +48,7 @@ class Recipe:
     seed: Seed
     envs: Players
     init_from: Path | None
+    temperature: Share | None
     encoder_from: Path | None
     planner: Annotated[PolicyConfig, OneOf(POLICIES)]
     pretrain: PretrainConfig

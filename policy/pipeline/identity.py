@@ -145,8 +145,11 @@ def identity(config: TrainConfig, recipe: Recipe, env: EnvConfig | None) -> dict
     """Say all that shapes a run's result: it must agree for the run to go on."""
     own = recipe.init_from is None
     task = {"task": task_of_stores(config.data)} if env is None else {"task": env.name}
+    recorded = resolved(asdict(recipe))
+    if recipe.temperature is None:  # Runs from before the choice have no such key.
+        del recorded["temperature"]
     return {
-        **resolved(asdict(recipe)),
+        **recorded,
         "stores": fingerprints(config.data, config.out) if own else {},
         "made_by": makers(config.data, config.out) if own else {},
         "starts_from": None if recipe.init_from is None else _sha256(recipe.init_from),

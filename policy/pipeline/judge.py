@@ -9,16 +9,24 @@ from typing import Annotated
 import torch
 
 from configs.build import Inline
-from configs.ranges import Count, Players, Seed, Whole
+from configs.ranges import Count, Players, Seed, Share, Whole
 from configs.stopping import StopRequest, stop_request
 from envs.config import EnvConfig
 from envs.request import EnvRequest
 from policy.finetuning.guided.guide import Candidates
 from policy.finetuning.guided.saved_critics import SavedCritics, load_critics
+from policy.planner.checkpoint import tempered
 from policy.planner.decision import Decide
 from policy.planner.policy import Policy
 from policy.rollouts.evaluation import Evaluation, evaluate, evaluation_seeds
-from policy.rollouts.evaluation_file import delayed, guided, judged, of_checkpoint, write_evaluation
+from policy.rollouts.evaluation_file import (
+    at_temperature,
+    delayed,
+    guided,
+    judged,
+    of_checkpoint,
+    write_evaluation,
+)
 from policy.rollouts.late import Late, LatePlans
 from policy.rollouts.loading import EnvPool, Loaded, load_for
 from policy.runs.device import Machine, prepare
@@ -39,6 +47,7 @@ class EvaluateConfig:
     episodes: Count
     seed: Seed
     candidates: Candidates
+    temperature: Share | None
     late: Late
     machine: Annotated[Machine, Inline()]
     envs: Players
@@ -114,8 +123,10 @@ def judge(config: EvaluateConfig) -> Judged:
     checkpoint = find_checkpoint(given_or_newest(config.checkpoint))
     device = prepare(config.machine.device, config.machine.threads)
     loaded = load_for(checkpoint, config.task)
-    about, env, planner = loaded.about, loaded.env, loaded.planner.to(device)
+    about, env = loaded.about, loaded.env
+    planner = tempered(loaded.planner, config.temperature, checkpoint).to(device)
     critics, stage = None, of_checkpoint(checkpoint, str(about["stage"]))
+    stage = at_temperature(stage, config.temperature)
     if config.candidates > 1:
         critics, stage = load_critics(checkpoint, about), guided(stage)
     decide = _decide(config, planner, critics)
@@ -123,7 +134,7 @@ def judge(config: EvaluateConfig) -> Judged:
         court = Court(env, device, config.envs, pool, stop)
         seeds = evaluation_seeds(config.seed, config.episodes)
         evaluation = court.judge(planner, seeds, decide)
-    of = judged(about, env, config.candidates, config.late)
+    of = judged(about, env, config.candidates, config.late, config.temperature)
     write_evaluation(
         config.out or run_folder(checkpoint), delayed(stage, config.late), evaluation, of
     )

@@ -24,7 +24,7 @@ from policy.pipeline.growth import open_run
 from policy.pipeline.identity import env_of_run, settled_recipe, start_of
 from policy.pipeline.planners import Planners, make_planner
 from policy.pipeline.training import Training
-from policy.planner.checkpoint import save_planner
+from policy.planner.checkpoint import save_planner, tempered
 from policy.planner.config import observed_by
 from policy.pretraining import pretrain as pretraining
 from policy.pretraining.pretrain import pretrain
@@ -151,7 +151,9 @@ class Stages:
 
     def _take_over(self) -> None:
         """Evaluate a planner that was pre-trained elsewhere on this task, as it is."""
-        planner, about = self._planners.read(start_of(self.config))
+        start = start_of(self.config)
+        planner, about = self._planners.read(start)
+        planner = tempered(planner, self.recipe.temperature, start)
         path = self.run.checkpoint(pretraining.STAGE)
         save_planner(planner, path, {**about, **self.run.config["about"]})
         self._evaluator.evaluate(pretraining.STAGE, self.config.variant or "pretrained")
@@ -160,6 +162,8 @@ class Stages:
         recipe, stage = self.recipe, finetuning.STAGE
         if not self._is_done(stage, "episodes", recipe.finetune.episodes):
             planner, _ = self._planners.take(self._start())
+            if self.recipe.temperature is not None:
+                planner.at_temperature(self.recipe.temperature)
             self._planners.forget(self.run.checkpoint(stage))
             remedy = "give fewer envs=, a smaller finetune.algorithm.batch= or replay_capacity="
             with names_memory("fine-tuning", remedy):

@@ -65,6 +65,15 @@ def as_planner(policy: Policy, path: Path) -> Planner:
     )
 
 
+def tempered(policy: Policy, temperature: float | None, path: Path) -> Policy:
+    """Have a planner of a file act at a temperature; None: at its own.
+
+    Raises:
+        InputError: It is a policy that has none.
+    """
+    return policy if temperature is None else as_planner(policy, path).at_temperature(temperature)
+
+
 def load_policy(path: Path) -> tuple[Policy, dict[str, Any]]:
     """Read a policy, ready to act, and what was said about it; also a checkpoint of DP3.
 

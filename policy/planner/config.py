@@ -79,6 +79,10 @@ class PlannerConfig(PolicyConfig):
         denoiser: Which network denoises, and its sizes.
         use_clipped_model_output: Whether the noise of a step follows from the clipped prediction;
             see `Schedule.step`. Files from before the choice do so.
+        temperature: What the noise is multiplied by from which the planner plans as it acts alone,
+            that of sampling steps included: 1 draws from what was learned, 0 always plans the same
+            (low-temperature sampling: Diffuser, Janner et al., ICML 2022; Decision Diffuser, Ajay
+            et al., ICLR 2023). Files from before the choice have 1.
     """
 
     kind: Literal["diffusion"] = "diffusion"
@@ -89,6 +93,7 @@ class PlannerConfig(PolicyConfig):
     spacing: Literal["trailing", "leading"]
     denoiser: Annotated[Kind, OneOf(DENOISERS)]
     use_clipped_model_output: bool = True
+    temperature: Share = 1.0
 
     def check(self) -> None:
         """Refuse numbers that do not go together, once all are decided.

@@ -5,7 +5,7 @@ Dimension legend: B batch, H horizon, A action, S sampling steps; a chain has S 
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -133,11 +133,16 @@ class Planner(Policy):
         drawn = torch.stack([torch.randn(shape, generator=g) for g in generators])
         return moved(drawn, self.device)
 
+    def at_temperature(self, temperature: float) -> "Planner":
+        """Have it plan from so much noise from now on; see `PlannerConfig`. Gives itself."""
+        self.config = replace(self.config, temperature=temperature)
+        return self
+
     def facts(self) -> dict[str, Any]:
         """Say how it denoises, for whoever reads a page."""
         plan = self.config
         steps = f"{plan.sampling_steps} of {plan.denoising_steps} steps, eta {plan.eta:g}"
-        return {"denoising": steps}
+        return {"denoising": f"{steps}, temperature {plan.temperature:g}"}
 
     def fixed_weights(self) -> AbstractContextManager[None]:
         """Promise that no weight changes inside the `with`: what follows from them may be kept."""
@@ -190,5 +195,7 @@ class FirstPlan:
     ) -> Decision:
         """Sample one plan for each episode."""
         noises = self.planner.noises(generators)
+        if not self.min_std:  # Otherwise it explores, and its chances are to be known.
+            noises = noises * self.planner.config.temperature
         chain = self.planner.sample(contexts, noises, min_std=self.min_std)
         return Decision.of(chain.plan, chain)

@@ -43,8 +43,17 @@ def delayed(stage: str, late: Late) -> str:
     return f"{stage}-delay{late.delay}{unaligned}{blended}" if late.changes else stage
 
 
+def at_temperature(stage: str, temperature: float | None) -> str:
+    """Name the evaluation of a stage whose planner acts at another temperature than its own."""
+    return stage if temperature is None else f"{stage}-temperature{temperature:g}"
+
+
 def judged(
-    about: Mapping[str, Any], env: EnvConfig, candidates: int = 1, late: Late = ON_TIME
+    about: Mapping[str, Any],
+    env: EnvConfig,
+    candidates: int = 1,
+    late: Late = ON_TIME,
+    temperature: float | None = None,
 ) -> str:
     """Identify what an evaluation is of: a planner by its steps, and the task that it acts in.
 
@@ -53,10 +62,12 @@ def judged(
         env: The task.
         candidates: Plans that critics choose among; with one, the planner is alone.
         late: How late plans come.
+        temperature: What the planner acts at; None: its own.
     """
     of = [about.get("stage"), about.get("gradient_steps"), for_digests(asdict(env))]
     of += [candidates] if candidates > 1 else []
     of += [asdict(late)] if late.changes else []
+    of += [] if temperature is None else [f"temperature {temperature:g}"]
     return hashlib.sha256(json.dumps(of, default=str).encode()).hexdigest()[:16]
 
 

@@ -73,6 +73,8 @@ class QGuided(CriticLearner):
     def finish(self) -> None:
         """Imitate the best episodes, and then, if critics have earned it, guided play.
 
+        If it succeeded more often so, the planner acts at temperature 0 from now on.
+
         Raises:
             DivergedError: A loss is not finite.
         """
@@ -82,6 +84,8 @@ class QGuided(CriticLearner):
         if config.taught and self._trial.earned:
             for _ in range(config.rounds):
                 means(self._lessons())
+        if self._trial.cold:
+            self._planner.at_temperature(0.0)
 
     def _lessons(self) -> Iterator[Watched]:
         """Take gradient steps towards what critics prefer among the plans of the planner as it is.

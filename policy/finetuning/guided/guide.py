@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated
+from typing import Annotated, cast
 
 import torch
 from jaxtyping import Float
@@ -78,12 +78,13 @@ class Way(IntEnum):
     """How an episode is played.
 
     The planner `ALONE` follows its first plan; `GUIDED`, the best of several by its critics;
-    `EXPLORING`, not always that one, nor exactly.
+    `EXPLORING`, not always that one, nor exactly; `COLD`, its first plan at temperature 0.
     """
 
     ALONE = 0
     GUIDED = 1
     EXPLORING = 2
+    COLD = 3
 
 
 def always_exploring(slot: int) -> Way:
@@ -123,12 +124,9 @@ class Guide:
         features: Float[Tensor, "env feature"] | None = None,
     ) -> Decision:
         """Sample candidates, choose one, and change its executed part a little."""
-        planner, count = self.planner, self.config.candidates
-        noises = torch.cat([planner.noises([generator] * count) for generator in generators])
-        min_std = self.config.min_std if self.explore else 0.0
-        repeated = contexts.repeat_interleave(count, dim=0)
-        plans = planner.sample(repeated, noises, min_std=min_std).plan.clamp(-1, 1)
-        plans = plans.unflatten(0, (len(contexts), count))
+        planner = self.planner
+        ways = [self.way(slot) if self.explore else Way.GUIDED for slot in range(len(contexts))]
+        plans = self._proposed(contexts, generators, ways)
         options, choice = plans, torch.zeros(len(plans), dtype=torch.long, device=plans.device)
         if self.critics is not None:
             seen = self.sight(contexts, contexts[:, :0] if features is None else features)
@@ -139,15 +137,29 @@ class Guide:
         rows = torch.arange(len(plans), device=choice.device)
         if not self.explore:
             return Decision(options[rows, choice].clone(), plans, chain=None)
-        ways = torch.tensor([self.way(slot) for slot in range(len(plans))], device=plans.device)
-        exploring = ways == Way.EXPLORING
+        exploring = torch.tensor([way == Way.EXPLORING for way in ways], device=plans.device)
+        first = torch.tensor([way in (Way.ALONE, Way.COLD) for way in ways], device=plans.device)
         choice = torch.where(exploring, self._sometimes_any(choice, generators), choice)
-        followed = options[rows, choice.masked_fill(ways == Way.ALONE, 0)].clone()
+        followed = options[rows, choice.masked_fill(first, 0)].clone()
         executed = planner.executed(followed)
         unit = self._unit(planner.executed(plans)).to(executed)
         disturbance = self._disturbance(executed, generators) * exploring[:, None, None]
         executed.add_(unit * disturbance).clamp_(-1, 1)
         return Decision(followed, plans, chain=None)
+
+    def _proposed(
+        self, contexts: Tensor, generators: Sequence[torch.Generator], ways: Sequence[Way]
+    ) -> Float[Tensor, "env candidate horizon action"]:
+        """Sample the candidates; the first is the planner's own, at its temperature or at 0."""
+        planner, count = self.planner, self.config.candidates
+        own = planner.config.temperature
+        noises = torch.stack([planner.noises([generator] * count) for generator in generators])
+        heat = torch.tensor([0.0 if way == Way.COLD else own for way in ways])
+        noises[:, 0] *= heat.to(noises)[:, None, None, None]
+        min_std = self.config.min_std if self.explore else 0.0
+        repeated = contexts.repeat_interleave(count, dim=0)
+        plans = planner.sample(repeated, noises.flatten(0, 1), min_std=min_std).plan.clamp(-1, 1)
+        return cast(Tensor, plans.unflatten(0, (len(contexts), count)))
 
     def _sometimes_any(self, choice: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         if self.critics is None:
