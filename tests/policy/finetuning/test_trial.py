@@ -35,13 +35,13 @@ def counted(trial: Trial, first: int, count: int) -> dict[Way, int]:
 
 def test_episodes_go_a_third_to_each_way_and_then_to_the_one_that_succeeds_most() -> None:
     trial = Trial(TrialConfig(every=5, episodes=4))
-    assert counted(trial, 0, 12) == {Way.ALONE: 4, Way.GUIDED: 4, Way.EXPLORING: 4}
+    assert counted(trial, 0, 12) == {Way.ALONE: 4, Way.GUIDED: 4, Way.EXPLORING: 4, Way.COLD: 0}
     note(trial, 0, torch.tensor([1.0, 9.0, 5.0] * 4))
-    assert counted(trial, 12, 10) == {Way.ALONE: 6, Way.GUIDED: 2, Way.EXPLORING: 2}
+    assert counted(trial, 12, 10) == {Way.ALONE: 6, Way.GUIDED: 2, Way.EXPLORING: 2, Way.COLD: 0}
     for best in (Way.EXPLORING, Way.GUIDED):
         successes = torch.tensor([trial.way(number) == best for number in range(12, 42)])
         note(trial, 12, torch.zeros(30), successes)
-        assert counted(trial, 42, 10) == {**dict.fromkeys(Way, 2), best: 6}
+        assert counted(trial, 42, 10) == {**dict.fromkeys(Way, 2), Way.COLD: 0, best: 6}
 
 
 @pytest.mark.parametrize(("guided", "earned"), [(0, False), (2, False), (3, True), (8, True)])
@@ -52,6 +52,24 @@ def test_critics_earn_by_successes_beyond_chance_and_not_by_returns(
     successes = torch.tensor([[False, number < guided, True] for number in range(8)])
     note(trial, 0, torch.tensor([1.0, 9.0, 0.0] * 8), successes.flatten())
     assert trial.earned == earned
+
+
+@pytest.mark.parametrize(
+    ("cold", "guided", "at_zero", "earned"),
+    [(0, 8, False, True), (1, 8, True, True), (8, 8, True, False), (7, 0, True, False)],
+)
+def test_a_planner_that_succeeds_more_often_at_temperature_0_is_what_critics_are_held_against(
+    cold: int, guided: int, *, at_zero: bool, earned: bool
+) -> None:
+    trial = Trial(TrialConfig(every=8, episodes=8, cold=True))
+    assert counted(trial, 0, 8) == dict.fromkeys(Way, 2)
+    assert not trial.cold
+    of_each = [(number < 0, number < guided, False, number < cold) for number in range(8)]
+    note(trial, 0, torch.zeros(32), torch.tensor(of_each).flatten())
+    assert (trial.cold, trial.earned) == (at_zero, earned)
+    assert trial.summary["success_cold"] == cold / 8
+    best = Way.GUIDED if guided >= cold else Way.COLD
+    assert counted(trial, 32, 8) == {**dict.fromkeys(Way, 1), best: 5}
 
 
 def test_what_newer_episodes_were_decides_and_goes_on_after_a_stop() -> None:
@@ -93,13 +111,13 @@ def envs() -> VectorEnv:
     return VectorEnv(task, Shapes(envs=2, history=2, chunk=3), workers=0)
 
 
-def q_config(every: int, critic_steps: int) -> FinetuneConfig:
+def q_config(every: int, critic_steps: int, *, cold: bool = False) -> FinetuneConfig:
     usual = compose_part(FinetuneConfig, "finetune", "q_guided")
     assert isinstance(usual.algorithm, q_guided.Config)
     algorithm = dataclasses.replace(
         usual.algorithm,
         critic=dataclasses.replace(usual.algorithm.critic, steps=critic_steps),
-        trial=TrialConfig(every, episodes=6),
+        trial=TrialConfig(every, episodes=6, cold=cold),
         distil=DistilConfig(steps=0, candidates=0, taught=30, situations=100),
     )
     return dataclasses.replace(usual, algorithm=algorithm, evaluate_every=0, gradient_steps=1)
@@ -107,18 +125,18 @@ def q_config(every: int, critic_steps: int) -> FinetuneConfig:
 
 def test_each_way_is_played_as_it_says(envs: VectorEnv) -> None:
     planner = small_planner().eval()
-    usual = q_config(5, critic_steps=1)
+    usual = q_config(5, critic_steps=1, cold=True)
     learner = make_kind(ALGORITHMS, usual.algorithm, planner, usual, 0)
     assert isinstance(learner, q_guided.QGuided)
-    for first in (0, 2, 4):  # From the second time on critics have learned something.
+    for first in (0, 2, 4, 6):  # From the second time on critics have learned something.
         guide = learner.decide(explore=True)
         rollout = roll_out(planner, envs, [first, first + 1], success_at="end", decide=guide)
         chunks, critics = rollout.chunks, learner.critics
         same = (chunks.plans[:, :, None] == chunks.candidates).flatten(3).all(dim=3)
-        for slot, way in enumerate(Way(number % 3) for number in (first, first + 1)):
+        for slot, way in enumerate(Way(number % 4) for number in (first, first + 1)):
             if way == Way.EXPLORING:
                 assert not same[:, slot].any()
-            elif way == Way.ALONE or critics.ready is None:
+            elif way in (Way.ALONE, Way.COLD) or critics.ready is None:
                 assert same[:, slot, 0].all()
             else:
                 seen = Decided.of(rollout)[slot * 4 : slot * 4 + 4]
@@ -180,3 +198,17 @@ def test_critics_that_are_wrong_are_not_listened_to() -> None:
     misled = learned(copy.deepcopy(before), 0, wrong)
     on_trial = learned(copy.deepcopy(before), 5, wrong)
     assert on_trial > misled + 0.2, (misled, on_trial)
+
+
+def test_a_cold_episode_follows_one_plan_whatever_its_noise(envs: VectorEnv) -> None:
+    planner = small_planner().eval()
+    usual = q_config(5, critic_steps=1)
+    learner = make_kind(ALGORITHMS, usual.algorithm, planner, usual, 0)
+    contexts = torch.zeros(2, planner.config.history * planner.encoder.features)
+    for way in (Way.COLD, Way.ALONE):
+        guide = dataclasses.replace(learner.decide(explore=True), way=lambda _, way=way: way)
+        generators = [torch.Generator().manual_seed(number) for number in range(2)]
+        decision = guide(contexts, generators, 0)
+        one, other = decision.plans
+        assert torch.equal(one, other) == (way == Way.COLD)
+        assert not torch.equal(decision.candidates[0, 1:], decision.candidates[1, 1:])

@@ -8,8 +8,10 @@ import pytest
 from configs.command import compose
 from perception.errors import InputError
 from policy.finetuning.guided.saved_critics import critics_path
+from policy.pipeline.checks import check
+from policy.pipeline.config import TrainConfig
 from policy.pipeline.judge import EvaluateConfig, judge
-from policy.planner.checkpoint import save_planner
+from policy.planner.checkpoint import load_planner, save_planner
 from policy.reports.result import Result
 from policy.rollouts.evaluation import evaluation_seeds
 from policy.rollouts.evaluation_file import read_evaluation
@@ -73,6 +75,26 @@ def test_evaluating_with_candidates_is_what_training_noted(folder: Path, tmp_pat
     decide = judged.critics.guide(judged.loaded.planner, 6)
     page = write_failures(judged.loaded, judged.evaluation, tmp_path, count=1, decide=decide)
     assert "When evaluated it failed" not in page.read_text()
+
+
+def test_a_planner_is_judged_at_another_temperature_beside_its_own(
+    folder: Path, tmp_path: Path
+) -> None:
+    cold = judge(asked(folder / "run0", tmp_path, "temperature=0")).evaluation
+    assert read_evaluation(tmp_path, "finetune-temperature0") == cold
+    assert read_evaluation(tmp_path, "finetune") is None
+    start, out = folder / "before.safetensors", tmp_path / "cold"
+    train_without_page(
+        f"out={out}", f"init_from={start}", "temperature=0", "stage=zero_shot", *PLAYED
+    )
+    kept, _ = load_planner(out / "checkpoints/pretrain.safetensors")
+    assert kept.config.temperature == 0
+    assert load_planner(start)[0].config.temperature == 1
+    judged = judge(asked(start, tmp_path / "before", "temperature=0")).evaluation
+    assert read_evaluation(out, "pretrain") == judged
+    check(compose(TrainConfig, "train", ["stage=finetune", f"init_from={start}", "temperature=0"]))
+    with pytest.raises(InputError, match=r"give planner\.temperature="):
+        check(compose(TrainConfig, "train", ["stage=finetune", "temperature=0"]))
 
 
 def test_a_planner_without_critics_is_refused_candidates(folder: Path, tmp_path: Path) -> None:

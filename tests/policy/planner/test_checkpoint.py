@@ -63,6 +63,7 @@ def test_the_oldest_checkpoints_are_understood(
     del (
         plan["encoder"],
         plan["use_clipped_model_output"],
+        plan["temperature"],
         denoiser["kind"],
         denoiser["context_features"],
     )

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from datasets.windows import Batch
 from perception.observation import Observation
 from policy.planner.config import PlannerConfig, Sizes
 from policy.planner.denoisers.unet import Config as UnetConfig
 from policy.planner.normalizer import Normalizer, Range
-from policy.planner.planner import Planner
+from policy.planner.planner import FirstPlan, Planner
 from policy.planner.policy import NotFiniteError
 from policy.planner.schedule import log_probability
 from policy.pretraining.ema import MovingAverage
@@ -116,6 +117,28 @@ def test_each_episode_keeps_its_own_noise() -> None:
     alone = net.noises([torch.Generator().manual_seed(5)])
     beside = net.noises([torch.Generator().manual_seed(4), torch.Generator().manual_seed(5)])
     assert torch.equal(alone[0], beside[1])
+
+
+def test_at_a_temperature_plans_begin_with_so_much_of_the_noise() -> None:
+    plans = planner().eval()
+    context = torch.zeros(3, plans.config.history * plans.encoder.features)
+
+    def planned(seed: int, min_std: float = 0.0) -> Tensor:
+        generators = [torch.Generator().manual_seed(seed + number) for number in range(3)]
+        return FirstPlan(plans, min_std)(context, generators, 0).plans
+
+    drawn, explored = planned(0), planned(0, min_std=0.1)
+    noises = plans.noises([torch.Generator().manual_seed(number) for number in range(3)])
+    half = plans.sample(context, noises / 2).plan
+    plans.at_temperature(0.5)
+    assert torch.equal(planned(0), half)
+    plans.at_temperature(0.0)
+    assert torch.equal(planned(0), planned(7))
+    assert not torch.equal(planned(0), drawn)
+    assert torch.equal(planned(0, min_std=0.1), explored)  # Its chances follow from the noise.
+    plans.at_temperature(1.0)
+    assert torch.equal(planned(0), drawn)
+    assert not torch.equal(planned(0), planned(7))
 
 
 def test_only_the_current_action_and_those_after_it_are_executed() -> None:
