@@ -113,7 +113,7 @@ class Planner(Policy):
 
         Args:
             context: Encoded histories.
-            noises: The start, then the noise of each step, all standard normal.
+            noises: The start, then the noise of each step, all standard normal or colder.
             min_std: Least std of a step, for exploration (DPPO); 0 leaves DDIM's own.
         """
         samples, means = [noises[:, 0]], []
@@ -126,12 +126,18 @@ class Planner(Policy):
         return Chain(torch.stack(means, dim=1), torch.stack(samples, dim=1))
 
     def noises(
-        self, generators: Sequence[torch.Generator]
+        self, generators: Sequence[torch.Generator], temperature: float | None = None
     ) -> Float[Tensor, "batch links horizon action"]:
-        """Draw what `sample` needs, each element of the batch from a generator of its own."""
+        """Draw what `sample` needs, each element of the batch from a generator of its own.
+
+        Args:
+            generators: Of the noise.
+            temperature: What it is multiplied by; None: the planner's own temperature.
+        """
         shape = (len(self.grid) + 1, self.config.horizon, self.sizes.actions)
         drawn = torch.stack([torch.randn(shape, generator=g) for g in generators])
-        return moved(drawn, self.device)
+        own = self.config.temperature if temperature is None else temperature
+        return moved(drawn * own, self.device)
 
     def at_temperature(self, temperature: float) -> "Planner":
         """Have it plan from so much noise from now on; see `PlannerConfig`. Gives itself."""
@@ -194,8 +200,7 @@ class FirstPlan:
         features: Float[Tensor, "env feature"] | None = None,
     ) -> Decision:
         """Sample one plan for each episode."""
-        noises = self.planner.noises(generators)
-        if not self.min_std:  # Otherwise it explores, and its chances are to be known.
-            noises = noises * self.planner.config.temperature
+        exploring = 1.0 if self.min_std else None  # Its chances follow from standard noise.
+        noises = self.planner.noises(generators, exploring)
         chain = self.planner.sample(contexts, noises, min_std=self.min_std)
         return Decision.of(chain.plan, chain)

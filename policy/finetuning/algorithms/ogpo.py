@@ -95,7 +95,7 @@ class OGPO(CriticLearner):
         config, generator = self._config, self._generator
         drawn = self._drawn(config.batch)
         contexts = drawn.contexts.repeat_interleave(config.group, dim=0)
-        noises = self._slow.noises([generator] * len(contexts))
+        noises = self._slow.noises([generator] * len(contexts), 1.0)
         with self._slow.denoiser.fixed_weights():
             chain = self._slow.sample(contexts, noises, min_std=config.explore.min_std)
         plans = chain.plan.clamp(-1, 1)

@@ -153,7 +153,7 @@ class Guide:
         """Sample the candidates; the first is the planner's own, at its temperature or at 0."""
         planner, count = self.planner, self.config.candidates
         own = planner.config.temperature
-        noises = torch.stack([planner.noises([generator] * count) for generator in generators])
+        noises = torch.stack([planner.noises([generator] * count, 1.0) for generator in generators])
         heat = torch.tensor([0.0 if way == Way.COLD else own for way in ways])
         noises[:, 0] *= heat.to(noises)[:, None, None, None]
         min_std = self.config.min_std if self.explore else 0.0
