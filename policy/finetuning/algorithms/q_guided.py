@@ -94,8 +94,8 @@ class QGuided(CriticLearner):
         chosen among, to where critics believe too much.
         """
         config, generator = self._config.distil, self._generator
-        count = self._config.explore.candidates
-        lessons = Lessons.of(self._planner, self.critics, self._drawn, config, count, generator)
+        explore = self._config.explore
+        lessons = Lessons.of(self._planner, self.critics, self._drawn, config, explore, generator)
         for _ in progress(range(config.taught), "teach", unit="step"):
             taught = lessons.sample(self._config.batch, generator)
             yield {"planner_loss": self._descend(self._denoising_loss(0, taught))}

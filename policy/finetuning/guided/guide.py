@@ -34,6 +34,8 @@ class ExploreConfig:
             in half the range of actions.
         until: Share of all episodes after which the best plan is followed as it is, so that what is
             imitated in the end was done without noise.
+        coldest: Temperature of the second candidate; those of the others are spread evenly from
+            there to 1. The first is the planner's own.
     """
 
     candidates: Candidates
@@ -44,6 +46,7 @@ class ExploreConfig:
     offset_share: Share
     by_motion: bool
     until: Share
+    coldest: Share = 1.0
 
     def __post_init__(self) -> None:
         several = self.candidates > 1 or not self.by_motion
@@ -58,6 +61,12 @@ def spread(executed: Float[Tensor, "*lead candidate chunk action"]) -> Float[Ten
     """
     stds = executed.std(dim=-3)
     return stds.reshape(-1, stds.shape[-1]).mean(dim=0) * (2 / math.sqrt(stds.shape[-1]))
+
+
+def temperatures(candidates: int, coldest: float) -> Float[Tensor, " candidate"]:
+    """Give what candidates are planned at; the first one at 1, see `ExploreConfig.coldest`."""
+    others = torch.linspace(coldest, 1.0, max(candidates - 1, 1))
+    return torch.cat([torch.ones(1), others])[:candidates]
 
 
 @torch.no_grad()
@@ -154,8 +163,9 @@ class Guide:
         planner, count = self.planner, self.config.candidates
         own = planner.config.temperature
         noises = torch.stack([planner.noises([generator] * count, 1.0) for generator in generators])
-        heat = torch.tensor([0.0 if way == Way.COLD else own for way in ways])
-        noises[:, 0] *= heat.to(noises)[:, None, None, None]
+        heat = temperatures(count, self.config.coldest).expand(len(ways), count).clone()
+        heat[:, 0] = torch.tensor([0.0 if way == Way.COLD else own for way in ways])
+        noises *= heat.to(noises)[:, :, None, None, None]
         min_std = self.config.min_std if self.explore else 0.0
         repeated = contexts.repeat_interleave(count, dim=0)
         plans = planner.sample(repeated, noises.flatten(0, 1), min_std=min_std).plan.clamp(-1, 1)

@@ -14,7 +14,7 @@ from policy.finetuning.algorithms import q_guided
 from policy.finetuning.config import ALGORITHMS, FinetuneConfig
 from policy.finetuning.guided.decisions import Decided
 from policy.finetuning.guided.distilling import DistilConfig
-from policy.finetuning.guided.guide import Guide, Way
+from policy.finetuning.guided.guide import Guide, Way, temperatures
 from policy.finetuning.guided.trial import Trial, TrialConfig
 from policy.planner.planner import Planner
 from policy.rollouts.rollout import roll_out
@@ -198,6 +198,23 @@ def test_critics_that_are_wrong_are_not_listened_to() -> None:
     misled = learned(copy.deepcopy(before), 0, wrong)
     on_trial = learned(copy.deepcopy(before), 5, wrong)
     assert on_trial > misled + 0.2, (misled, on_trial)
+
+
+def test_candidates_are_spread_from_the_coldest_to_what_was_learned(envs: VectorEnv) -> None:
+    planner = small_planner().eval()
+    learner = make_kind(ALGORITHMS, q_config(5, 1).algorithm, planner, q_config(5, 1), 0)
+    contexts = torch.zeros(2, planner.config.history * planner.encoder.features)
+    guide = dataclasses.replace(learner.decide(explore=True), way=lambda _: Way.ALONE)
+    spread = dataclasses.replace(guide.config, candidates=5, coldest=0.0)
+    generators = [torch.Generator().manual_seed(number) for number in range(2)]
+    one, other = dataclasses.replace(guide, config=spread)(contexts, generators, 0).candidates
+    assert [torch.equal(*pair) for pair in zip(one, other, strict=True)] == [
+        False,
+        True,
+        *[False] * 3,
+    ]
+    assert temperatures(5, 0.0).tolist() == pytest.approx([1, 0, 1 / 3, 2 / 3, 1])
+    assert temperatures(1, 0.0).tolist() == [1]
 
 
 def test_a_cold_episode_follows_one_plan_whatever_its_noise(envs: VectorEnv) -> None:
