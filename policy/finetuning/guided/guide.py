@@ -87,7 +87,8 @@ class Way(IntEnum):
     """How an episode is played.
 
     The planner `ALONE` follows its first plan; `GUIDED`, the best of several by its critics;
-    `EXPLORING`, not always that one, nor exactly; `COLD`, its first plan at temperature 0.
+    `EXPLORING`, not always that one, nor exactly. In a `COLD` one the planner from before learning
+    acts alone, at temperature 0.
     """
 
     ALONE = 0
@@ -114,6 +115,7 @@ class Guide:
         edit: Changes every candidate once; the changed ones are chosen from, too, but not kept.
         sight: What critics (and edits) see.
         way: How a slot's episode is played, where `explore`.
+        before: The planner from before learning, where some episodes are `COLD`.
     """
 
     planner: Planner
@@ -124,6 +126,7 @@ class Guide:
     edit: Edit | None = None
     sight: Sight = OF_CONTEXT
     way: Callable[[int], Way] = always_exploring
+    before: Planner | None = None
 
     def __call__(
         self,
@@ -159,17 +162,21 @@ class Guide:
     def _proposed(
         self, contexts: Tensor, generators: Sequence[torch.Generator], ways: Sequence[Way]
     ) -> Float[Tensor, "env candidate horizon action"]:
-        """Sample the candidates; the first is the planner's own, at its temperature or at 0."""
+        """Sample the candidates; the first is the planner's own, at its temperature."""
         planner, count = self.planner, self.config.candidates
-        own = planner.config.temperature
         noises = torch.stack([planner.noises([generator] * count, 1.0) for generator in generators])
-        heat = temperatures(count, self.config.coldest).expand(len(ways), count).clone()
-        heat[:, 0] = torch.tensor([0.0 if way == Way.COLD else own for way in ways])
-        noises *= heat.to(noises)[:, :, None, None, None]
+        heat = temperatures(count, self.config.coldest)
+        heat[0] = planner.config.temperature
+        noises *= heat.to(noises)[:, None, None, None]
         min_std = self.config.min_std if self.explore else 0.0
         repeated = contexts.repeat_interleave(count, dim=0)
         plans = planner.sample(repeated, noises.flatten(0, 1), min_std=min_std).plan.clamp(-1, 1)
-        return cast(Tensor, plans.unflatten(0, (len(contexts), count)))
+        plans = plans.unflatten(0, (len(contexts), count))
+        cold = torch.tensor([way == Way.COLD for way in ways], device=plans.device)
+        if self.before is not None and bool(cold.any()):
+            same = self.before.sample(contexts[cold], 0 * noises[cold, 0]).plan
+            plans[cold, 0] = same.clamp(-1, 1)
+        return cast(Tensor, plans)
 
     def _sometimes_any(self, choice: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         if self.critics is None:

@@ -23,7 +23,7 @@ class TrialConfig:
             is known. 0: there is no trial, all episodes explore, and critics are always listened
             to.
         episodes: The newest of each way that are compared.
-        cold: Whether the planner alone is also tried at temperature 0.
+        cold: Whether the planner from before learning is tried as well, at temperature 0.
     """
 
     every: Whole
@@ -89,26 +89,30 @@ class Trial:
     def earned(self) -> bool:
         """Whether guided episodes succeed more often than those of the planner alone.
 
-        Beyond chance: in how many pairs of them only the guided one succeeds is to lie a standard
-        deviation (of Mann and Whitney's U) above in how many only the other does. Returns do not
-        count: critics that hover near an object earn more, and never grasp it. Where nothing is
-        played, offline, there is nothing to compare, and critics are listened to.
+        Returns do not count: critics that hover near an object earn more, and never grasp it. Where
+        nothing is played, offline, there is nothing to compare, and critics are listened to.
         """
         if not self._config.on or not len(self._ways):
             return True
-        if not self._known:
-            return False
-        unguided = Way.COLD if self.cold else Way.ALONE
-        alone, guided = self._of(unguided, self._successes), self._of(Way.GUIDED, self._successes)
-        ahead = float(guided.float().mean() - alone.float().mean()) / 2
-        pairs = len(alone) * len(guided)
-        return ahead > math.sqrt((len(alone) + len(guided) + 1) / (12 * pairs))
+        return self._known and self._ahead(Way.GUIDED, Way.ALONE)
 
     @property
-    def cold(self) -> bool:
-        """Whether the planner alone succeeds more often at temperature 0."""
+    def kept(self) -> bool:
+        """Whether the planner from before learning, at temperature 0, is better than what came."""
+        if not (self._config.on and self._config.cold and self._known):
+            return False
         rates = self._rates
-        return self._config.cold and self._known and rates[Way.COLD] > rates[Way.ALONE]
+        return self._ahead(Way.COLD, Way.ALONE) and rates[Way.COLD] >= rates[Way.GUIDED]
+
+    def _ahead(self, one: Way, other: Way) -> bool:
+        """Tell whether a way succeeds more often than another, beyond chance.
+
+        In how many pairs of their episodes only the one succeeds is to lie a standard deviation (of
+        Mann and Whitney's U) above in how many only the other does.
+        """
+        rates, counts = self._rates, [int((self._ways == way).sum()) for way in (one, other)]
+        ahead = (rates[one] - rates[other]) / 2
+        return ahead > math.sqrt((sum(counts) + 1) / (12 * counts[0] * counts[1]))
 
     @property
     def summary(self) -> dict[str, float]:
