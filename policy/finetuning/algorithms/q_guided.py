@@ -7,7 +7,6 @@ prefer among all that were candidates, and its best episodes (Eq. 14). Some epis
 unless guided ones succeed more often, nothing but the best episodes is taught.
 """
 
-import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -58,13 +57,12 @@ class QGuided(CriticLearner):
     ) -> None:
         super().__init__(config, planner, finetune, seed)
         self._config, self._trial = config, Trial(config.trial)
-        self._before = copy.deepcopy(planner).requires_grad_(requires_grad=False).eval()
 
     def decide(self, *, explore: bool) -> Guide:
         """How to play; while learning, every episode in a way of its own."""
         first, trial = self._observed, self._trial
         guide = super().decide(explore=explore)
-        return replace(guide, way=lambda slot: trial.way(first + slot), before=self._before)
+        return replace(guide, way=lambda slot: trial.way(first + slot))
 
     def observe(self, rollout: Rollout) -> None:
         """Remember every decision, the best episodes, and how each way to play went."""
@@ -75,8 +73,6 @@ class QGuided(CriticLearner):
     def finish(self) -> None:
         """Imitate the best episodes, and then, if critics have earned it, guided play.
 
-        Where the planner from before was better at temperature 0, it is what comes of it instead.
-
         Raises:
             DivergedError: A loss is not finite.
         """
@@ -86,9 +82,6 @@ class QGuided(CriticLearner):
         if config.taught and self._trial.earned:
             for _ in range(config.rounds):
                 means(self._lessons())
-        if self._trial.kept:
-            self._planner.load_state_dict(self._before.state_dict())
-            self._planner.at_temperature(0.0)
 
     def _lessons(self) -> Iterator[Watched]:
         """Take gradient steps towards what critics prefer among the plans of the planner as it is.
@@ -97,8 +90,8 @@ class QGuided(CriticLearner):
         chosen among, to where critics believe too much.
         """
         config, generator = self._config.distil, self._generator
-        explore = self._config.explore
-        lessons = Lessons.of(self._planner, self.critics, self._drawn, config, explore, generator)
+        count = self._config.explore.candidates
+        lessons = Lessons.of(self._planner, self.critics, self._drawn, config, count, generator)
         for _ in progress(range(config.taught), "teach", unit="step"):
             taught = lessons.sample(self._config.batch, generator)
             yield {"planner_loss": self._descend(self._denoising_loss(0, taught))}

@@ -13,7 +13,6 @@ from configs.ranges import Count, Share, Whole, between
 from perception.transfer import moved
 from policy.finetuning.guided.critics import ChunkCritics
 from policy.finetuning.guided.decisions import Decided
-from policy.finetuning.guided.guide import ExploreConfig, temperatures
 from policy.planner.planner import Planner
 
 PIECE = 1024  # Situations that plans are sampled in at once.
@@ -48,12 +47,10 @@ def fresh_plans(
     contexts: Float[Tensor, "batch context"],
     count: int,
     generator: torch.Generator,
-    coldest: float = 1.0,
 ) -> Float[Tensor, "batch candidate horizon action"]:
-    """Sample plans of the planner as it is now, several for each context; see `temperatures`."""
+    """Sample plans of the planner as it is now, several for each context."""
     shape = (len(contexts) * count, len(planner.grid) + 1, planner.config.horizon)
-    heat = temperatures(count, coldest).repeat(len(contexts))[:, None, None, None]
-    noises = torch.randn(*shape, planner.sizes.actions, generator=generator) * heat
+    noises = torch.randn(*shape, planner.sizes.actions, generator=generator)
     repeated = contexts.repeat_interleave(count, dim=0)
     plans = planner.sample(repeated, moved(noises, contexts.device)).plan.clamp(-1, 1)
     return plans.reshape(len(contexts), count, *plans.shape[1:])
@@ -73,25 +70,23 @@ class Lessons:
         critics: ChunkCritics,
         draw: Callable[[int], Decided],
         config: DistilConfig,
-        explore: ExploreConfig,
+        candidates: int,
         generator: torch.Generator,
     ) -> "Lessons":
-        """Let critics choose among plans, as in guided play, in situations that are drawn.
+        """Let critics choose among so many plans, as in guided play, in situations that are drawn.
 
         Args:
             planner: Proposes.
             critics: Choose.
             draw: Gives so many decisions, for their situations.
             config: Says how many.
-            explore: Says among which plans.
+            candidates: Plans in each.
             generator: Of the plans' noise.
         """
         contexts, plans = [], []
         for start in progress(range(0, config.situations, PIECE), "choose", unit="part"):
             drawn = draw(min(PIECE, config.situations - start))
-            proposed = fresh_plans(
-                planner, drawn.contexts, explore.candidates, generator, explore.coldest
-            )
+            proposed = fresh_plans(planner, drawn.contexts, candidates, generator)
             contexts.append(drawn.contexts)
             plans.append(preferred(critics, drawn, proposed))
         return cls(torch.cat(contexts), torch.cat(plans))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, cast
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
@@ -34,8 +34,6 @@ class ExploreConfig:
             in half the range of actions.
         until: Share of all episodes after which the best plan is followed as it is, so that what is
             imitated in the end was done without noise.
-        coldest: Temperature of the second candidate; those of the others are spread evenly from
-            there to 1. The first is the planner's own.
     """
 
     candidates: Candidates
@@ -46,7 +44,6 @@ class ExploreConfig:
     offset_share: Share
     by_motion: bool
     until: Share
-    coldest: Share = 1.0
 
     def __post_init__(self) -> None:
         several = self.candidates > 1 or not self.by_motion
@@ -61,12 +58,6 @@ def spread(executed: Float[Tensor, "*lead candidate chunk action"]) -> Float[Ten
     """
     stds = executed.std(dim=-3)
     return stds.reshape(-1, stds.shape[-1]).mean(dim=0) * (2 / math.sqrt(stds.shape[-1]))
-
-
-def temperatures(candidates: int, coldest: float) -> Float[Tensor, " candidate"]:
-    """Give what candidates are planned at; the first one at 1, see `ExploreConfig.coldest`."""
-    others = torch.linspace(coldest, 1.0, max(candidates - 1, 1))
-    return torch.cat([torch.ones(1), others])[:candidates]
 
 
 @torch.no_grad()
@@ -87,14 +78,12 @@ class Way(IntEnum):
     """How an episode is played.
 
     The planner `ALONE` follows its first plan; `GUIDED`, the best of several by its critics;
-    `EXPLORING`, not always that one, nor exactly. In a `COLD` one the planner from before learning
-    acts alone, at temperature 0.
+    `EXPLORING`, not always that one, nor exactly.
     """
 
     ALONE = 0
     GUIDED = 1
     EXPLORING = 2
-    COLD = 3
 
 
 def always_exploring(slot: int) -> Way:
@@ -115,7 +104,6 @@ class Guide:
         edit: Changes every candidate once; the changed ones are chosen from, too, but not kept.
         sight: What critics (and edits) see.
         way: How a slot's episode is played, where `explore`.
-        before: The planner from before learning, where some episodes are `COLD`.
     """
 
     planner: Planner
@@ -126,7 +114,6 @@ class Guide:
     edit: Edit | None = None
     sight: Sight = OF_CONTEXT
     way: Callable[[int], Way] = always_exploring
-    before: Planner | None = None
 
     def __call__(
         self,
@@ -136,9 +123,13 @@ class Guide:
         features: Float[Tensor, "env feature"] | None = None,
     ) -> Decision:
         """Sample candidates, choose one, and change its executed part a little."""
-        planner = self.planner
-        ways = [self.way(slot) if self.explore else Way.GUIDED for slot in range(len(contexts))]
-        plans = self._proposed(contexts, generators, ways)
+        planner, count = self.planner, self.config.candidates
+        noises = torch.cat([planner.noises([generator] * count, 1.0) for generator in generators])
+        noises[::count] *= planner.config.temperature  # The first is the planner's own.
+        min_std = self.config.min_std if self.explore else 0.0
+        repeated = contexts.repeat_interleave(count, dim=0)
+        plans = planner.sample(repeated, noises, min_std=min_std).plan.clamp(-1, 1)
+        plans = plans.unflatten(0, (len(contexts), count))
         options, choice = plans, torch.zeros(len(plans), dtype=torch.long, device=plans.device)
         if self.critics is not None:
             seen = self.sight(contexts, contexts[:, :0] if features is None else features)
@@ -149,34 +140,15 @@ class Guide:
         rows = torch.arange(len(plans), device=choice.device)
         if not self.explore:
             return Decision(options[rows, choice].clone(), plans, chain=None)
-        exploring = torch.tensor([way == Way.EXPLORING for way in ways], device=plans.device)
-        first = torch.tensor([way in (Way.ALONE, Way.COLD) for way in ways], device=plans.device)
+        ways = torch.tensor([self.way(slot) for slot in range(len(plans))], device=plans.device)
+        exploring = ways == Way.EXPLORING
         choice = torch.where(exploring, self._sometimes_any(choice, generators), choice)
-        followed = options[rows, choice.masked_fill(first, 0)].clone()
+        followed = options[rows, choice.masked_fill(ways == Way.ALONE, 0)].clone()
         executed = planner.executed(followed)
         unit = self._unit(planner.executed(plans)).to(executed)
         disturbance = self._disturbance(executed, generators) * exploring[:, None, None]
         executed.add_(unit * disturbance).clamp_(-1, 1)
         return Decision(followed, plans, chain=None)
-
-    def _proposed(
-        self, contexts: Tensor, generators: Sequence[torch.Generator], ways: Sequence[Way]
-    ) -> Float[Tensor, "env candidate horizon action"]:
-        """Sample the candidates; the first is the planner's own, at its temperature."""
-        planner, count = self.planner, self.config.candidates
-        noises = torch.stack([planner.noises([generator] * count, 1.0) for generator in generators])
-        heat = temperatures(count, self.config.coldest)
-        heat[0] = planner.config.temperature
-        noises *= heat.to(noises)[:, None, None, None]
-        min_std = self.config.min_std if self.explore else 0.0
-        repeated = contexts.repeat_interleave(count, dim=0)
-        plans = planner.sample(repeated, noises.flatten(0, 1), min_std=min_std).plan.clamp(-1, 1)
-        plans = plans.unflatten(0, (len(contexts), count))
-        cold = torch.tensor([way == Way.COLD for way in ways], device=plans.device)
-        if self.before is not None and bool(cold.any()):
-            same = self.before.sample(contexts[cold], 0 * noises[cold, 0]).plan
-            plans[cold, 0] = same.clamp(-1, 1)
-        return cast(Tensor, plans)
 
     def _sometimes_any(self, choice: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         if self.critics is None:

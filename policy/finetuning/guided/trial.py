@@ -18,26 +18,18 @@ class TrialConfig:
     """How ways to play are tried against each other.
 
     Attributes:
-        every: Of so many episodes one goes to each of the ways that succeeded less lately, and the
-            rest to the best one (the planner alone, while none succeeds); equal shares before that
-            is known. 0: there is no trial, all episodes explore, and critics are always listened
-            to.
+        every: Of so many episodes one goes to each of the two ways that succeeded less lately, and
+            the rest to the best one (the planner alone, while none succeeds); a third each before
+            that is known. 0: there is no trial, all episodes explore, and critics are always
+            listened to.
         episodes: The newest of each way that are compared.
-        cold: Whether the planner from before learning is tried as well, at temperature 0.
     """
 
     every: Whole
     episodes: Annotated[int, between(2, 2**16)]
-    cold: bool = False
 
     def __post_init__(self) -> None:
-        least = len(self.ways) + 1
-        require(self.every == 0 or self.every >= least, f"@every=0, or {least} episodes or more")
-
-    @property
-    def ways(self) -> list[Way]:
-        """What is tried."""
-        return [way for way in Way if self.cold or way != Way.COLD]
+        require(self.every == 0 or self.every > len(Way), "@every=0, or more than 3 episodes")
 
     @property
     def on(self) -> bool:
@@ -62,12 +54,11 @@ class Trial:
         """Say how the next episode, of this number, is played."""
         if not self._config.on:
             return Way.EXPLORING
-        ways = self._config.ways
         if not self._known:
-            return ways[episode % len(ways)]
-        rates = self._rates
-        best = max(ways, key=rates.__getitem__)  # Of equals the first: the planner alone.
-        behind = [way for way in ways if way != best]
+            return Way(episode % len(Way))
+        rates = [float(part.float().mean()) for part in self._by_way(self._successes)]
+        best = max(Way, key=rates.__getitem__)  # Of equals the first: the planner alone.
+        behind = [way for way in Way if way != best]
         place = episode % self._config.every
         return behind[place] if place < len(behind) else best
 
@@ -89,30 +80,19 @@ class Trial:
     def earned(self) -> bool:
         """Whether guided episodes succeed more often than those of the planner alone.
 
-        Returns do not count: critics that hover near an object earn more, and never grasp it. Where
-        nothing is played, offline, there is nothing to compare, and critics are listened to.
+        Beyond chance: in how many pairs of them only the guided one succeeds is to lie a standard
+        deviation (of Mann and Whitney's U) above in how many only the other does. Returns do not
+        count: critics that hover near an object earn more, and never grasp it. Where nothing is
+        played, offline, there is nothing to compare, and critics are listened to.
         """
         if not self._config.on or not len(self._ways):
             return True
-        return self._known and self._ahead(Way.GUIDED, Way.ALONE)
-
-    @property
-    def kept(self) -> bool:
-        """Whether the planner from before learning, at temperature 0, is better than what came."""
-        if not (self._config.on and self._config.cold and self._known):
+        alone, guided, _ = self._by_way(self._successes)
+        if not self._known:
             return False
-        rates = self._rates
-        return self._ahead(Way.COLD, Way.ALONE) and rates[Way.COLD] >= rates[Way.GUIDED]
-
-    def _ahead(self, one: Way, other: Way) -> bool:
-        """Tell whether a way succeeds more often than another, beyond chance.
-
-        In how many pairs of their episodes only the one succeeds is to lie a standard deviation (of
-        Mann and Whitney's U) above in how many only the other does.
-        """
-        rates, counts = self._rates, [int((self._ways == way).sum()) for way in (one, other)]
-        ahead = (rates[one] - rates[other]) / 2
-        return ahead > math.sqrt((sum(counts) + 1) / (12 * counts[0] * counts[1]))
+        ahead = float(guided.float().mean() - alone.float().mean()) / 2
+        pairs = len(alone) * len(guided)
+        return ahead > math.sqrt((len(alone) + len(guided) + 1) / (12 * pairs))
 
     @property
     def summary(self) -> dict[str, float]:
@@ -121,9 +101,9 @@ class Trial:
             return {}
         numbers = {"success": self._successes.float(), "return": self._returns}
         means = {
-            f"{name}_{way.name.lower()}": _mean(self._of(way, values))
+            f"{name}_{way.name.lower()}": float(part.sum()) / max(len(part), 1)
             for name, values in numbers.items()
-            for way in self._config.ways
+            for way, part in zip(Way, self._by_way(values), strict=True)
         }
         return {**means, "earned": float(self.earned)}
 
@@ -131,14 +111,10 @@ class Trial:
     def _known(self) -> bool:
         """Whether enough episodes of each way were played."""
         counts = torch.bincount(self._ways, minlength=len(Way))
-        return int(counts[self._config.ways].min()) >= self._config.episodes
+        return int(counts.min()) >= self._config.episodes
 
-    @property
-    def _rates(self) -> dict[Way, float]:
-        return {way: _mean(self._of(way, self._successes.float())) for way in self._config.ways}
-
-    def _of(self, way: Way, values: Shaped[Tensor, " episode"]) -> Shaped[Tensor, " part"]:
-        return values[self._ways == way]
+    def _by_way(self, values: Shaped[Tensor, " episode"]) -> list[Shaped[Tensor, " part"]]:
+        return [values[self._ways == way] for way in Way]
 
     def state(self) -> dict[str, Any]:
         """Plain tensors, for a checkpoint."""
@@ -152,7 +128,3 @@ class Trial:
         """Take back what `state` gave."""
         self._returns, self._successes = state["returns"], state["successes"]
         self._ways = state["ways"]
-
-
-def _mean(values: Shaped[Tensor, " part"]) -> float:
-    return float(values.sum()) / max(len(values), 1)

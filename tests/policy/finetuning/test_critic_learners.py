@@ -139,9 +139,7 @@ def test_lessons_are_what_guided_play_does_by_the_planner_as_it_was(before: Plan
     learner.update(60, 1e-3)
     shape = DistilConfig(steps=0, candidates=0, taught=1, situations=1500)
     draws = torch.Generator().manual_seed(0)
-    algorithm: Any = usual.algorithm
-    explore = dataclasses.replace(algorithm.explore, candidates=3)
-    lessons = Lessons.of(before, learner.critics, learner._drawn, shape, explore, draws)
+    lessons = Lessons.of(before, learner.critics, learner._drawn, shape, 3, draws)
     chosen = lessons.sample(4000, draws)[1].mean(dim=(1, 2)) > 0
     assert len(lessons.plans) == 1500
     assert chosen.float().mean() == pytest.approx(1 - 0.5**3, abs=0.06)  # Best of three.

@@ -14,7 +14,7 @@ from policy.finetuning.algorithms import q_guided
 from policy.finetuning.config import ALGORITHMS, FinetuneConfig
 from policy.finetuning.guided.decisions import Decided
 from policy.finetuning.guided.distilling import DistilConfig
-from policy.finetuning.guided.guide import Guide, Way, temperatures
+from policy.finetuning.guided.guide import Guide, Way
 from policy.finetuning.guided.trial import Trial, TrialConfig
 from policy.planner.planner import Planner
 from policy.rollouts.rollout import roll_out
@@ -35,13 +35,13 @@ def counted(trial: Trial, first: int, count: int) -> dict[Way, int]:
 
 def test_episodes_go_a_third_to_each_way_and_then_to_the_one_that_succeeds_most() -> None:
     trial = Trial(TrialConfig(every=5, episodes=4))
-    assert counted(trial, 0, 12) == {Way.ALONE: 4, Way.GUIDED: 4, Way.EXPLORING: 4, Way.COLD: 0}
+    assert counted(trial, 0, 12) == {Way.ALONE: 4, Way.GUIDED: 4, Way.EXPLORING: 4}
     note(trial, 0, torch.tensor([1.0, 9.0, 5.0] * 4))
-    assert counted(trial, 12, 10) == {Way.ALONE: 6, Way.GUIDED: 2, Way.EXPLORING: 2, Way.COLD: 0}
+    assert counted(trial, 12, 10) == {Way.ALONE: 6, Way.GUIDED: 2, Way.EXPLORING: 2}
     for best in (Way.EXPLORING, Way.GUIDED):
         successes = torch.tensor([trial.way(number) == best for number in range(12, 42)])
         note(trial, 12, torch.zeros(30), successes)
-        assert counted(trial, 42, 10) == {**dict.fromkeys(Way, 2), Way.COLD: 0, best: 6}
+        assert counted(trial, 42, 10) == {**dict.fromkeys(Way, 2), best: 6}
 
 
 @pytest.mark.parametrize(("guided", "earned"), [(0, False), (2, False), (3, True), (8, True)])
@@ -52,23 +52,6 @@ def test_critics_earn_by_successes_beyond_chance_and_not_by_returns(
     successes = torch.tensor([[False, number < guided, True] for number in range(8)])
     note(trial, 0, torch.tensor([1.0, 9.0, 0.0] * 8), successes.flatten())
     assert trial.earned == earned
-
-
-@pytest.mark.parametrize(
-    ("cold", "guided", "kept"), [(0, 0, False), (2, 0, False), (3, 0, True), (7, 8, False)]
-)
-def test_the_planner_from_before_is_kept_where_it_is_better_beyond_chance(
-    cold: int, guided: int, *, kept: bool
-) -> None:
-    trial = Trial(TrialConfig(every=8, episodes=8, cold=True))
-    assert counted(trial, 0, 8) == dict.fromkeys(Way, 2)
-    assert not trial.kept
-    of_each = [(False, number < guided, False, number < cold) for number in range(8)]
-    note(trial, 0, torch.zeros(32), torch.tensor(of_each).flatten())
-    assert trial.kept == kept
-    assert trial.summary["success_cold"] == cold / 8
-    best = Way.GUIDED if guided >= cold else Way.COLD
-    assert counted(trial, 32, 8)[best if cold or guided else Way.ALONE] == 5
 
 
 def test_what_newer_episodes_were_decides_and_goes_on_after_a_stop() -> None:
@@ -110,13 +93,13 @@ def envs() -> VectorEnv:
     return VectorEnv(task, Shapes(envs=2, history=2, chunk=3), workers=0)
 
 
-def q_config(every: int, critic_steps: int, *, cold: bool = False) -> FinetuneConfig:
+def q_config(every: int, critic_steps: int) -> FinetuneConfig:
     usual = compose_part(FinetuneConfig, "finetune", "q_guided")
     assert isinstance(usual.algorithm, q_guided.Config)
     algorithm = dataclasses.replace(
         usual.algorithm,
         critic=dataclasses.replace(usual.algorithm.critic, steps=critic_steps),
-        trial=TrialConfig(every, episodes=6, cold=cold),
+        trial=TrialConfig(every, episodes=6),
         distil=DistilConfig(steps=0, candidates=0, taught=30, situations=100),
     )
     return dataclasses.replace(usual, algorithm=algorithm, evaluate_every=0, gradient_steps=1)
@@ -124,18 +107,18 @@ def q_config(every: int, critic_steps: int, *, cold: bool = False) -> FinetuneCo
 
 def test_each_way_is_played_as_it_says(envs: VectorEnv) -> None:
     planner = small_planner().eval()
-    usual = q_config(5, critic_steps=1, cold=True)
+    usual = q_config(5, critic_steps=1)
     learner = make_kind(ALGORITHMS, usual.algorithm, planner, usual, 0)
     assert isinstance(learner, q_guided.QGuided)
-    for first in (0, 2, 4, 6):  # From the second time on critics have learned something.
+    for first in (0, 2, 4):  # From the second time on critics have learned something.
         guide = learner.decide(explore=True)
         rollout = roll_out(planner, envs, [first, first + 1], success_at="end", decide=guide)
         chunks, critics = rollout.chunks, learner.critics
         same = (chunks.plans[:, :, None] == chunks.candidates).flatten(3).all(dim=3)
-        for slot, way in enumerate(Way(number % 4) for number in (first, first + 1)):
+        for slot, way in enumerate(Way(number % 3) for number in (first, first + 1)):
             if way == Way.EXPLORING:
                 assert not same[:, slot].any()
-            elif way in (Way.ALONE, Way.COLD) or critics.ready is None:
+            elif way == Way.ALONE or critics.ready is None:
                 assert same[:, slot, 0].all()
             else:
                 seen = Decided.of(rollout)[slot * 4 : slot * 4 + 4]
@@ -199,54 +182,11 @@ def test_critics_that_are_wrong_are_not_listened_to() -> None:
     assert on_trial > misled + 0.2, (misled, on_trial)
 
 
-def test_candidates_are_spread_from_the_coldest_to_what_was_learned(envs: VectorEnv) -> None:
-    planner = small_planner().eval()
-    learner = make_kind(ALGORITHMS, q_config(5, 1).algorithm, planner, q_config(5, 1), 0)
+def test_only_the_first_candidate_is_planned_at_the_planners_temperature() -> None:
+    planner = small_planner().eval().at_temperature(0.0)
+    usual = q_config(5, critic_steps=1)
+    learner = make_kind(ALGORITHMS, usual.algorithm, planner, usual, 0)
     contexts = torch.zeros(2, planner.config.history * planner.encoder.features)
-    guide = dataclasses.replace(learner.decide(explore=True), way=lambda _: Way.ALONE)
-    spread = dataclasses.replace(guide.config, candidates=5, coldest=0.0)
     generators = [torch.Generator().manual_seed(number) for number in range(2)]
-    one, other = dataclasses.replace(guide, config=spread)(contexts, generators, 0).candidates
-    same = (one == other).flatten(1).all(dim=1)
-    assert same.tolist() == [False, True, False, False, False]
-    assert temperatures(5, 0.0).tolist() == pytest.approx([1, 0, 1 / 3, 2 / 3, 1])
-    assert temperatures(1, 0.0).tolist() == [1]
-
-
-def test_a_cold_episode_is_of_the_planner_from_before(envs: VectorEnv) -> None:
-    planner = small_planner().eval()
-    usual = q_config(5, critic_steps=1, cold=True)
-    learner = make_kind(ALGORITHMS, usual.algorithm, planner, usual, 0)
-    contexts = torch.zeros(2, planner.config.history * planner.encoder.features)
-    guide = dataclasses.replace(
-        learner.decide(explore=True), way=lambda slot: [Way.COLD, Way.ALONE][slot]
-    )
-
-    def planned(seed: int) -> Tensor:
-        generators = [torch.Generator().manual_seed(seed + number) for number in range(2)]
-        return guide(contexts, generators, 0).plans.clone()
-
-    first = planned(0)
-    assert torch.equal(planned(5)[0], first[0])
-    assert not torch.equal(planned(5)[1], first[1])
-    planner.reset_denoiser(7)
-    assert torch.equal(planned(0)[0], first[0])
-    assert not torch.equal(planned(0)[1], first[1])
-
-
-def test_what_was_learned_gives_way_to_the_planner_from_before(envs: VectorEnv) -> None:
-    planner = small_planner().eval()
-    usual = q_config(8, critic_steps=1, cold=True)
-    learner = make_kind(ALGORITHMS, usual.algorithm, planner, usual, 0)
-    assert isinstance(learner, q_guided.QGuided)
-    before = {name: weight.clone() for name, weight in planner.state_dict().items()}
-    planner.reset_denoiser(7)
-    for won, temperature in ((False, 1.0), (True, 0.0)):
-        ways = [number % 4 for number in range(24)]
-        learner._trial.load(
-            {"ways": torch.tensor(ways), "returns": torch.zeros(24),
-             "successes": torch.tensor([won and way == Way.COLD for way in ways])}
-        )  # fmt: skip
-        learner.finish()
-        same = all(torch.equal(before[name], w) for name, w in planner.state_dict().items())
-        assert (same, planner.config.temperature) == (won, temperature)
+    one, other = learner.decide(explore=False)(contexts, generators, 0).candidates
+    assert (one == other).flatten(1).all(dim=1).tolist() == [True, *[False] * (len(one) - 1)]
