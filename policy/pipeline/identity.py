@@ -145,11 +145,8 @@ def identity(config: TrainConfig, recipe: Recipe, env: EnvConfig | None) -> dict
     """Say all that shapes a run's result: it must agree for the run to go on."""
     own = recipe.init_from is None
     task = {"task": task_of_stores(config.data)} if env is None else {"task": env.name}
-    recorded = resolved(asdict(recipe))
-    if recipe.temperature is None:  # Runs from before the choice have no such key.
-        del recorded["temperature"]
     return {
-        **recorded,
+        **_as_before(resolved(asdict(recipe))),
         "stores": fingerprints(config.data, config.out) if own else {},
         "made_by": makers(config.data, config.out) if own else {},
         "starts_from": None if recipe.init_from is None else _sha256(recipe.init_from),
@@ -160,6 +157,13 @@ def identity(config: TrainConfig, recipe: Recipe, env: EnvConfig | None) -> dict
             **(_seen_by_cameras(config.data, config.out) if own else {}),
         },
     }
+
+
+def _as_before(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Leave temperatures out where they change nothing: older runs, which have none, go on."""
+    planner = {k: v for k, v in recipe["planner"].items() if (k, v) != ("temperature", 1.0)}
+    recorded = {**recipe, "planner": planner}
+    return {k: v for k, v in recorded.items() if (k, v) != ("temperature", None)}
 
 
 def _seen_by_cameras(paths: Sequence[Path], out: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from policy.reports.result import Result
 from policy.rollouts.evaluation import evaluation_seeds
 from policy.rollouts.evaluation_file import read_evaluation
 from policy.runs.json_files import read_json, write_json
+from policy.runs.run import read_config
 from policy.viewing.failures_page import write_failures
 from tests.helpers.small_planner import SHORT, quick_planner
 from tests.policy.pipeline.without_page import train_without_page
@@ -93,6 +94,9 @@ def test_a_planner_is_judged_at_another_temperature_beside_its_own(
     judged = judge(asked(start, tmp_path / "before", "temperature=0")).evaluation
     assert read_evaluation(out, "pretrain") == judged
     check(compose(TrainConfig, "train", ["stage=finetune", f"init_from={start}", "temperature=0"]))
+    kept = read_config(folder / "run0") or {}  # As a run from before there was a choice.
+    assert "temperature" not in {**kept, **kept["planner"]}
+    assert (read_config(out) or {})["temperature"] == 0
     with pytest.raises(InputError, match=r"give planner\.temperature="):
         check(compose(TrainConfig, "train", ["stage=finetune", "temperature=0"]))
 
