@@ -12,8 +12,8 @@ EXPERIMENT = "rivals-adroit"
 TASKS = ("adroit-hammer", "adroit-door", "adroit-pen")  # In the order of Table 7.
 STORES = {"expert10": "ten experts", "agent400": "400 noisy"}  # A variant is `<policy>-<store>`.
 POLICIES = (  # Down the table: pictures, clouds, and what is fine-tuned.
-    "bcrnn", "ibc", "dp", "bcrnn-3d", "ibc-3d", "simple-dp3", "dp3", "flow", "sodp", "ppo_bc",
-    "q_guided",
+    "bcrnn", "ibc", "dp", "bcrnn-3d", "ibc-3d", "simple-dp3", "dp3", "flow", "sodp", "sodp_cold",
+    "ppo_bc", "ppo_bc_cold", "q_guided", "q_guided_cold",
 )  # fmt: skip
 NOT_RUN = "not run"
 
