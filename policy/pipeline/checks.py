@@ -40,10 +40,8 @@ def check(config: TrainConfig) -> None:
             f"init_from= takes the place of pre-training: stage={stage} does not go with it;"
             " choose stage=finetune or zero_shot"
         )
-    if recipe.init_from is None and stage == "zero_shot":
-        raise InputError("stage=zero_shot needs init_from=<a pre-trained planner>")
-    if recipe.temperature is not None and recipe.init_from is None:
-        raise InputError("temperature= is of init_from='s planner: give planner.temperature=")
+    if recipe.init_from is None and (stage == "zero_shot" or recipe.temperature is not None):
+        raise InputError("stage=zero_shot, as temperature=, needs init_from=<a planner>")
     idle = idle_in_training(
         typed_keys(config.task.overrides),
         stage=stage,
