@@ -163,6 +163,7 @@ def upgraded(there: Values, wanted: Values) -> Values:
     about = there.get("about", {})
     with suppress(InputError, KeyError):
         there["about"] = {**about, "env": as_yaml_knows(asdict(read_env(about["env"])))}
+    there.setdefault("temperature", None)
     for name in ("made_by", "starts_from"):
         there.setdefault(name, wanted[name])
     stores = there.get("stores") or {}

@@ -146,7 +146,7 @@ def identity(config: TrainConfig, recipe: Recipe, env: EnvConfig | None) -> dict
     own = recipe.init_from is None
     task = {"task": task_of_stores(config.data)} if env is None else {"task": env.name}
     return {
-        **_as_before(resolved(asdict(recipe))),
+        **resolved(asdict(recipe)),
         "stores": fingerprints(config.data, config.out) if own else {},
         "made_by": makers(config.data, config.out) if own else {},
         "starts_from": None if recipe.init_from is None else _sha256(recipe.init_from),
@@ -157,13 +157,6 @@ def identity(config: TrainConfig, recipe: Recipe, env: EnvConfig | None) -> dict
             **(_seen_by_cameras(config.data, config.out) if own else {}),
         },
     }
-
-
-def _as_before(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Leave temperatures out where they change nothing: older runs, which have none, go on."""
-    planner = {k: v for k, v in recipe["planner"].items() if (k, v) != ("temperature", 1.0)}
-    recorded = {**recipe, "planner": planner}
-    return {k: v for k, v in recorded.items() if (k, v) != ("temperature", None)}
 
 
 def _seen_by_cameras(paths: Sequence[Path], out: Path) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def test_results_have_exactly_the_agreed_fields(
         "experiment", "task", "variant", "seed", "stage", "episodes", "successes", "success_rate",
         "wilson_low", "wilson_high", "top5_mean", "mean_return", "env_steps", "gradient_steps",
         "wall_time_s", "command", "config_sha256", "source_commit", "machine", "date",
-        "processor_s", "success_at", "seeds", "at_end", "ever",
+        "processor_s", "success_at", "seeds", "at_end", "ever", "parameters",
     ]  # fmt: skip
     assert result["stage"] == "finetune"
     assert result["env_steps"] == 96

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from configs.command import compose
 from perception.errors import InputError
@@ -16,7 +17,6 @@ from policy.reports.result import Result
 from policy.rollouts.evaluation import evaluation_seeds
 from policy.rollouts.evaluation_file import read_evaluation
 from policy.runs.json_files import read_json, write_json
-from policy.runs.run import read_config
 from policy.viewing.failures_page import write_failures
 from tests.helpers.small_planner import SHORT, quick_planner
 from tests.policy.pipeline.without_page import train_without_page
@@ -94,11 +94,19 @@ def test_a_planner_is_judged_at_another_temperature_beside_its_own(
     judged = judge(asked(start, tmp_path / "before", "temperature=0")).evaluation
     assert read_evaluation(out, "pretrain") == judged
     check(compose(TrainConfig, "train", ["stage=finetune", f"init_from={start}", "temperature=0"]))
-    kept = read_config(folder / "run0") or {}  # As a run from before there was a choice.
-    assert "temperature" not in {**kept, **kept["planner"]}
-    assert (read_config(out) or {})["temperature"] == 0
     with pytest.raises(InputError, match="temperature=, needs init_from="):
         check(compose(TrainConfig, "train", ["stage=finetune", "temperature=0"]))
+
+
+def test_a_run_from_before_there_were_temperatures_goes_on(folder: Path) -> None:
+    path = folder / "run1" / "config.yaml"
+    now = yaml.safe_load(path.read_text())
+    assert (now.pop("temperature"), now["planner"].pop("temperature")) == (None, 1.0)
+    path.write_text(yaml.safe_dump(now))
+    run(folder / "run1", "seed=1")
+    assert yaml.safe_load(path.read_text())["planner"]["temperature"] == 1.0
+    with pytest.raises(InputError, match=r"temperature: None -> 0\.0"):
+        run(folder / "run1", "seed=1", "temperature=0")
 
 
 def test_a_planner_without_critics_is_refused_candidates(folder: Path, tmp_path: Path) -> None:
