@@ -156,6 +156,7 @@ class Stages:
         planner = tempered(planner, self.recipe.temperature, start)
         path = self.run.checkpoint(pretraining.STAGE)
         save_planner(planner, path, {**about, **self.run.config["about"]})
+        self._planners.forget(start)  # It may act at another temperature than its file says.
         self._evaluator.evaluate(pretraining.STAGE, self.config.variant or "pretrained")
 
     def _finetune(self, env: EnvConfig) -> None:
