@@ -26,15 +26,7 @@ def check(config: TrainConfig) -> None:
     _check_policy(recipe, stage)
     if recipe.pretrain.features and recipe.encoder_from is None:
         raise InputError("pretrain.features=true needs encoder_from=, as encode.py was given it")
-    observed = observed_by(recipe.planner.encoder)
-    if recipe.pretrain.features and observed != "points":
-        raise InputError("pretrain.features=true is of encoded clouds: choose encoder=dp3")
-    if recipe.pretrain.augment.changes and (recipe.pretrain.features or observed != "points"):
-        raise InputError(
-            "pretrain.augment changes clouds, and this planner learns from"
-            f" {'pictures' if observed == 'image' else 'features'}: leave it out, or"
-            f" pretrain.features and encoder={recipe.planner.encoder.kind}"
-        )
+    _check_clouds(recipe)
     if recipe.init_from is not None and stage in PRETRAINING:
         raise InputError(
             f"init_from= takes the place of pre-training: stage={stage} does not go with it;"
@@ -51,6 +43,29 @@ def check(config: TrainConfig) -> None:
     refuse_idle(idle)
 
 
+def _check_clouds(recipe: Recipe) -> None:
+    """Refuse what needs clouds where none are learned from.
+
+    Raises:
+        InputError: There are none.
+    """
+    learning, observed = recipe.pretrain, observed_by(recipe.planner.encoder)
+    if learning.features and observed != "points":
+        raise InputError("pretrain.features=true is of encoded clouds: choose encoder=dp3")
+    if not learning.features and observed == "points":
+        return
+    asked = {
+        "pretrain.augment changes clouds": learning.augment.changes,
+        "pretrain.distance_field is of clouds": learning.distance_field > 0,
+    }
+    for what in (words for words, wanted in asked.items() if wanted):
+        raise InputError(
+            f"{what}, and this planner learns from"
+            f" {'pictures' if observed == 'image' else 'features'}: leave it out, or"
+            f" pretrain.features and encoder={recipe.planner.encoder.kind}"
+        )
+
+
 def _check_policy(recipe: Recipe, stage: str) -> None:
     """Refuse what only the diffusion planner does.
 
@@ -65,9 +80,10 @@ def _check_policy(recipe: Recipe, stage: str) -> None:
             f"stage={stage} fine-tunes, which needs denoising steps, and a policy of kind {kind}"
             " has none: give stage=pretrain, or policy=sodp"
         )
-    if recipe.pretrain.auxiliary and (plan.observed != plan.history or not plan.asked.nothing):
+    if recipe.pretrain.auxiliaries and (plan.observed != plan.history or not plan.asked.nothing):
         raise InputError(
-            f"pretrain.auxiliary predicts from one history, and policies of kind {kind} learn from"
+            f"pretrain.{next(iter(recipe.pretrain.auxiliaries))} predicts from one history, and"
+            f" policies of kind {kind} learn from"
             f" {'sequences' if plan.asked.nothing else 'more than that'}: leave it out"
         )
 

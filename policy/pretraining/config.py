@@ -33,7 +33,8 @@ class PretrainConfig:
         decay: What it does then: stays, or falls to 0 with the last step as a cosine.
         held_out: Share of each store's episodes, its last ones, that are not learned from: their
             loss is noted wherever a state is saved. The ranges of the data are still of all.
-        auxiliary: Weight of the loss of `policy/pretraining/movement.py`; 0 is Eq. 7 alone.
+        auxiliary: Weight of the loss of `policy/pretraining/movement.py`.
+        distance_field: That of `policy/pretraining/distance_field.py`. Both 0: Eq. 7 alone.
     """
 
     steps: Count
@@ -46,12 +47,19 @@ class PretrainConfig:
     save_every: Count
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     auxiliary: NotNegative = 0.0
+    distance_field: NotNegative = 0.0
     betas: tuple[Share, Share] = (0.9, 0.999)
     weight_decay: NotNegative = 0.0
     warm_up: Whole = 0
     decay: Literal["constant", "cosine"] = "constant"
     memory: Literal["ram", "map"] = "ram"
     held_out: Annotated[float, between(0, 0.5)] = 0.0
+
+    @property
+    def auxiliaries(self) -> dict[str, float]:
+        """The weights of what is learned beside Eq. 7, by name."""
+        weights = {"movement": self.auxiliary, "distance_field": self.distance_field}
+        return {name: weight for name, weight in weights.items() if weight}
 
     def rate(self, step: int) -> float:
         """Give the learning rate of a step, counted from 0."""

@@ -1,6 +1,8 @@
 """A planner that learns from windows, step by step, and goes on after a kill."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -14,12 +16,12 @@ from policy.planner.policy import Draws, Policy
 from policy.pretraining.augmentation import augmented, draw
 from policy.pretraining.config import PretrainConfig
 from policy.pretraining.ema import MovingAverage
-from policy.pretraining.movement import Movement
+from policy.pretraining.head import Head, Heads
 from policy.runs.clock import Spent
 from policy.runs.device import autocast
 from policy.runs.distributed import ALONE, Team
 
-LOSSES = ("pretrain/loss", "pretrain/movement")
+NO_HEADS: Heads = MappingProxyType({})
 HELD_OUT = 1000  # Windows at most that are looked at.
 RATE, NORM = "pretrain/learning_rate", "pretrain/gradient_norm"
 
@@ -32,7 +34,7 @@ class Learner:
         config: See `PretrainConfig`.
         seed: Of the choice of windows, noise, denoising steps and changes of clouds.
         team: The processes that learn together.
-        movement: Learns along, where the auxiliary loss has a weight.
+        heads: They learn along, and are thrown away; see `PretrainConfig.auxiliaries`.
     """
 
     def __init__(
@@ -41,15 +43,13 @@ class Learner:
         config: PretrainConfig,
         seed: int,
         team: Team = ALONE,
-        movement: Movement | None = None,
+        heads: Heads = NO_HEADS,
     ) -> None:
         self.planner, self.config, self.step, self.spent = planner.train(), config, 0, Spent()
         self.average = MovingAverage(planner)
-        self.movement = movement
-        self._learning = [
-            *planner.parameters(),
-            *([] if movement is None else movement.parameters()),
-        ]
+        self.heads = heads
+        of_heads = [weight for head in heads.values() for weight in head.parameters()]
+        self._learning = [*planner.parameters(), *of_heads]
         adam = torch.optim.AdamW if config.weight_decay else torch.optim.Adam
         self.optimizer = adam(
             self._learning,
@@ -71,12 +71,13 @@ class Learner:
         """Take one gradient step, on this process's share of the batch.
 
         Returns:
-            The whole batch's loss of Eq. 7, and the auxiliary one where there is one.
+            The whole batch's loss of Eq. 7, and those of the heads.
         """
         count, share = self.config.batch, self.team.share
         index = share(torch.randint(len(windows), (count,), generator=self.generator))
         chances = share(windows.draw(count, self.generator))
-        drawn = tuple(map(share, self.planner.draw(count, self.generator)))
+        sources: list[Policy | Head] = [self.planner, *self.heads.values()]
+        drawn = [tuple(map(share, source.draw(count, self.generator))) for source in sources]
         chosen = windows.batch(moved(index, windows.rows.device), chances)
         batch = self._augmented(chosen.to(self.planner.device))
         with autocast(self.config.precision, self.planner.device):
@@ -84,7 +85,10 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.rate(self.step)
         self.optimizer.zero_grad(set_to_none=True)
-        torch.add(losses[0], sum(losses[1:]), alpha=self.config.auxiliary).backward()
+        total, weights = losses[0], self.config.auxiliaries
+        for name, loss in zip(self.heads, losses[1:], strict=True):
+            total = torch.add(total, loss, alpha=weights[name])
+        total.backward()
         gradients = [w.grad for w in self._learning if w.grad is not None]
         found = torch.stack([loss.detach() for loss in losses])
         self.team.average([found, *gradients])
@@ -107,7 +111,8 @@ class Learner:
         """
         losses, self.losses = self.losses, []
         means = sum(losses, torch.zeros_like(losses[0])) / len(losses)
-        named = dict(zip(LOSSES, means.tolist(), strict=False))
+        names = [f"pretrain/{name}" for name in ("loss", *self.heads)]
+        named = dict(zip(names, means.tolist(), strict=True))
         return {**named, RATE: self.config.rate(self.step - 1), NORM: self._norm.item()}
 
     @torch.no_grad()
@@ -137,7 +142,7 @@ class Learner:
             "generator": self.generator.get_state(),
             "torch_generator": torch.get_rng_state(),  # What encoders draw while they learn.
             "losses": [loss.cpu() for loss in self.losses],
-            **({} if self.movement is None else {"movement": self.movement.state_dict()}),
+            **{name: head.state_dict() for name, head in self.heads.items()},
         }
 
     def load(self, state: dict[str, Any] | None) -> None:
@@ -148,8 +153,8 @@ class Learner:
         self.planner.load_state_dict(state["planner"])
         self.average.planner.load_state_dict(state["average"])
         self.average.steps = state["average_steps"]
-        if self.movement is not None:
-            self.movement.load_state_dict(state["movement"])
+        for name, head in self.heads.items():
+            head.load_state_dict(state[name])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state.get("torch_generator", torch.get_rng_state()))
@@ -168,10 +173,11 @@ class Learner:
         box = self.planner.normalizer.points
         return replace(batch, observations=augmented(seen, box, config, chances))
 
-    def _losses(self, batch: Batch, drawn: Draws) -> list[Tensor]:
-        if self.movement is None or batch.moved is None:
-            return [self.planner.loss(batch, drawn)]
+    def _losses(self, batch: Batch, drawn: Sequence[Draws]) -> list[Tensor]:
+        if not self.heads:
+            return [self.planner.loss(batch, drawn[0])]
         context = self.planner.encode(batch.observations)
         actions = self.planner.normalizer.actions(batch.actions)
-        planning = self.planner.loss_of(context, actions, drawn)
-        return [planning, self.movement.loss(context, batch.moved)]
+        planning = self.planner.loss_of(context, actions, drawn[0])
+        heads = zip(self.heads.values(), drawn[1:], strict=True)
+        return [planning, *(head.loss(context, batch, own) for head, own in heads)]

@@ -9,15 +9,16 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from datasets.windows import Windows
-from policy.planner.policy import Policy
+from datasets.windows import Batch, Windows
+from policy.planner.policy import Draws, Policy
+from policy.pretraining.head import Head
 
 WIDTH = 128
 THINGS = 2  # The hand and the object.
 LEAST_M = 1e-3  # What moves less than a millimetre is not blown up.
 
 
-class Movement(nn.Module):
+class Movement(Head):
     """Predicts the displacement of hand and object, each in units of how far it usually moves.
 
     Args:
@@ -38,11 +39,17 @@ class Movement(nn.Module):
         self.register_buffer("scale_m", scale_m.cpu())
 
     def loss(
-        self, context: Float[Tensor, "batch context"], moved_m: Float[Tensor, "batch 2 3"]
+        self, context: Float[Tensor, "batch context"], batch: Batch, drawn: Draws
     ) -> Float[Tensor, ""]:
-        """Compute the mean square error, as a share of what predicting no movement would have."""
+        """Compute the mean square error, as a share of what predicting no movement would have.
+
+        Raises:
+            ValueError: The windows were loaded without places.
+        """
+        if batch.moved is None:
+            raise ValueError("The windows were loaded without the places of hand and object")
         predicted = self.network(context).unflatten(1, (THINGS, 3))
-        return F.mse_loss(predicted.float(), moved_m / self.scale_m[:, None])
+        return F.mse_loss(predicted.float(), batch.moved / self.scale_m[:, None])
 
 
 def movement_of(planner: Policy, windows: Windows, seed: int) -> Movement:

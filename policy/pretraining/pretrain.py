@@ -1,5 +1,6 @@
 """Pre-training on everything recorded, without rewards or task labels (SODP, Section 3.1)."""
 
+from collections.abc import Callable
 from math import isfinite
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from perception.errors import InputError
 from policy.planner.checkpoint import save_planner
 from policy.planner.policy import Policy
 from policy.pretraining.config import PretrainConfig
+from policy.pretraining.distance_field import distance_field_of
+from policy.pretraining.head import Head, Heads
 from policy.pretraining.learner import Learner
 from policy.pretraining.movement import movement_of
 from policy.runs.clock import Clock, Pace
@@ -20,6 +23,10 @@ from policy.runs.distributed import ALONE, Team
 from policy.runs.run import Run, stopped
 
 STAGE = "pretrain"
+HEADS: dict[str, Callable[[Policy, Windows, int], Head]] = {
+    "movement": movement_of,
+    "distance_field": distance_field_of,
+}
 
 
 def pretrain(
@@ -56,8 +63,8 @@ def pretrain(
     planner.fit(windows)
     if config.windows is not None:
         windows = windows.some(config.windows)
-    movement = movement_of(planner, windows, seed) if config.auxiliary else None
-    learner = Learner(planner, config, seed, team, movement)
+    heads: Heads = {name: HEADS[name](planner, windows, seed) for name in config.auxiliaries}
+    learner = Learner(planner, config, seed, team, heads)
     with fitting(run.state_path(STAGE)):
         learner.load(run.resume(STAGE))
     if team.leads:

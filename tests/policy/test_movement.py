@@ -70,7 +70,10 @@ def test_the_head_learns_and_teaches_the_encoder(windows: Windows) -> None:
     planner = small_planner()
     planner.normalizer.fit(windows.observations, windows.actions)
     learner = Learner(
-        planner, replace(SHORT, batch=16), 0, movement=movement_of(planner, windows, 0)
+        planner,
+        replace(SHORT, batch=16),
+        0,
+        heads={"movement": movement_of(planner, windows, 0)},
     )
     losses = torch.stack([learner.update(windows) for _ in range(40)])
     assert losses.shape == (40, 2)

@@ -1,0 +1,120 @@
+"""The distance field: true distances, learned through the encoder, refused without clouds."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from configs.command import compose
+from configs.stopping import StoppedError
+from datasets.windows import Windows, load_windows
+from perception.errors import InputError
+from perception.observation import Observation
+from policy.pipeline.checks import check
+from policy.pipeline.config import TrainConfig
+from policy.planner.planner import Planner
+from policy.pretraining.config import PretrainConfig
+from policy.pretraining.distance_field import SCALE_M, DistanceField, distance_field_of
+from policy.pretraining.learner import Learner
+from policy.pretraining.pretrain import pretrain
+from policy.runs.metrics import read_metrics
+from policy.runs.run import Run
+from tests.helpers.small_planner import small_planner
+from tests.policy.pipeline.test_stopping import ABOUT, asked
+from tests.policy.test_training import PRETRAINING, assert_same_weights
+
+SHORT = PretrainConfig(12, 8, 1e-3, None, False, "float32", 5, 10, distance_field=1.0)
+
+
+@pytest.fixture(scope="module")
+def windows(tiny_store: Path) -> Windows:
+    return load_windows([tiny_store], history=2, horizon=4, chunk=3)
+
+
+def fitted(windows: Windows) -> Planner:
+    planner = small_planner()
+    planner.normalizer.fit(windows.observations, windows.actions)
+    return planner
+
+
+class Knowing(torch.nn.Sequential):
+    """In place of the network: what it is told."""
+
+    def __init__(self, answers: torch.Tensor) -> None:
+        super().__init__()
+        self.answers = answers
+
+    def forward(self, asked: torch.Tensor) -> torch.Tensor:
+        assert asked.shape[:2] == self.answers.shape
+        return self.answers[..., None]
+
+
+def test_it_asks_for_the_distance_to_the_nearest_point_of_the_current_cloud(
+    windows: Windows,
+) -> None:
+    planner = fitted(windows)
+    field = distance_field_of(planner, windows, 0)
+    batch = windows.batch(torch.arange(5))
+    assert isinstance(batch.observations, Observation)
+    drawn = field.draw(5, torch.Generator().manual_seed(0))
+    near, beside, anywhere = drawn
+    cloud = batch.observations.points[:, -1, :, :3]
+    true = torch.empty(5, near.shape[1] + anywhere.shape[1])
+    box = planner.normalizer.points
+    for window in range(5):
+        around = cloud[window, near[window]] + 0.04 * beside[window]
+        places = torch.cat([around, anywhere[window] * box.scale[:3] + box.shift[:3]])
+        for place, where in enumerate(places):
+            nearest = min(float((where - point).norm()) for point in cloud[window])
+            true[window, place] = torch.exp(torch.tensor(-nearest / SCALE_M))
+    context = planner.encode(batch.observations)
+    field.network = Knowing(true)
+    assert float(field.loss(context, batch, drawn)) < 1e-6
+    field.network = Knowing(torch.full_like(true, float(true.mean())))
+    assert float(field.loss(context, batch, drawn)) == pytest.approx(1, abs=0.01)
+
+
+def test_it_learns_where_things_are_through_the_encoder(windows: Windows) -> None:
+    planner = fitted(windows)
+    before = [weight.clone() for weight in planner.encoder.visual_part.parameters()]
+    field = DistanceField(planner, windows.observations.points.shape[-2], 0)
+    config = replace(SHORT, batch=16, distance_field=1e6)  # Eq. 7 hardly counts beside it.
+    learner = Learner(planner, config, 0, heads={"distance_field": field})
+    losses = torch.stack([learner.update(windows) for _ in range(60)])
+    assert losses[-10:, 1].mean() < 0.5 * losses[:10, 1].mean()
+    after = planner.encoder.visual_part.parameters()
+    assert all(not old.equal(new) for old, new in zip(before, after, strict=True))
+    alone = Learner(fitted(windows), replace(SHORT, batch=16, distance_field=0.0), 0)
+    assert torch.equal(alone.update(windows)[0], losses[0, 0])  # The same Eq. 7 before learning.
+
+
+def test_a_stopped_pre_training_goes_on_bit_for_bit(windows: Windows, tmp_path: Path) -> None:
+    whole, stopped = (Run(tmp_path / name, ABOUT) for name in ("whole", "stopped"))
+    pretrain(small_planner(), windows, SHORT, run=whole, seed=0)
+    with pytest.raises(StoppedError):
+        pretrain(small_planner(), windows, SHORT, run=stopped, seed=0, stop=asked(4))
+    pretrain(small_planner(), windows, SHORT, run=stopped, seed=0)
+    assert_same_weights(whole.path, stopped.path, "pretrain")
+    metrics = [read_metrics(run.path / "pretrain.jsonl") for run in (whole, stopped)]
+    assert metrics[0] == metrics[1]
+    assert set(metrics[0][0]) > {"step", "pretrain/loss", "pretrain/distance_field"}
+
+
+def test_policies_that_learn_from_sequences_are_refused() -> None:
+    words = ["policy=bcrnn-3d", "stage=pretrain", "pretrain.distance_field=1"]
+    with pytest.raises(InputError, match="distance_field predicts from one history"):
+        check(compose(TrainConfig, "train", words))
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["encoder=state_only"], "is of clouds, and this planner learns from features"),
+        (["pretrain.features=true", "encoder_from=outputs/x"], "learns from features: leave it"),
+    ],
+)
+def test_it_is_refused_where_there_are_no_clouds(words: list[str], reason: str) -> None:
+    asked_for = [*PRETRAINING, "stage=pretrain", "pretrain.distance_field=1", *words]
+    with pytest.raises(InputError, match=reason):
+        check(compose(TrainConfig, "train", asked_for))
