@@ -46,10 +46,10 @@ class DistanceField(Head):
         inputs = planner.encoder.features + 3 * (1 + 2 * OCTAVES)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = nn.Sequential(
-                nn.Linear(inputs, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(),
-                nn.Linear(WIDTH, 1),
-            )  # fmt: skip
+            self.first = nn.Linear(inputs, WIDTH)
+            self.rest = nn.Sequential(
+                nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1)
+            )
 
     def draw(self, count: int, generator: torch.Generator) -> Draws:
         """Draw points, where to look about them, and places anywhere, uniform in [-1, 1]."""
@@ -89,8 +89,10 @@ class DistanceField(Head):
         where = (places - box.shift[:3]) / box.scale[:3]
         phases = (where[..., None] * self.octaves).flatten(-2)
         of_each = torch.cat([where, phases.sin(), phases.cos()], dim=-1)
-        repeated = current[:, None].expand(-1, places.shape[1], -1)
-        return cast(Tensor, self.network(torch.cat([repeated, of_each], dim=-1)).squeeze(-1))
+        first, of_features = self.first, current.shape[1]
+        once = F.linear(current, first.weight[:, :of_features], first.bias)  # For all its places.
+        hidden = once[:, None] + F.linear(of_each, first.weight[:, of_features:])
+        return cast(Tensor, self.rest(hidden).squeeze(-1))
 
     def _metres(self, where: Float[Tensor, "*lead 3"]) -> Float[Tensor, "*lead 3"]:
         return where * self._box.scale[:3] + self._box.shift[:3]

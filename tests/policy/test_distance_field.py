@@ -38,20 +38,8 @@ def fitted(windows: Windows) -> Planner:
     return planner
 
 
-class Knowing(torch.nn.Sequential):
-    """In place of the network: what it is told."""
-
-    def __init__(self, answers: torch.Tensor) -> None:
-        super().__init__()
-        self.answers = answers
-
-    def forward(self, asked: torch.Tensor) -> torch.Tensor:
-        assert asked.shape[:2] == self.answers.shape
-        return self.answers[..., None]
-
-
 def test_it_asks_for_the_distance_to_the_nearest_point_of_the_current_cloud(
-    windows: Windows,
+    windows: Windows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planner = fitted(windows)
     field = distance_field_of(planner, windows, 0)
@@ -69,10 +57,24 @@ def test_it_asks_for_the_distance_to_the_nearest_point_of_the_current_cloud(
             nearest = min(float((where - point).norm()) for point in cloud[window])
             true[window, place] = torch.exp(torch.tensor(-nearest / SCALE_M))
     context = planner.encode(batch.observations)
-    field.network = Knowing(true)
+    monkeypatch.setattr(field, "_nearness", lambda current, places: true)
     assert float(field.loss(context, batch, drawn)) < 1e-6
-    field.network = Knowing(torch.full_like(true, float(true.mean())))
+    monkeypatch.setattr(field, "_nearness", lambda current, places: true.mean().expand_as(true))
     assert float(field.loss(context, batch, drawn)) == pytest.approx(1, abs=0.01)
+
+
+def test_features_are_seen_in_full_by_the_prediction_for_each_place(windows: Windows) -> None:
+    planner = fitted(windows)
+    field = distance_field_of(planner, windows, 0)
+    context, places = torch.randn(3, planner.encoder.features), torch.rand(3, 5, 3)
+    together = field._nearness(context, places)
+    assert together.shape == (3, 5)
+    for window in range(3):
+        for place in range(5):
+            alone = field._nearness(context[window, None], places[None, None, window, place])
+            torch.testing.assert_close(alone[0, 0], together[window, place])
+    other = field._nearness(context.flip(0), places)
+    assert not torch.allclose(other[0], together[0])
 
 
 def test_it_learns_where_things_are_through_the_encoder(windows: Windows) -> None:
