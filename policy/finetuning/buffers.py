@@ -25,10 +25,12 @@ class TargetBuffer:
     Args:
         capacity: Episodes kept; the oldest successes leave first.
         top: While fewer than this many have succeeded, the episodes of highest return fill up.
+        until_success: Keep what led to a success alone: where any step decides, nobody says that
+            what followed is worth imitating.
     """
 
-    def __init__(self, capacity: int, top: int) -> None:
-        self._capacity, self._top = capacity, top
+    def __init__(self, capacity: int, top: int, *, until_success: bool = False) -> None:
+        self._capacity, self._top, self._until_success = capacity, top, until_success
         self.episodes: list[Proficient] = []
         self._joined: Chunks | None = None  # Of all episodes; made when it is first asked for.
 
@@ -43,9 +45,12 @@ class TargetBuffer:
     def add(self, rollout: Rollout) -> None:
         """Keep what is proficient of a rollout."""
         for env in range(len(rollout)):
+            chunks = Chunks.of(rollout, env)
+            if self._until_success:
+                chunks = chunks[torch.arange(int(rollout.episodes.until_success[env]))]
             self.episodes.append(
                 Proficient(
-                    Chunks.of(rollout, env),
+                    chunks,
                     bool(rollout.episodes.successes[env]),
                     float(rollout.returns[env]),
                 )

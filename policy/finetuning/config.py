@@ -34,6 +34,8 @@ class FinetuneConfig:
         replay_capacity: Newest episodes that are learned from (B).
         target_capacity: Episodes in the target buffer.
         target_top: While fewer succeeded, the best returns fill it (n).
+        imitated_until: How much of a successful episode is imitated: all of it (`end`), or, where a
+            task is done once its goal is reached at any step, what led to that (`success`).
         gradient_norm: Largest norm of the gradient.
         largest_ratio: A mean ratio beyond this stops the run.
         evaluate_every: Episodes between evaluations along the way; 0 for none.
@@ -60,6 +62,7 @@ class FinetuneConfig:
     evaluate_every: Whole
     evaluate_episodes: Count
     precision: Precision = "float32"
+    imitated_until: Literal["end", "success"] = "end"
 
     def __post_init__(self) -> None:
         compared = self.group_size == 1 or self.advantage == "return_to_go"

@@ -90,13 +90,15 @@ def _nested(replay: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _with_plans(replay: Mapping[str, Any]) -> dict[str, Any]:
     """Say what was followed, where only the chains were kept: their ends, without a choice."""
-    chunks = dict(replay["chunks"])
+    chunks, episodes = dict(replay["chunks"]), dict(replay["episodes"])
+    if "valid" in chunks:  # Once nothing told when an episode had succeeded.
+        episodes.setdefault("until_success", chunks["valid"].sum(dim=0))
     if "plans" not in chunks and "samples" in chunks:
         chunks["plans"] = chunks["samples"][:, :, -1]
         chunks["candidates"] = chunks["plans"][:, :, None][:, :, :0]
     if "contexts" in chunks:  # Younger than those states are the simulator's features beside them.
         chunks.setdefault("features", chunks["contexts"][:, :, :0])
-    return {**replay, "chunks": chunks}
+    return {**replay, "chunks": chunks, "episodes": episodes}
 
 
 def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:

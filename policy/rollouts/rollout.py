@@ -58,6 +58,8 @@ class EpisodeData:
         at_end: Whether it had reached it at its last one.
         lengths: Its agent steps.
         starts: The seed that it began from.
+        until_success: Its chunks that led to its success: where any step decides, those up to the
+            first in which the goal was reached; otherwise, and in a failure, all that were played.
     """
 
     successes: Bool[Tensor, " env"]
@@ -65,6 +67,7 @@ class EpisodeData:
     at_end: Bool[Tensor, " env"]
     lengths: Int[Tensor, " env"]
     starts: Int[Tensor, " env"]
+    until_success: Int[Tensor, " env"]
 
 
 @dataclass(frozen=True)
@@ -216,15 +219,17 @@ def _ends(
 ) -> EpisodeData:
     """Work out how each episode went and ended."""
     reached = _stacked(steps, lambda step: step.outcome.reached)
-    ever = (valid & _stacked(steps, lambda step: step.outcome.touched)).any(dim=0)
-    last = valid.sum(dim=0, keepdim=True) - 1  # An episode's chunks come first.
-    at_end = reached.gather(0, last)[0]
+    touched = valid & _stacked(steps, lambda step: step.outcome.touched)
+    ever, played = touched.any(dim=0), valid.sum(dim=0)
+    at_end = reached.gather(0, played[None] - 1)[0]  # An episode's chunks come first.
+    decided = ever if success_at == "ever" else torch.zeros_like(ever)
     return EpisodeData(
         successes=counts_as_success(at_end, ever, success_at),
         ever=ever,
         at_end=at_end,
         lengths=_stacked(steps, lambda step: step.outcome.taken).sum(dim=0),
         starts=starts,
+        until_success=torch.where(decided, touched.int().argmax(dim=0) + 1, played),
     )
 
 

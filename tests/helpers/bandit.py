@@ -99,7 +99,7 @@ def played(contexts: Float[Tensor, "count context"], decision: Decision) -> Roll
         valid=torch.ones(1, count, dtype=torch.bool),
     )
     one, start = torch.ones(count, dtype=torch.int64), torch.arange(count)
-    return Rollout(chunks, EpisodeData(good, good, good, lengths=one, starts=start))
+    return Rollout(chunks, EpisodeData(good, good, good, one, start, until_success=one))
 
 
 def same_contexts(count: int) -> Float[Tensor, "count context"]:

@@ -23,4 +23,5 @@ def made_up_rollout(successes: list[bool], returns: list[float], chunks: int = 2
     )
     shortened = ChunkData(**{name: part[:chunks] for name, part in vars(data).items()})
     lengths, starts = torch.full((count,), chunks), torch.arange(count)
-    return Rollout(shortened, EpisodeData(won, won, won, lengths=lengths, starts=starts))
+    episodes = EpisodeData(won, won, won, lengths, starts, until_success=lengths)
+    return Rollout(shortened, episodes)

@@ -90,4 +90,5 @@ def rollout(bench: Bench, planner: Planner, algorithm: Algorithm) -> Rollout:
     )
     won = torch.arange(envs) % 2 == 0
     lengths, starts = torch.full((envs,), 3 * rounds), torch.arange(envs)
-    return Rollout(chunks, EpisodeData(won, won, won, lengths=lengths, starts=starts))
+    whole = torch.full((envs,), rounds)
+    return Rollout(chunks, EpisodeData(won, won, won, lengths, starts, until_success=whole))

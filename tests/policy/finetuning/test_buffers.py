@@ -1,6 +1,7 @@
 """What fine-tuning remembers: the newest episodes, the best, and both on disk, old or new."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,16 @@ def test_the_target_buffer_keeps_successes_and_until_then_the_best() -> None:
     chunks = buffer.chunks()
     assert chunks.contexts.shape == (6, 5)
     assert chunks.plans.shape == (6, 4, 3)
+
+
+def test_what_led_to_a_success_alone_is_imitated_where_that_is_asked_for() -> None:
+    rollout = made_up_rollout([True, False], [2.0, 1.0])
+    cut = replace(rollout.episodes, until_success=torch.tensor([1, 2]))
+    rollout = replace(rollout, episodes=cut)
+    for asked, chunks in ((True, [0, 1, 1]), (False, [0, 0, 1, 1])):
+        buffer = TargetBuffer(capacity=3, top=2, until_success=asked)
+        buffer.add(rollout)
+        assert sorted(buffer.chunks().contexts[:, 0].tolist()) == chunks
 
 
 def test_the_replay_buffer_keeps_the_newest_and_compares_them_together() -> None:

@@ -71,7 +71,9 @@ def rollout(planner: Planner, candidates: int) -> Rollout:
         valid=torch.ones(lead, dtype=torch.bool),
     )
     won, numbers = torch.ones(EPISODES, dtype=torch.bool), torch.arange(EPISODES)
-    return Rollout(chunks, EpisodeData(won, won, won, lengths=numbers + 1, starts=numbers))
+    whole = torch.full((EPISODES,), CHUNKS)
+    episodes = EpisodeData(won, won, won, numbers + 1, numbers, until_success=whole)
+    return Rollout(chunks, episodes)
 
 
 def finetuned(name: str, planner: Planner) -> tuple[Any, FinetuneConfig]:
