@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from policy.finetuning.advantages import Advantage, advantages
+from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.experience import Chunks, Experience
 from policy.rollouts.rollout import Rollout, join
 
@@ -33,6 +34,12 @@ class TargetBuffer:
         self._capacity, self._top, self._until_success = capacity, top, until_success
         self.episodes: list[Proficient] = []
         self._joined: Chunks | None = None  # Of all episodes; made when it is first asked for.
+
+    @classmethod
+    def of(cls, config: FinetuneConfig, top: int) -> "TargetBuffer":
+        """Make one as fine-tuning is told; where `top` is 0, failures are never kept."""
+        alone = config.imitated_until == "success"
+        return cls(config.target_capacity, top, until_success=alone)
 
     def __len__(self) -> int:
         return len(self.episodes)

@@ -73,8 +73,7 @@ class SODP:
         self._optimizer = torch.optim.Adam(self._weights, fused=True)
         self.objective = Objective(planner, config.terms)
         self.replay = ReplayBuffer(finetune.replay_capacity)
-        alone, capacity = finetune.imitated_until == "success", finetune.target_capacity
-        self.target = TargetBuffer(capacity, finetune.target_top, until_success=alone)
+        self.target = TargetBuffer.of(finetune, finetune.target_top)
         self._generator = torch.Generator().manual_seed(derive_seed("finetune-draws", seed, 0))
         self._by_start = finetune.group_size > 1
         self.gradient_steps = 0

@@ -86,8 +86,7 @@ class CriticLearner(ABC):
             config.prior, planner, copies=config.explore.candidates, features=sees_state(config)
         )
         top = finetune.target_top if config.imitates == "best" else 0
-        alone = finetune.imitated_until == "success"
-        self.target = TargetBuffer(finetune.target_capacity, top, until_success=alone)
+        self.target = TargetBuffer.of(finetune, top)
         self._generator = torch.Generator().manual_seed(derive_seed("finetune-draws", seed, 0))
         self.gradient_steps = 0
         self._observed = 0  # Episodes.
