@@ -1,4 +1,4 @@
-"""The distance field: true distances, learned through the encoder, refused without clouds."""
+"""The distance field: true distances, learned through the encoder; a stopped run goes on."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,13 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from configs.command import compose
 from configs.stopping import StoppedError
 from datasets.windows import Windows, load_windows
-from perception.errors import InputError
 from perception.observation import Observation
-from policy.pipeline.checks import check
-from policy.pipeline.config import TrainConfig
 from policy.planner.planner import Planner
 from policy.pretraining.config import PretrainConfig
 from policy.pretraining.distance_field import SCALE_M, DistanceField, distance_field_of
@@ -22,7 +18,7 @@ from policy.runs.metrics import read_metrics
 from policy.runs.run import Run
 from tests.helpers.small_planner import small_planner
 from tests.policy.pipeline.test_stopping import ABOUT, asked
-from tests.policy.test_training import PRETRAINING, assert_same_weights
+from tests.policy.test_training import assert_same_weights
 
 SHORT = PretrainConfig(12, 8, 1e-3, None, False, "float32", 5, 10, distance_field=1.0)
 
@@ -101,22 +97,3 @@ def test_a_stopped_pre_training_goes_on_bit_for_bit(windows: Windows, tmp_path: 
     metrics = [read_metrics(run.path / "pretrain.jsonl") for run in (whole, stopped)]
     assert metrics[0] == metrics[1]
     assert set(metrics[0][0]) > {"step", "pretrain/loss", "pretrain/distance_field"}
-
-
-def test_policies_that_learn_from_sequences_are_refused() -> None:
-    words = ["policy=bcrnn-3d", "stage=pretrain", "pretrain.distance_field=1"]
-    with pytest.raises(InputError, match="distance_field predicts from one history"):
-        check(compose(TrainConfig, "train", words))
-
-
-@pytest.mark.parametrize(
-    ("words", "reason"),
-    [
-        (["encoder=state_only"], "is of clouds, and this planner learns from features"),
-        (["pretrain.features=true", "encoder_from=outputs/x"], "learns from features: leave it"),
-    ],
-)
-def test_it_is_refused_where_there_are_no_clouds(words: list[str], reason: str) -> None:
-    asked_for = [*PRETRAINING, "stage=pretrain", "pretrain.distance_field=1", *words]
-    with pytest.raises(InputError, match=reason):
-        check(compose(TrainConfig, "train", asked_for))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 import torch
 
@@ -70,18 +69,6 @@ def test_what_was_seen_is_kept_for_who_asks_and_encodes_to_the_contexts(envs: Ve
         again = planner.encode(steps[2].plan.observations)
     torch.testing.assert_close(again, rollout.chunks.contexts[2])
     assert torch.equal(rollout.chunks.points[2], steps[2].plan.observations.points)
-
-
-@pytest.mark.parametrize(("rule", "led"), [("ever", [2, 4]), ("end", [4, 4])])
-def test_what_led_to_a_success_ends_where_any_step_decides(
-    envs: VectorEnv, rule: str, led: list[int]
-) -> None:
-    steps = list(Episodes(small_planner(), envs, [11, 12]))
-    for step, touched in zip(steps, ([0, 0], [1, 0], [0, 0], [1, 0]), strict=True):
-        step.outcome.touched[:] = np.array(touched, dtype=bool)
-    episodes = Rollout.stack(steps, starts=[11, 12], success_at=rule).episodes
-    assert episodes.ever.tolist() == [True, False]
-    assert episodes.until_success.tolist() == led
 
 
 def test_planning_changes_nothing_until_the_plan_is_executed(envs: VectorEnv) -> None:
