@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from configs.command import compose
-from configs.stopping import StoppedError
 from datasets.windows import load_windows
 from perception.errors import InputError
 from perception.observation import Observation
@@ -18,13 +17,11 @@ from policy.planner.normalizer import Range
 from policy.pretraining.augmentation import AugmentConfig, Chances, augmented, draw
 from policy.pretraining.config import PretrainConfig
 from policy.pretraining.learner import Learner
-from policy.pretraining.pretrain import pretrain
 from policy.runs.distributed import Team
 from policy.runs.metrics import read_metrics
-from policy.runs.run import Run
 from tests.helpers.small_planner import small_planner
-from tests.policy.pipeline.test_stopping import ABOUT, asked
-from tests.policy.test_training import PRETRAINING, assert_same_weights
+from tests.policy.pretraining.stopped import goes_on, pretrained
+from tests.policy.test_training import PRETRAINING
 
 ALL = AugmentConfig(jitter_m=0.01, dropout=0.3, rotation_deg=5, translation_m=0.02)
 SHORT = PretrainConfig(12, 8, 1e-3, None, False, "float32", 5, 10, ALL)
@@ -130,16 +127,10 @@ def test_a_stopped_pre_training_with_augmentation_goes_on_bit_for_bit(
     tiny_store: Path, tmp_path: Path
 ) -> None:
     windows = load_windows([tiny_store], history=2, horizon=4, chunk=3)
-    whole, stopped, plain = (Run(tmp_path / name, ABOUT) for name in ("whole", "stopped", "plain"))
-    pretrain(small_planner(), windows, SHORT, run=whole, seed=0)
-    with pytest.raises(StoppedError):
-        pretrain(small_planner(), windows, SHORT, run=stopped, seed=0, stop=asked(4))
-    pretrain(small_planner(), windows, SHORT, run=stopped, seed=0)
-    assert_same_weights(whole.path, stopped.path, "pretrain")
-    metrics = [read_metrics(run.path / "pretrain.jsonl") for run in (whole, stopped)]
-    assert metrics[0] == metrics[1]
-    pretrain(small_planner(), windows, replace(SHORT, augment=AugmentConfig()), run=plain, seed=0)
-    assert read_metrics(plain.path / "pretrain.jsonl") != metrics[0]
+    whole = goes_on(windows, SHORT, tmp_path)
+    without = pretrained(windows, replace(SHORT, augment=AugmentConfig()), tmp_path, "plain")
+    metrics = [read_metrics(run.path / "pretrain.jsonl") for run in (whole, without)]
+    assert metrics[0] != metrics[1]
 
 
 def test_features_cannot_be_augmented(tmp_path: Path) -> None:

@@ -6,19 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from configs.stopping import StoppedError
 from datasets.windows import Windows, load_windows
 from perception.observation import Observation
 from policy.planner.planner import Planner
 from policy.pretraining.config import PretrainConfig
 from policy.pretraining.distance_field import SCALE_M, DistanceField, distance_field_of
 from policy.pretraining.learner import Learner
-from policy.pretraining.pretrain import pretrain
 from policy.runs.metrics import read_metrics
-from policy.runs.run import Run
 from tests.helpers.small_planner import small_planner
-from tests.policy.pipeline.test_stopping import ABOUT, asked
-from tests.policy.test_training import assert_same_weights
+from tests.policy.pretraining.stopped import goes_on
 
 SHORT = PretrainConfig(12, 8, 1e-3, None, False, "float32", 5, 10, distance_field=1.0)
 
@@ -88,12 +84,6 @@ def test_it_learns_where_things_are_through_the_encoder(windows: Windows) -> Non
 
 
 def test_a_stopped_pre_training_goes_on_bit_for_bit(windows: Windows, tmp_path: Path) -> None:
-    whole, stopped = (Run(tmp_path / name, ABOUT) for name in ("whole", "stopped"))
-    pretrain(small_planner(), windows, SHORT, run=whole, seed=0)
-    with pytest.raises(StoppedError):
-        pretrain(small_planner(), windows, SHORT, run=stopped, seed=0, stop=asked(4))
-    pretrain(small_planner(), windows, SHORT, run=stopped, seed=0)
-    assert_same_weights(whole.path, stopped.path, "pretrain")
-    metrics = [read_metrics(run.path / "pretrain.jsonl") for run in (whole, stopped)]
-    assert metrics[0] == metrics[1]
-    assert set(metrics[0][0]) > {"step", "pretrain/loss", "pretrain/distance_field"}
+    whole = goes_on(windows, SHORT, tmp_path)
+    metrics = read_metrics(whole.path / "pretrain.jsonl")
+    assert set(metrics[0]) > {"step", "pretrain/loss", "pretrain/distance_field"}

@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import load_file
 
 from configs.command import compose
-from configs.stopping import StoppedError
 from datasets.behaviours.training_state import load_state
 from datasets.collection.places import movable_places
 from datasets.store.store import EpisodeStore
@@ -22,12 +21,10 @@ from policy.pipeline.stages import train
 from policy.pretraining.config import PretrainConfig
 from policy.pretraining.learner import Learner
 from policy.pretraining.movement import movement_of
-from policy.pretraining.pretrain import pretrain
 from policy.runs.metrics import read_metrics
-from policy.runs.run import Run
 from tests.helpers.small_planner import small_planner
-from tests.policy.pipeline.test_stopping import ABOUT, asked
-from tests.policy.test_training import PRETRAINING, assert_same_weights
+from tests.policy.pretraining.stopped import goes_on, pretrained
+from tests.policy.test_training import PRETRAINING
 
 SHORT = PretrainConfig(12, 8, 1e-3, None, False, "float32", 5, 10, auxiliary=0.5)
 
@@ -87,17 +84,11 @@ def test_the_head_learns_and_teaches_the_encoder(windows: Windows) -> None:
 def test_a_stopped_pre_training_goes_on_bit_for_bit_and_the_head_is_thrown_away(
     windows: Windows, tmp_path: Path
 ) -> None:
-    whole, stopped, plain = (Run(tmp_path / name, ABOUT) for name in ("whole", "stopped", "plain"))
-    pretrain(small_planner(), windows, SHORT, run=whole, seed=0)
-    with pytest.raises(StoppedError):
-        pretrain(small_planner(), windows, SHORT, run=stopped, seed=0, stop=asked(4))
-    pretrain(small_planner(), windows, SHORT, run=stopped, seed=0)
-    assert_same_weights(whole.path, stopped.path, "pretrain")
-    metrics = [read_metrics(run.path / "pretrain.jsonl") for run in (whole, stopped)]
-    assert metrics[0] == metrics[1]
-    assert set(metrics[0][0]) > {"step", "pretrain/loss", "pretrain/movement"}
+    whole = goes_on(windows, SHORT, tmp_path)
+    metrics = read_metrics(whole.path / "pretrain.jsonl")
+    assert set(metrics[0]) > {"step", "pretrain/loss", "pretrain/movement"}
 
-    pretrain(small_planner(), windows, replace(SHORT, auxiliary=0.0), run=plain, seed=0)
+    plain = pretrained(windows, replace(SHORT, auxiliary=0.0), tmp_path, "plain")
     files = [load_file(run.checkpoint("pretrain")) for run in (whole, plain)]
     assert files[0].keys() == files[1].keys()
     assert any(not files[0][name].equal(files[1][name]) for name in files[0])
