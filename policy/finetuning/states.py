@@ -69,7 +69,7 @@ def as_written_now(state: Mapping[str, Any]) -> dict[str, Any]:
         own = state["algorithm"]
         if "replay" not in own or own["replay"] is None:
             return dict(state)
-        return {**state, "algorithm": {**own, "replay": _with_plans(own["replay"])}}
+        return {**state, "algorithm": {**own, "replay": _completed(own["replay"])}}
     if "replay" not in state:
         return dict(state)
     rest = {name: value for name, value in state.items() if name not in ALGORITHM}
@@ -85,11 +85,11 @@ def _nested(replay: Mapping[str, Any] | None) -> dict[str, Any] | None:
     values = _renamed(replay)
     episodes = {name: value for name, value in values.items() if name in EPISODES}
     chunks = {name: value for name, value in values.items() if name not in EPISODES}
-    return _with_plans({"chunks": chunks, "episodes": episodes})
+    return _completed({"chunks": chunks, "episodes": episodes})
 
 
-def _with_plans(replay: Mapping[str, Any]) -> dict[str, Any]:
-    """Say what was followed, where only the chains were kept: their ends, without a choice."""
+def _completed(replay: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what older states had no word for; what was followed is then the end of a chain."""
     chunks, episodes = dict(replay["chunks"]), dict(replay["episodes"])
     if "valid" in chunks:  # Once nothing told when an episode had succeeded.
         episodes.setdefault("until_success", chunks["valid"].sum(dim=0))

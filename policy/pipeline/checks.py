@@ -58,7 +58,8 @@ def _check_clouds(recipe: Recipe) -> None:
         "pretrain.augment changes clouds": learning.augment.changes,
         "pretrain.distance_field is of clouds": learning.distance_field > 0,
     }
-    for what in (words for words, wanted in asked.items() if wanted):
+    what = next((words for words, wanted in asked.items() if wanted), None)
+    if what is not None:
         raise InputError(
             f"{what}, and this planner learns from"
             f" {'pictures' if observed == 'image' else 'features'}: leave it out, or"

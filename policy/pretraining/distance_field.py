@@ -37,12 +37,16 @@ class DistanceField(Head):
     """
 
     octaves: Tensor
+    shift: Tensor
+    scale: Tensor
 
     def __init__(self, planner: Policy, points: int, seed: int) -> None:
         super().__init__()
         self._history, self._points = planner.config.history, points
-        self._box = planner.normalizer.points
-        self.register_buffer("octaves", math.pi / 2 * 2.0 ** torch.arange(OCTAVES))
+        octaves, box = math.pi / 2 * 2.0 ** torch.arange(OCTAVES), planner.normalizer.points
+        known = {"octaves": octaves, "shift": box.shift[:3], "scale": box.scale[:3]}
+        for name, values in known.items():  # Not part of its state: they follow from the data.
+            self.register_buffer(name, values.clone(), persistent=False)
         inputs = planner.encoder.features + 3 * (1 + 2 * OCTAVES)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -79,23 +83,19 @@ class DistanceField(Head):
     ) -> Float[Tensor, "batch places 3"]:
         """Give places about points of the cloud, and in the box, in metres."""
         points = cloud.gather(1, near[..., None].expand(-1, -1, 3))
-        return torch.cat([points + NEAR_M * beside, self._metres(anywhere)], dim=1)
+        return torch.cat([points + NEAR_M * beside, anywhere * self.scale + self.shift], dim=1)
 
     def _nearness(
         self, current: Float[Tensor, "batch feature"], places: Float[Tensor, "batch places 3"]
     ) -> Float[Tensor, "batch places"]:
         """Predict from features and places; these also as waves, for which small steps matter."""
-        box = self._box
-        where = (places - box.shift[:3]) / box.scale[:3]
+        where = (places - self.shift) / self.scale
         phases = (where[..., None] * self.octaves).flatten(-2)
         of_each = torch.cat([where, phases.sin(), phases.cos()], dim=-1)
         first, of_features = self.first, current.shape[1]
         once = F.linear(current, first.weight[:, :of_features], first.bias)  # For all its places.
         hidden = once[:, None] + F.linear(of_each, first.weight[:, of_features:])
         return cast(Tensor, self.rest(hidden).squeeze(-1))
-
-    def _metres(self, where: Float[Tensor, "*lead 3"]) -> Float[Tensor, "*lead 3"]:
-        return where * self._box.scale[:3] + self._box.shift[:3]
 
 
 def clouds(observations: Observation[Tensor] | Encoded[Tensor]) -> Tensor:
