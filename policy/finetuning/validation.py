@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any
 
-from envs.seeding import derive_seed
 from envs.vector.vector_env import VectorEnv
 from policy.finetuning.config import FinetuneConfig
 from policy.planner.decision import Decide
 from policy.planner.policy import Policy
-from policy.rollouts.evaluation import evaluate
+from policy.rollouts.evaluation import evaluate, validation_seeds
 from policy.runs.metrics import read_metrics
 from policy.runs.run import Run
 
@@ -33,12 +32,12 @@ def validate(
     every = config.evaluate_every
     if not every or episodes % every >= played:
         return {}
-    seeds = [derive_seed("validation", seed, index) for index in range(config.evaluate_episodes)]
+    seeds = validation_seeds(seed, config.evaluate_episodes)
     judges = {"evaluation": None, **({} if decide is None else {"evaluation_guided": decide})}
     values: dict[str, float] = {}
     for name, judge in judges.items():
         result = evaluate(planner, envs, seeds, success_at=success_at, quiet=True, decide=judge)
-        values |= {f"{name}/success": result.rate, f"{name}/return": result.mean_return}
+        values |= result.noted_as(name)
     return values
 
 

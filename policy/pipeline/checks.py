@@ -101,6 +101,11 @@ def check_task(config: TrainConfig, env: EnvConfig | None, task: str) -> None:
             f"stage={config.stage} plays episodes, and there is no simulator for task {task}: name"
             " a task of the same robot by env=, or add a simulator of your own (docs/extend.md)"
         )
+    if env is None and config.recipe.pretrain.evaluate_every:
+        raise InputError(
+            f"pretrain.evaluate_every= plays episodes, and there is no simulator for task {task}:"
+            " leave it out; pretrain.held_out=0.1 needs none"
+        )
     if env is None:
         typed = typed_keys(config.task.overrides)
         reason = f"without a simulator, and there is none for task {task}"

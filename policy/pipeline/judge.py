@@ -97,7 +97,12 @@ class Court:
     stop: StopRequest
 
     def judge(
-        self, planner: Policy, seeds: Sequence[int], decide: Decide | None = None
+        self,
+        planner: Policy,
+        seeds: Sequence[int],
+        decide: Decide | None = None,
+        *,
+        quiet: bool = False,
     ) -> Evaluation:
         """Play the episodes of an evaluation; see `evaluate`."""
         with names_memory("evaluating", "give fewer envs="):
@@ -108,6 +113,7 @@ class Court:
                 envs,
                 seeds,
                 success_at=self.env.success_at,
+                quiet=quiet,
                 stop=self.stop,
                 decide=decide,
             )

@@ -1,14 +1,16 @@
 """The stages of a run, one after the other; one that is finished is not run again."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from configs.locks import only_writer
-from configs.stopping import stop_request
+from configs.stopping import StopRequest, stop_request
 from datasets.collection.further import load_further
 from datasets.collection.held_out import held_out_steps
 from datasets.windows import load_windows
@@ -22,12 +24,16 @@ from policy.pipeline.config import TrainConfig
 from policy.pipeline.evaluator import Evaluator
 from policy.pipeline.growth import open_run
 from policy.pipeline.identity import env_of_run, settled_recipe, start_of
+from policy.pipeline.judge import Court
 from policy.pipeline.planners import Planners, make_planner
 from policy.pipeline.training import Training
 from policy.planner.checkpoint import save_planner, tempered
 from policy.planner.config import observed_by
+from policy.planner.policy import Policy
 from policy.pretraining import pretrain as pretraining
+from policy.pretraining.looks import Looks
 from policy.pretraining.pretrain import pretrain
+from policy.rollouts.evaluation import Evaluation, validation_seeds
 from policy.rollouts.loading import EnvPool
 from policy.runs.device import prepare
 from policy.runs.distributed import Team, said_once, team_of
@@ -117,17 +123,27 @@ class Stages:
             if not plan.asked.nothing:
                 windows = windows.telling(load_further(self.config.data, plan.asked))
             windows = windows.observing(plan.observed).to(self.device)
-        held_out = None
+        looks = Looks(play=self._play_along())
         if share := recipe.pretrain.held_out:
             windows, held_out = windows.apart(held_out_steps(self.config.data, share))
+            looks = replace(looks, held_out=held_out)
         torch.manual_seed(recipe.seed)
         planner = make_planner(recipe, self.config.data, windows).to(self.device)
         self._planners.forget(self.run.checkpoint(pretraining.STAGE))
         with names_memory("pre-training", "give a smaller pretrain.batch= or denoiser="):
             pretrain(
                 planner, windows, recipe.pretrain, run=self.run,
-                seed=recipe.seed, held_out=held_out, team=team, stop=self._stop,
+                seed=recipe.seed, looks=looks, team=team, stop=self._stop,
             )  # fmt: skip
+
+    def _play_along(self) -> Callable[[Policy], Evaluation] | None:
+        """Give what evaluates a planner while it learns; None where that is not asked for."""
+        recipe = self.recipe
+        if self.env is None or not recipe.pretrain.evaluate_every:
+            return None
+        court = Court(self.env, self.device, recipe.envs, self._pool, StopRequest())  # To the end.
+        seeds = validation_seeds(recipe.seed, recipe.pretrain.evaluate_episodes)
+        return partial(court.judge, seeds=seeds, quiet=True)
 
     def finetune_and_evaluate(self) -> None:
         """Do what follows pre-training, and write the run's page."""

@@ -33,6 +33,8 @@ class PretrainConfig:
         decay: What it does then: stays, or falls to 0 with the last step as a cosine.
         held_out: Share of each store's episodes, its last ones, that are not learned from: their
             loss is noted wherever a state is saved. The ranges of the data are still of all.
+        evaluate_every: Steps between evaluations of the average planner along the way; 0 for none.
+        evaluate_episodes: Episodes of each.
         auxiliary: Weight of the loss of `policy/pretraining/movement.py`.
         distance_field: That of `policy/pretraining/distance_field.py`. Both 0: Eq. 7 alone.
     """
@@ -54,6 +56,8 @@ class PretrainConfig:
     decay: Literal["constant", "cosine"] = "constant"
     memory: Literal["ram", "map"] = "ram"
     held_out: Annotated[float, between(0, 0.5)] = 0.0
+    evaluate_every: Whole = 0
+    evaluate_episodes: Count = 20
 
     @property
     def auxiliaries(self) -> dict[str, float]:

@@ -67,6 +67,11 @@ class Learner:
         """Whether all weights are finite numbers."""
         return bool(torch.stack([w.isfinite().all() for w in self._learning]).all())
 
+    @property
+    def is_saved(self) -> bool:
+        """Whether its state is saved after the newest step, even if nobody stops it."""
+        return self.step % self.config.save_every == 0 or self.step == self.config.steps
+
     def update(self, windows: Windows) -> torch.Tensor:
         """Take one gradient step, on this process's share of the batch.
 

@@ -17,6 +17,7 @@ from policy.pretraining.config import PretrainConfig
 from policy.pretraining.distance_field import distance_field_of
 from policy.pretraining.head import Head, Heads
 from policy.pretraining.learner import Learner
+from policy.pretraining.looks import NOTHING, Looks
 from policy.pretraining.movement import movement_of
 from policy.runs.clock import Clock, Pace
 from policy.runs.distributed import ALONE, Team
@@ -36,7 +37,7 @@ def pretrain(
     *,
     run: Run,
     seed: int,
-    held_out: Windows | None = None,
+    looks: Looks = NOTHING,
     team: Team = ALONE,
     stop: StopRequest | None = None,
 ) -> Policy:
@@ -48,7 +49,7 @@ def pretrain(
         config: See `PretrainConfig`.
         run: Where metrics and checkpoints go.
         seed: Of the choice of windows, noise, denoising steps and changes of clouds.
-        held_out: Windows that are not learned from; their loss is noted where states are saved.
+        looks: What is looked at along the way.
         team: The processes that learn together; only its leader writes.
         stop: Asked after every step; where it says so, the state is saved first.
 
@@ -69,7 +70,7 @@ def pretrain(
         learner.load(run.resume(STAGE))
     if team.leads:
         with run.writing(STAGE):
-            _learn(learner, windows, run, stop, held_out)
+            _learn(learner, windows, run, stop, looks)
             learner.average.planner.remember(windows)
             _save(learner, run, run.checkpoint(STAGE))
     while learner.step < config.steps:  # The other processes of the team; the leader is done.
@@ -85,9 +86,7 @@ def _save(learner: Learner, run: Run, path: Path) -> None:
     save_planner(learner.average.planner, path, {**run.config["about"], "stage": STAGE, **spent})
 
 
-def _learn(
-    learner: Learner, windows: Windows, run: Run, stop: StopRequest, held_out: Windows | None
-) -> None:
+def _learn(learner: Learner, windows: Windows, run: Run, stop: StopRequest, looks: Looks) -> None:
     """Take the remaining steps, writing metrics and training states."""
     config, clock = learner.config, Clock(learner.spent)
     metrics, pace = run.metrics(STAGE, learner.step), Pace(learner.step, config.batch)
@@ -104,10 +103,9 @@ def _learn(
             if run.keeping.due(learner.step - 1, learner.step):
                 _check(learner, run)
                 _save(learner, run, run.kept(STAGE, learner.step))
-            due = learner.step % config.save_every == 0 or learner.step == config.steps
-            if due and held_out is not None:
-                metrics.write(learner.step, learner.held_out(held_out))
-            if stopping or due:
+            if seen := looks.at(learner, windows):
+                metrics.write(learner.step, seen)
+            if stopping or learner.is_saved:
                 _check(learner, run)
                 learner.spent = clock.spent
                 run.save(STAGE, learner.state())

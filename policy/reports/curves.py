@@ -24,9 +24,15 @@ Lines = Sequence[Mapping[str, Any]]  # What `policy.runs.run.read_metrics` gives
 
 
 def loss_plot(metrics: Lines) -> bytes:
-    """Draw the pre-training loss over gradient steps."""
-    figure = new_figure(5.4, 3.2)
-    axes = figure.subplots()
+    """Draw the pre-training loss over gradient steps, and success along them, if it was noted."""
+    played = series(metrics, "evaluation/success")
+    panels = 1 + bool(len(played[0]))
+    figure = new_figure(5.4 * panels, 3.2)
+    axes, *others = figure.subplots(1, panels, squeeze=False)[0]
+    for success in others:
+        success.plot(*played, "o-", color=SUCCESS, linewidth=1.2, markersize=4)
+        success.set_ylim(-0.03, 1.03)
+        dress(success, "gradient step", "success, evaluated")
     axes.plot(*series(metrics, "pretrain/loss"), color=INK, linewidth=1.5, label="learned from")
     held_out = series(metrics, "pretrain/held_out_loss")
     if len(held_out[0]):

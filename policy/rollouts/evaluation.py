@@ -61,6 +61,10 @@ class Evaluation:
         """The seeds of the episodes that did not succeed."""
         return tuple(seed for seed, won in zip(self.seeds, self.successes, strict=True) if not won)
 
+    def noted_as(self, name: str) -> dict[str, float]:
+        """Give what stands in a run's metrics where it was made along the way."""
+        return {f"{name}/success": self.rate, f"{name}/return": self.mean_return}
+
     def begins_like(self, seeds: Sequence[int]) -> bool:
         """Tell whether its episodes are those of the seeds, as far as both go."""
         return all(mine == other for mine, other in zip(self.seeds, seeds, strict=False))
@@ -80,6 +84,11 @@ def evaluation_seeds(number: int, episodes: int) -> list[int]:
     episode of a seed begins alike for all of them. A longer set begins with the shorter one.
     """
     return [derive_seed("evaluation", number, index) for index in range(episodes)]
+
+
+def validation_seeds(seed: int, episodes: int) -> list[int]:
+    """Give the seeds of evaluations along a run: neither trained on nor reported."""
+    return [derive_seed("validation", seed, index) for index in range(episodes)]
 
 
 def _merit(episode: tuple[bool, float, int]) -> tuple[bool, float]:

@@ -11,6 +11,7 @@ from datasets.store.store import EpisodeStore
 from datasets.windows import load_windows
 from perception.errors import InputError
 from policy.pretraining.config import PretrainConfig
+from policy.pretraining.looks import Looks
 from policy.pretraining.pretrain import pretrain
 from policy.runs.metrics import read_metrics
 from policy.runs.run import Run
@@ -51,14 +52,13 @@ def test_looking_at_what_is_held_out_changes_nothing(tiny_store: Path, tmp_path:
     config = PretrainConfig(12, 8, 1e-3, None, False, "float32", 5, 4)
     windows = load_windows([tiny_store], **PLAN)
     inside, outside = windows.apart(held_out_steps([tiny_store], 0.3))
+    looks = Looks(outside)
     plain, looked, stopped = (Run(tmp_path / n, ABOUT) for n in ("plain", "looked", "stopped"))
     pretrain(small_planner(), inside, config, run=plain, seed=0)
-    pretrain(small_planner(), inside, config, run=looked, seed=0, held_out=outside)
+    pretrain(small_planner(), inside, config, run=looked, seed=0, looks=looks)
     with pytest.raises(StoppedError):
-        pretrain(
-            small_planner(), inside, config, run=stopped, seed=0, held_out=outside, stop=asked(6)
-        )
-    pretrain(small_planner(), inside, config, run=stopped, seed=0, held_out=outside)
+        pretrain(small_planner(), inside, config, run=stopped, seed=0, looks=looks, stop=asked(6))
+    pretrain(small_planner(), inside, config, run=stopped, seed=0, looks=looks)
     assert_same_weights(plain.path, looked.path, "pretrain")
     noted = [read_metrics(run.path / "pretrain.jsonl") for run in (looked, stopped)]
     assert noted[0] == noted[1]
