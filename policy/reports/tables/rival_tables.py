@@ -19,7 +19,7 @@ NOT_RUN = "not run"
 
 
 def rivals_table(results: Path) -> str:
-    """Set out success of the last checkpoint; a dash where none was trained.
+    """Set out success of the last checkpoint, and DP3's top-5 mean where it is known.
 
     Raises:
         InputError: The paper's numbers are missing.
@@ -54,7 +54,8 @@ def _cell(runs: SeedRuns | None) -> str:
         return NOT_RUN
     low, high = runs.interval
     seeds = "" if len(runs.results) == 1 else f"; {len(runs.results)} seeds"
-    return f"**{runs.rate:.0%}** ({low:.0%} to {high:.0%}{seeds})"
+    best = f"; top 5: {runs.top5[0]:.0%}" if runs.top5 is not None else ""
+    return f"**{runs.rate:.0%}** ({low:.0%} to {high:.0%}{seeds}{best})"
 
 
 def _printed(policy: str, paper: Paper) -> str:
