@@ -15,6 +15,7 @@ from policy.reports.result_tree import read_tree, run_files, shown
 from policy.reports.tables.markdown import markdown
 from policy.reports.tables.paired_tables import HEADER, paired_rows, reasons
 from policy.reports.tables.rival_tables import rivals_table
+from policy.reports.tables.ten_tasks_table import ten_tasks_table
 
 SUCCESS = {"end": "at_end", "ever": "ever"}
 
@@ -137,6 +138,7 @@ TABLES: dict[str, tuple[str, Callable[[Path], str]]] = {  # By the name of its m
     "results": ("experiments.md", results_table),
     "paired": ("experiments.md", paired_table),
     "rivals": ("rivals.md", rivals_table),
+    "ten-tasks": ("rivals.md", ten_tasks_table),
     "data": ("data.md", data_table),
     "benchmarks": ("benchmarks.md", benchmarks_table),
 }

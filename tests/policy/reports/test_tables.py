@@ -14,6 +14,8 @@ from policy.reports.result_tree import SeedRuns, Tasks
 from policy.reports.tables.doc_tables import TABLES, put, write_tables
 from policy.reports.tables.paper_tables import compare
 from policy.reports.tables.rival_tables import EXPERIMENT, rivals_table
+from policy.reports.tables.ten_tasks_table import TASKS as TEN_TASKS
+from policy.reports.tables.ten_tasks_table import ten_tasks_table
 from policy.rollouts.evaluation import Evaluation
 from tests.conftest import ROOT
 from tests.policy.reports.made_results import result
@@ -114,6 +116,24 @@ def test_rivals_stand_beside_the_papers(tmp_path: Path) -> None:
     assert dp3[4:] == ["not run"] * 3 + ["100, 62, 43", "1.5 to 1.5"]
     assert flow[5] == "**75%** (60% to 86%; 2 seeds)"
     assert flow[-2:] == ["", "1.5 to 2.5"]
+
+
+def test_ten_tasks_have_a_mean_where_none_is_missing(tmp_path: Path) -> None:
+    assert ten_tasks_table(tmp_path) == "Nothing was run."
+    shutil.copy(ROOT / "results/paper.json", tmp_path)
+    result("rivals-mt10/metaworld-reach/dp3", 0, 5).write(tmp_path)
+    for place, task in enumerate(TEN_TASKS):
+        for seed in (0, 1):
+            result(f"thirteen-tasks/metaworld-{task}/sodp_600k", seed, place + seed).write(tmp_path)
+    header, _, *rows = ten_tasks_table(tmp_path).splitlines()
+    assert header.count("|") == 15
+    dp3, sodp = ([cell.strip() for cell in row.split("|")[1:-1]] for row in rows)
+    assert (dp3[:2], sorted(set(dp3[2:12])), dp3[12:]) == (
+        ["`dp3`", "1"],
+        ["25", "not run"],
+        ["", "32.6"],
+    )
+    assert (sodp[:3], sodp[12:]) == (["`sodp_600k`", "2", "2"], ["**25**", "47.5"])
 
 
 def test_a_table_of_many_variants_is_turned() -> None:
