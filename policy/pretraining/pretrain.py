@@ -71,8 +71,7 @@ def pretrain(
     if team.leads:
         with run.writing(STAGE):
             _learn(learner, windows, run, stop, looks)
-            learner.average.planner.remember(windows)
-            _save(learner, run, run.checkpoint(STAGE))
+            _save(learner, windows, run, run.checkpoint(STAGE))
     while learner.step < config.steps:  # The other processes of the team; the leader is done.
         learner.update(windows)
         if learner.asked(stop) and learner.step < config.steps:
@@ -80,8 +79,9 @@ def pretrain(
     return learner.average.planner
 
 
-def _save(learner: Learner, run: Run, path: Path) -> None:
-    """Write the average planner of so many steps."""
+def _save(learner: Learner, windows: Windows, run: Run, path: Path) -> None:
+    """Write the average planner of so many steps, with what it keeps of its data to act by."""
+    learner.average.planner.remember(windows)
     spent = {"gradient_steps": learner.step, **vars(learner.spent)}
     save_planner(learner.average.planner, path, {**run.config["about"], "stage": STAGE, **spent})
 
@@ -102,7 +102,7 @@ def _learn(learner: Learner, windows: Windows, run: Run, stop: StopRequest, look
                 shown.set_postfix(loss=f"{values['pretrain/loss']:.4f}")
             if run.keeping.due(learner.step - 1, learner.step):
                 _check(learner, run)
-                _save(learner, run, run.kept(STAGE, learner.step))
+                _save(learner, windows, run, run.kept(STAGE, learner.step))
             if seen := looks.at(learner, windows):
                 metrics.write(learner.step, seen)
             if stopping or learner.is_saved:

@@ -46,7 +46,8 @@ def test_a_rival_learns_goes_on_and_is_judged(
 ) -> None:
     out, whole = tmp_path / "run", tmp_path / "whole"
     constant = "pretrain.decay=constant"  # By the cosine, more steps are another way down.
-    played = ("pretrain.evaluate_every=20", "pretrain.evaluate_episodes=1")  # It changes nothing.
+    # What changes nothing that is learned.
+    played = ("pretrain.evaluate_every=20", "pretrain.evaluate_episodes=1", "keep_every=20")
     for steps in (20, 40):
         train_without_page(*training(policy, tiny_store, out, steps), constant, *played)
     train_without_page(*training(policy, tiny_store, whole, 40), constant)
@@ -55,6 +56,8 @@ def test_a_rival_learns_goes_on_and_is_judged(
     losses = [row["pretrain/loss"] for row in read_metrics(whole / "pretrain.jsonl")]
     assert losses[-1] < losses[0]
     assert (out / "evaluation.json").exists()
+    kept = load_policy(out / "checkpoints" / "pretrain-40.safetensors")[0].state_dict()
+    assert all(kept[name].equal(second[name]) for name in second)
     noted = read_metrics(out / "pretrain.jsonl")
     assert [row["step"] for row in noted if "evaluation/success" in row] == [20, 40]
 
