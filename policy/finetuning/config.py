@@ -23,6 +23,8 @@ class FinetuneConfig:
         experience: The state of a finished fine-tuning (`finetune-state.pt`), whose buffers are
             learned from without playing (Appendix C.1, offline); None plays.
         episodes: Online episodes in all, those at the beginning included.
+        episodes_per_round: After so many, what is remembered is learned to the end (`finish`), and
+            all but the planner begins anew: buffers, critics, optimiser, search. 0: one round.
         initial_episodes: Successful episodes to roll out at the beginning (N_init).
         initial_limit: Rollouts after which their search ends.
         gradient_steps: Updates per episode (p_step).
@@ -63,7 +65,19 @@ class FinetuneConfig:
     evaluate_episodes: Count
     precision: Precision = "float32"
     imitated_until: Literal["end", "success"] = "end"
+    episodes_per_round: Whole = 0
 
     def __post_init__(self) -> None:
         compared = self.group_size == 1 or self.advantage == "return_to_go"
         require(compared, f"@group_size={self.group_size} goes with @advantage=return_to_go")
+        whole = self.episodes_per_round == 0 or self.episodes % self.episodes_per_round == 0
+        require(whole, f"@episodes={self.episodes} is to be a multiple of @episodes_per_round")
+        searched = self.episodes_per_round == 0 or self.initial_limit < self.episodes_per_round
+        require(searched, f"@initial_limit={self.initial_limit} is to be less than a round")
+        alone = self.episodes_per_round == 0 or self.experience is None
+        require(alone, "@experience= plays nothing: @episodes_per_round=0")
+
+    @property
+    def round(self) -> int:
+        """Episodes of a round."""
+        return self.episodes_per_round or self.episodes

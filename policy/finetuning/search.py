@@ -26,8 +26,8 @@ class Search:
     over: bool = False
 
     def room(self, config: FinetuneConfig, played: int) -> int:
-        """Say how many more episodes it may play, all in all `played` before."""
-        return min(config.initial_limit, config.episodes) - played
+        """Say how many more episodes it may play, `played` before in this round."""
+        return min(config.initial_limit, config.round) - played
 
     def note(self, rollout: Rollout, config: FinetuneConfig, played: int) -> None:
         """Note episodes; the search ends with enough successes, or after enough episodes."""

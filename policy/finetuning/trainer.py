@@ -3,9 +3,12 @@
 How to learn is the algorithm's matter (`policy/finetuning/algorithms`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from configs.kinds import make_kind
 from envs.seeding import derive_seed
@@ -19,6 +22,23 @@ from policy.planner.planner import Planner
 from policy.planner.policy import Policy
 from policy.rollouts.rollout import Rollout
 from policy.runs.clock import Spent
+
+
+@dataclass(frozen=True)
+class Round:
+    """A part of the episodes, after which all but the planner begins anew.
+
+    Attributes:
+        number: How many were before.
+        start: Episodes that were played before.
+        gradient_steps: Updates that were taken before.
+        planner: What it began with; nothing for the first.
+    """
+
+    number: int = 0
+    start: int = 0
+    gradient_steps: int = 0
+    planner: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Trainer:
@@ -46,12 +66,25 @@ class Trainer:
         self.planner, self.config = planner, config
         self._player = Player(planner, envs, config, seed=seed, success_at=success_at)
         self._seed, self._on_episodes = seed, on_episodes
-        self.algorithm: Algorithm = make_kind(ALGORITHMS, config.algorithm, planner, config, seed)
-        if isinstance(self.algorithm, Privileged):
-            self.algorithm.see_state(envs.features.shape[1])
-        self.search = Search()
+        self._features = envs.features.shape[1]
         self.episodes = self.env_steps = 0
         self.spent = Spent()
+        self._begin(Round())
+
+    def _begin(self, begun: "Round") -> None:
+        """Begin a round: all is new but the planner."""
+        config, number = self.config, begun.number
+        seed = self._seed if number == 0 else derive_seed("round", self._seed, number)
+        own = replace(config, episodes=config.round)
+        self._round, self.search = begun, Search()
+        self.algorithm: Algorithm = make_kind(ALGORITHMS, config.algorithm, self.planner, own, seed)
+        if isinstance(self.algorithm, Privileged):
+            self.algorithm.see_state(self._features)
+
+    @property
+    def gradient_steps(self) -> int:
+        """Updates taken so far, in all rounds."""
+        return self._round.gradient_steps + self.algorithm.gradient_steps
 
     @property
     def policy(self) -> Policy:
@@ -64,6 +97,8 @@ class Trainer:
 
         In the search at the beginning nothing is updated, and what to watch comes at its end.
         """
+        if self.episodes == self._round.start + self.config.round:
+            self._next_round()
         before = self.episodes
         if before == 0 and isinstance(self.algorithm, WithPolicy) and self.algorithm.prepare():
             return {}
@@ -72,7 +107,7 @@ class Trainer:
         elif not self.search.over:
             metrics = self._search()
         else:
-            rollout = self._play(self.config.episodes - self.episodes)
+            rollout = self._play(self._round.start + self.config.round - self.episodes)
             found = rollout.episodes.successes.tolist()
             summary = self._summary(found, rollout.returns.tolist())
             metrics = {**summary, **self._update(len(rollout))}
@@ -84,10 +119,17 @@ class Trainer:
         """Learn what is left once all episodes are played."""
         self.algorithm.finish()
 
+    def _next_round(self) -> None:
+        """Learn this round to its end, and begin the next with the planner that came of it."""
+        self.finish()
+        weights = {name: weight.clone() for name, weight in self.planner.state_dict().items()}
+        number, steps = self._round.number + 1, self.gradient_steps
+        self._begin(Round(number, self.episodes, steps, weights))
+
     def _search(self) -> dict[str, float]:
         """Roll out once more in search of successes; at its end, say what it came to."""
-        rollout = self._play(self.search.room(self.config, self.episodes))
-        self.search.note(rollout, self.config, self.episodes)
+        rollout = self._play(self.search.room(self.config, self.episodes - self._round.start))
+        self.search.note(rollout, self.config, self.episodes - self._round.start)
         if not self.search.over:
             return {}
         self._forget_if_from_scratch()
@@ -123,14 +165,16 @@ class Trainer:
         return {**metrics, "finetune/learning_rate": rate}
 
     def _summary(self, successes: list[bool], returns: list[float]) -> dict[str, float]:
+        number = {"finetune/round": self._round.number} if self.config.episodes_per_round else {}
         return {
+            **number,
             "finetune/success": sum(successes) / len(successes),
             "finetune/return": sum(returns) / len(returns),
             **self.algorithm.summary(),
         }
 
     def _forget_if_from_scratch(self) -> None:
-        if self.config.init == "scratch":
+        if self.config.init == "scratch" and self._round.number == 0:
             self.planner.reset_denoiser(derive_seed("scratch", self._seed, 0))
 
     def about(self) -> dict[str, Any]:
@@ -138,7 +182,7 @@ class Trainer:
         return {
             "episodes": self.episodes,
             "env_steps": self.env_steps,
-            "gradient_steps": self.algorithm.gradient_steps,
+            "gradient_steps": self.gradient_steps,
             **vars(self.spent),
         }
 
@@ -148,6 +192,7 @@ class Trainer:
             "step": self.episodes,
             "env_steps": self.env_steps,
             **vars(self.spent),
+            "round": vars(self._round),
             "search": self.search.state(),
             "planner": self.planner.state_dict(),
             "algorithm": self.algorithm.state(),
@@ -158,6 +203,10 @@ class Trainer:
         if state is None:
             return
         state = as_written_now(state)
+        begun = Round(**state.get("round", {}))  # Older states are of one round.
+        if begun.number != self._round.number:
+            self.planner.load_state_dict(begun.planner or state["planner"])
+            self._begin(begun)
         self.episodes, self.env_steps = state["step"], state["env_steps"]
         self.spent = Spent.of(state)  # Older states were saved behind the search only:
         self.search = Search(**state.get("search", {"over": True}))

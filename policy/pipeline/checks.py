@@ -3,6 +3,7 @@
 from envs.config import EnvConfig
 from envs.make import make_scene, make_simulator
 from perception.errors import InputError
+from policy.finetuning.config import FinetuneConfig
 from policy.finetuning.guided import prior
 from policy.finetuning.guided.actor_critic_config import ActorCriticConfig
 from policy.finetuning.guided.learner import LearnerConfig
@@ -115,8 +116,22 @@ def check_task(config: TrainConfig, env: EnvConfig | None, task: str) -> None:
         algorithm = config.recipe.finetune.algorithm
         if isinstance(algorithm, LearnerConfig | ActorCriticConfig):
             prior.check_task(algorithm.prior, env.name)
+        _check_rounds(config.recipe.finetune)
     if env is not None and config.stage in (*PRETRAINING, "zero_shot"):
         # The others make it before they do anything.
         simulator = make_simulator(env)
         if config.stage == "zero_shot" or observed_by(config.recipe.planner.encoder) != "features":
             make_scene(simulator, env)
+
+
+def _check_rounds(config: FinetuneConfig) -> None:
+    """Refuse to begin anew from a planner that learns nothing.
+
+    Raises:
+        InputError: The algorithm teaches a policy of its own.
+    """
+    if config.episodes_per_round and isinstance(config.algorithm, ActorCriticConfig):
+        raise InputError(
+            f"finetune.episodes_per_round={config.episodes_per_round} begins anew from the planner,"
+            f" and {config.algorithm.kind} teaches a policy of its own: leave it out"
+        )
