@@ -23,8 +23,9 @@ class FinetuneConfig:
         experience: The state of a finished fine-tuning (`finetune-state.pt`), whose buffers are
             learned from without playing (Appendix C.1, offline); None plays.
         episodes: Online episodes in all, those at the beginning included.
-        episodes_per_round: After so many, what is remembered is learned to the end (`finish`), and
-            all but the planner begins anew: buffers, critics, optimiser, search. 0: one round.
+        episodes_per_round: After so many, if as many are left, what is remembered is learned to
+            the end (`finish`), and all but the planner begins anew: buffers, critics, optimiser,
+            search. 0, or where nothing is played: one round.
         initial_episodes: Successful episodes to roll out at the beginning (N_init).
         initial_limit: Rollouts after which their search ends.
         gradient_steps: Updates per episode (p_step).
@@ -70,14 +71,18 @@ class FinetuneConfig:
     def __post_init__(self) -> None:
         compared = self.group_size == 1 or self.advantage == "return_to_go"
         require(compared, f"@group_size={self.group_size} goes with @advantage=return_to_go")
-        whole = self.episodes_per_round == 0 or self.episodes % self.episodes_per_round == 0
-        require(whole, f"@episodes={self.episodes} is to be a multiple of @episodes_per_round")
-        searched = self.episodes_per_round == 0 or self.initial_limit < self.episodes_per_round
+        searched = self.round_end(0, 0) == self.episodes or self.initial_limit < self.round_end(
+            0, 0
+        )
         require(searched, f"@initial_limit={self.initial_limit} is to be less than a round")
-        alone = self.episodes_per_round == 0 or self.experience is None
-        require(alone, "@experience= plays nothing: @episodes_per_round=0")
 
-    @property
-    def round(self) -> int:
-        """Episodes of a round."""
-        return self.episodes_per_round or self.episodes
+    def round_end(self, start: int, played: int) -> int:
+        """Say at which episode a round ends: with the run, unless another whole one follows.
+
+        Args:
+            start: The episode that it began with.
+            played: Episodes so far; beyond its length where a run was made longer.
+        """
+        length = self.episodes_per_round if self.experience is None else 0
+        end = max(start + length, played)
+        return end if length and end + length <= self.episodes else self.episodes

@@ -27,7 +27,7 @@ class Search:
 
     def room(self, config: FinetuneConfig, played: int) -> int:
         """Say how many more episodes it may play, `played` before in this round."""
-        return min(config.initial_limit, config.round) - played
+        return min(config.initial_limit, config.episodes) - played
 
     def note(self, rollout: Rollout, config: FinetuneConfig, played: int) -> None:
         """Note episodes; the search ends with enough successes, or after enough episodes."""

@@ -75,11 +75,16 @@ class Trainer:
         """Begin a round: all is new but the planner."""
         config, number = self.config, begun.number
         seed = self._seed if number == 0 else derive_seed("round", self._seed, number)
-        own = replace(config, episodes=config.round)
+        length = config.round_end(begun.start, begun.start) - begun.start
+        own = replace(config, episodes=length, episodes_per_round=0)
         self._round, self.search = begun, Search()
         self.algorithm: Algorithm = make_kind(ALGORITHMS, config.algorithm, self.planner, own, seed)
         if isinstance(self.algorithm, Privileged):
             self.algorithm.see_state(self._features)
+
+    @property
+    def _round_end(self) -> int:
+        return self.config.round_end(self._round.start, self.episodes)
 
     @property
     def gradient_steps(self) -> int:
@@ -97,7 +102,7 @@ class Trainer:
 
         In the search at the beginning nothing is updated, and what to watch comes at its end.
         """
-        if self.episodes == self._round.start + self.config.round:
+        if self.episodes == self._round_end < self.config.episodes:
             self._next_round()
         before = self.episodes
         if before == 0 and isinstance(self.algorithm, WithPolicy) and self.algorithm.prepare():
@@ -107,7 +112,7 @@ class Trainer:
         elif not self.search.over:
             metrics = self._search()
         else:
-            rollout = self._play(self._round.start + self.config.round - self.episodes)
+            rollout = self._play(self._round_end - self.episodes)
             found = rollout.episodes.successes.tolist()
             summary = self._summary(found, rollout.returns.tolist())
             metrics = {**summary, **self._update(len(rollout))}
