@@ -71,7 +71,7 @@ class Trainer:
         self.spent = Spent()
         self._begin(Round())
 
-    def _begin(self, begun: "Round") -> None:
+    def _begin(self, begun: Round) -> None:
         """Begin a round: all is new but the planner."""
         config, number = self.config, begun.number
         seed = self._seed if number == 0 else derive_seed("round", self._seed, number)
