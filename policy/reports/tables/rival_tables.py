@@ -13,7 +13,7 @@ TASKS = ("adroit-hammer", "adroit-door", "adroit-pen")  # In the order of Table 
 STORES = {"expert10": "ten experts", "agent400": "400 noisy"}  # A variant is `<policy>-<store>`.
 POLICIES = (  # Down the table: pictures, clouds, and what is fine-tuned.
     "bcrnn", "ibc", "dp", "bcrnn-3d", "ibc-3d", "simple-dp3", "dp3", "flow", "sodp", "sodp_cold",
-    "ppo_bc", "ppo_bc_cold", "q_guided", "q_guided_cold",
+    "ppo_bc", "ppo_bc_cold", "q_guided", "q_guided_cold", "q_guided_again",
 )  # fmt: skip
 NOT_RUN = "not run"
 

@@ -15,7 +15,8 @@ RIVALS, OWN = "rivals-mt10", "thirteen-tasks"  # Experiments; all learned from t
 ROWS = (  # Down the table: imitation, then the planner as pre-trained and as fine-tuned.
     (RIVALS, "bcrnn-3d"), (RIVALS, "simple-dp3"), (RIVALS, "dp3"), (RIVALS, "flow"),
     (RIVALS, "mtdiff-3d"), (OWN, "pretrained_600k"), (OWN, "pretrained_600k_cold"),
-    (OWN, "sodp_600k"), (OWN, "q_guided_600k"),
+    (OWN, "sodp_600k"), (OWN, "sodp_600k_again"), (OWN, "q_guided_600k"),
+    (OWN, "q_guided_600k_again"),
 )  # fmt: skip
 PRINTED = {"dp3": "DP3", "mtdiff-3d": "MTDIFF_3D", "sodp_600k": "SODP"}  # As Table 8 calls them.
 
