@@ -71,9 +71,8 @@ class FinetuneConfig:
     def __post_init__(self) -> None:
         compared = self.group_size == 1 or self.advantage == "return_to_go"
         require(compared, f"@group_size={self.group_size} goes with @advantage=return_to_go")
-        searched = self.round_end(0, 0) == self.episodes or self.initial_limit < self.round_end(
-            0, 0
-        )
+        first = self.round_end(0, 0)
+        searched = first == self.episodes or self.initial_limit < first
         require(searched, f"@initial_limit={self.initial_limit} is to be less than a round")
 
     def round_end(self, start: int, played: int) -> int:
